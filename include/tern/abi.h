@@ -1,0 +1,498 @@
+/* Tern's own operations: what a server (and nobody else, for most) asks of the kernel beyond the
+ * Linux system calls.  Same convention as those: number in a7, arguments in a0…a5, result in a0
+ * (negative Linux errno), every other register preserved - except recv and reply_recv, which by
+ * contract clobber every register but sp, gp and tp.
+ *
+ * "h" is a number in the caller's own handle table (the descriptor table), "token" names a call
+ * that the caller has received and not answered (stale: -ESRCH), "win" is the index of a window
+ * of the call's line in kernel/syscalls.def (0, 1, … in the order written there), "sid" names a
+ * session and "rid" a readiness word of an endpoint that the caller's process owns.
+ * Pointers are in the caller's own space.  SYSTEM: needs the process authority TERN_AUTH_SYSTEM
+ * (pm has it); INFO: needs TERN_AUTH_INFO (pm and vfs).
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum tern_op {
+	TERN_OP_FIRST = 1024,
+
+	/* ---- receiving and answering ---- */
+	/* (ep h): the calling thread becomes the receiver of that endpoint; 0.  EBUSY: it has one. */
+	TERN_BIND = 1024,
+	/* (): waits for the next message or event on the bound endpoint: struct tern_msg in
+	 * registers (below).  a0 is args[0]: there is no error return. */
+	TERN_RECV,
+	/* (token, result, flags, copy from, copy length, win; extras in a6, t0…t3: struct tern_reply).
+	 * Ends the call.  0, ESRCH.  A result of -TERN_ECANCELLED says "interrupted, nothing done". */
+	TERN_REPLY,
+	/* The same, then recv.  A stale token is dropped silently. */
+	TERN_REPLY_RECV,
+	/* (token, session h, w0, w1, h to hand on or -1): hands the call on as the caller made it. */
+	TERN_FORWARD,
+	/* (token, descriptor number of the *caller*, w0, w1): to the session behind it.  The callee
+	 * sees the badge of that session.  EBADF. */
+	TERN_FORWARD_FD,
+	/* (cookie, session h, op, subject token or 0, const uint64_t args[6]): asynchronous call with
+	 * the caller's own memory as windows; with a subject, references, root, credentials and
+	 * umask are that client's.  The answer is TERN_EV_DONE.  0, EAGAIN/ENOMEM, EPIPE (dead). */
+	TERN_CALL_ASYNC,
+	/* (token, win | dir, offset, local address, length): copies between the window and the
+	 * caller's memory.  Bytes copied (partial counts win over EFAULT), EFAULT, EACCES (direction
+	 * not allowed by the line).  0 at the window's end. */
+	TERN_COPY,
+	/* (token, win | dir, offset, memobj h, object offset, length): the same with a memobj; never
+	 * goes past the memobj's size on TERN_COPY_OUT; on TERN_COPY_IN neither (resize first). */
+	TERN_COPY_MEMOBJ,
+	/* (from token, from win | offset << 8, to token, to win | offset << 8, length): from one
+	 * held call's window to another's, one copy.  Bytes, EFAULT (source), ESRCH, or
+	 * -TERN_EDEST: the destination is gone or faulted; nothing is lost. */
+	TERN_MOVE,
+	/* (token, win, buffer, size): copies a string with its NUL.  Length without the NUL,
+	 * ENAMETOOLONG, EFAULT. */
+	TERN_COPY_STR,
+	/* (token, win, buffer, size, uint64_t *count): copies a strv window packed: each string with
+	 * its NUL, one behind the other.  Bytes, E2BIG, EFAULT.  A NULL vector: 0. */
+	TERN_COPY_STRV,
+	/* (token, slot | rights << 8 | kind << 32, badge, ident, rid or 0, meta session h or -1):
+	 * creates a session on the bound endpoint and puts it into the call's descriptor slot 0 or 1
+	 * (reserved by its line), or TERN_SLOT_CWD / TERN_SLOT_ROOT of the caller's name context.
+	 * Takes effect as the reply commits (>= 0); an error reply undoes it (CLOSED follows).
+	 * sid, EINVAL (slot), ENOMEM. */
+	TERN_GIVE_SESSION,
+	/* (token, slot | rights << 8, h): the same with a copy of a handle of the caller's own. */
+	TERN_GIVE,
+	/* (token, fd of the caller): later. */
+	TERN_TAKE,
+	/* (token, absolute monotonic ns): TERN_EV_TIMEOUT then, unless replied.  0 cancels. */
+	TERN_PARK,
+	/* (token, struct tern_caller *) */
+	TERN_CALLER,
+	/* (token, memobj h, offset, max prot, result): ends an mmap: the kernel places the mapping
+	 * and answers the client with the address or an errno (EACCES by max prot).  For an
+	 * asynchronous call, DONE carries `result` and a memobj handle instead. */
+	TERN_REPLY_MAP,
+	/* (token, first fd, struct tern_handle_info *, max): the caller's descriptors.  Count. */
+	TERN_CALLER_HANDLES,
+
+	/* ---- objects ---- */
+	/* (): h of a new endpoint, owned by the calling process (or by who is given it with
+	 * TERN_R_MANAGE). */
+	TERN_EP_CREATE,
+	/* (ep h or -1 for the bound one, badge, kind, ident, rid or 0, meta h or -1): sid of a session
+	 * without handles yet. */
+	TERN_SESSION_CREATE,
+	/* (sid, rights): h of it in the caller's own table. */
+	TERN_SESSION_HANDLE,
+	/* (initial bits): rid of a new readiness word (POLL* bits). */
+	TERN_READY_CREATE,
+	/* (rid, set, clear): each bit set is an edge and wakes who waits. */
+	TERN_READY_SET,
+	TERN_READY_DESTROY, /* (rid) */
+	/* (badge): h of a notification that arrives at the bound endpoint as TERN_EV_NOTE. */
+	TERN_NOTE_CREATE,
+	TERN_NOTE_SIGNAL, /* (h, bits) */
+	TERN_IRQ_CREATE,  /* SYSTEM (interrupt number): h */
+	/* (irq h, badge): interrupts arrive as TERN_EV_NOTE(badge, 1) and stay masked until ack. */
+	TERN_IRQ_BIND,
+	TERN_IRQ_ACK, /* (irq h) */
+
+	/* ---- memory ---- */
+	/* (size, ident, flags 0): h of an anonymous memobj; ident names it in region lists. */
+	TERN_MEMOBJ_CREATE = 1072,
+	TERN_MEMOBJ_PHYS,   /* SYSTEM (physical address, size): device memory */
+	TERN_MEMOBJ_RESIZE, /* (h, size): shrinking unmaps and frees, and zeroes the last page's rest */
+	TERN_MEMOBJ_READ,   /* (h, offset, buffer, length): bytes, short at the end of the object */
+	TERN_MEMOBJ_WRITE,  /* (h, offset, buffer, length): bytes, short at the end */
+	/* (dst h, dst offset, src h, src offset, length), page-aligned: moves src's frames into
+	 * empty places of dst (they leave src).  Bytes. */
+	TERN_MEMOBJ_SUPPLY,
+	TERN_MEMOBJ_PUNCH, /* (h, offset, length): gives pages back; reads as zero */
+	TERN_MEMOBJ_COUNT, /* (h, struct tern_memobj_info *) */
+	/* (sid-less) (h, badge): TERN_EV_UNMAPPED(badge) to the bound endpoint when the last region
+	 * of the object goes.  Later. */
+	TERN_MEMOBJ_WATCH,
+	TERN_ASPACE_CREATE, /* (): h of an empty space */
+	/* (aspace h or -1 own, address, length, prot | max prot << 8 | MAP_* flags << 16,
+	 *  memobj h or -1, offset): address.  MAP_FIXED or a hint, as mmap(2). */
+	TERN_ASPACE_MAP,
+	TERN_ASPACE_UNMAP, /* (aspace h or -1, address, length) */
+	TERN_ASPACE_WRITE, /* (aspace h, address, buffer, length): fills a space that is being made */
+	/* INFO (process h, address, struct tern_region_info *, max): regions from that address on. */
+	TERN_ASPACE_QUERY,
+	TERN_ASPACE_WALK, /* INFO (process h, address, struct tern_walk *): the three-level walk */
+	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format) of count
+	 * pages from address on. */
+	TERN_ASPACE_PAGEMAP,
+
+	/* ---- processes: SYSTEM, on process handles ---- */
+	TERN_PROCESS_CREATE = 1104, /* (const struct tern_process_args *): process h */
+	/* (token of the clone call, const struct tern_fork_args *): process h (0 for a thread).
+	 * The child starts, and the caller's clone answers with the reply that follows; copying the
+	 * space is the caller's own work; if it fails, the caller gets ENOMEM and
+	 * TERN_EV_EXITED(badge, TERN_STATUS_NEVER_RAN) follows. */
+	TERN_PROCESS_FORK,
+	/* (token of the execve call, aspace h, const struct tern_exec_args *): ends the call.  On an
+	 * error the call stays, nothing changed. */
+	TERN_PROCESS_EXEC,
+	TERN_PROCESS_KILL, /* (process h, wait status): ends every thread */
+	/* (process h, tid or 0, const struct tern_siginfo *): 0, ESRCH, EAGAIN (queue full) */
+	TERN_SIGNAL_SEND,
+	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
+	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */
+	TERN_PROCESS_HANDLES, /* INFO (process h, first fd, struct tern_handle_info *, max) */
+	TERN_CRED_SET,	      /* (token, const struct tern_cred *): the calling thread's, at once */
+	TERN_THREAD_SCHED, /* (process h, tid, policy or -1, rt priority, nice, affinity mask or 0) */
+	TERN_THREADS,	   /* INFO (process h, uint32_t *tids, max): count */
+
+	/* ---- the system ---- */
+	TERN_SYSTEM_INFO = 1120, /* INFO (enum tern_info, buffer, size): bytes */
+	TERN_LOG,		 /* (text, length): to the kernel's log */
+	TERN_LOG_READ,		 /* INFO (position, buffer, size): bytes; for /dev/kmsg and tty */
+	TERN_POWER,		 /* SYSTEM (0 off, 1 reset, else exit code << 8 | 2) */
+
+	TERN_OP_END,
+
+	/* ---- methods: a message to the session in a6, six words in a0…a5 ---- */
+	TERN_METHOD = 0x1000,	  /* no windows */
+	TERN_METHOD_WIN = 0x1100, /* windows: 0 = in(a0, a1), 1 = out(a2, a3) */
+	/* vfs (V(0)): (dirfd, path, flags): checks for execute permission; answered by REPLY_MAP
+	 * with result = ident of the file.  Windows: 0 = str(a1). */
+	TERN_VFS_EXEC_OPEN = 0x1200,
+	TERN_METHOD_END = 0x1208,
+};
+
+/* Methods between servers. */
+#define TERN_VFS_PATHS (TERN_METHOD_WIN + 1)	/* in: idents (u64), out: paths, NUL after each */
+#define TERN_PM_SIGNAL_GROUP (TERN_METHOD + 2)	/* (pgid, signal): from tty */
+#define TERN_PM_SESSION_TTY (TERN_METHOD + 3)	/* (pid): sid of it; for TIOCSCTTY */
+
+/* Directions of TERN_COPY…, or'ed to the window's index. */
+#define TERN_COPY_IN 0x100  /* from the client to the server */
+#define TERN_COPY_OUT 0x200 /* from the server to the client */
+
+#define TERN_ECANCELLED 512 /* a server's answer to CANCEL: nothing was done */
+#define TERN_EDEST 600	    /* TERN_MOVE: the destination failed, not the source */
+
+/* Handle rights. */
+#define TERN_R_READ 1
+#define TERN_R_WRITE 2
+#define TERN_R_IO 4 /* an O_PATH handle lacks it */
+#define TERN_R_MAP 8
+#define TERN_R_TRANSFER 16
+#define TERN_R_MANAGE 32
+#define TERN_R_PATH 64	    /* opened with O_PATH */
+#define TERN_R_CLOEXEC 128  /* in TERN_GIVE…: set close-on-exec whatever the line says */
+
+/* Session kinds, for /proc/<pid>/fd. */
+enum tern_kind {
+	TERN_KIND_NONE,
+	TERN_KIND_FILE,	   /* vfs: any node */
+	TERN_KIND_PIPE,	   /* "pipe:[ident]" */
+	TERN_KIND_FIFO,	   /* named: ident is the vfs ident of its node */
+	TERN_KIND_TTY,	   /* ident: the vfs ident of its node */
+	TERN_KIND_EVENT,   /* "anon_inode:[eventfd]" */
+	TERN_KIND_PROC,	   /* a file of /proc that pm serves; ident: pid << 16 | number */
+	TERN_KIND_SOCKET,
+	TERN_KIND_MQ,
+	TERN_KIND_SERVICE, /* a service of the name context */
+	TERN_KIND_EPOLL,   /* the kernel's own */
+	TERN_KIND_OBJECT,  /* a kernel object: memobj, endpoint, … */
+};
+
+/* Services of the name context, in syscalls.def's S:… order. */
+enum tern_service {
+	TERN_SVC_PM,
+	TERN_SVC_VFS,
+	TERN_SVC_PIPE,
+	TERN_SVC_MQ,
+	TERN_SVC_SHM,
+	TERN_SVC_SEM,
+	TERN_SVC_SOCKET,
+	TERN_NSERVICES,
+};
+
+/* Badges below this are for sessions made at start-up (services and server-to-server); servers'
+ * own badges are larger. */
+#define TERN_BADGE_SERVICE 0 /* a client without an object of its own */
+#define TERN_BADGE_FROM_PM 1
+#define TERN_BADGE_FROM_VFS 2
+#define TERN_BADGE_FROM_TTY 3
+#define TERN_BADGE_FROM_PIPE 4
+#define TERN_BADGE_FIRST 256
+
+#define TERN_SLOT_CWD 0x40
+#define TERN_SLOT_ROOT 0x41
+
+/* A delivered message, in the order in which recv's registers are stored:
+ * a0…a5, a6, a7, t0…t6, s2, s3. */
+struct tern_msg {
+	uint64_t args[6]; /* a0…a5: as the caller made them (or an event's words) */
+	uint64_t token;	  /* a6 */
+	uint64_t op;	  /* a7: TERN_MSG_OP, flags and umask; or an event */
+	uint64_t badge;	  /* t0 */
+	uint64_t who;	  /* t1: pid, cred id << 32 */
+	uint64_t ref[2];  /* t2, t3: directory references of a V line: badge, or TERN_REF_* */
+	uint64_t root;	  /* t4: V lines: the root directory's badge */
+	uint64_t word[2]; /* t5, t6: forwarded: the forwarder's words */
+	int64_t handle;	  /* s2: forwarded: the handle that came along, now ours; else -1 */
+	uint64_t tid;	  /* s3 */
+};
+#define TERN_MSG_OP(op) ((uint32_t)(op))
+#define TERN_MSG_FORWARDED (1ull << 32)
+#define TERN_MSG_AGAIN (1ull << 33)
+#define TERN_MSG_ASYNC (1ull << 34) /* the caller is a server: result handles go to it */
+#define TERN_MSG_UMASK(op) ((unsigned)((op) >> 48))
+#define TERN_MSG_PID(who) ((uint32_t)(who))
+#define TERN_MSG_CRED(who) ((uint32_t)((who) >> 32))
+
+/* Reference of a directory argument that is not one of vfs's sessions. */
+#define TERN_REF_BAD (~0ull)	 /* no such descriptor */
+#define TERN_REF_FOREIGN (~1ull) /* a descriptor of another server's */
+
+/* Events: op values that no caller can make. */
+enum tern_event {
+	TERN_EV_FIRST = 0x10000,
+	TERN_EV_CLOSED = 0x10000, /* badge; a0 = sid: the last handle went, no call in flight */
+	TERN_EV_CANCEL,		  /* badge, token; a0 = signal number: answer soon */
+	TERN_EV_GONE,		  /* badge, token (already stale): drop what was parked */
+	TERN_EV_DONE,		  /* badge = cookie; a0 = result, a1 = handle or -1, a2 = second */
+	TERN_EV_TIMEOUT,	  /* badge, token */
+	TERN_EV_NOTE,		  /* badge; a0 = bits */
+	TERN_EV_EXITED,		  /* badge of the process; a0 = wait status: all is given back */
+	TERN_EV_STOPPED,	  /* badge of the process; a0 = signal */
+	TERN_EV_CONTINUED,	  /* badge of the process */
+	TERN_EV_THREAD_EXITED,	  /* badge of the process; a0 = tid: the number is free again */
+	TERN_EV_PAGED,		  /* badge, token */
+	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
+	TERN_EV_UNMAPPED,	  /* badge of TERN_MEMOBJ_WATCH */
+};
+#define TERN_STATUS_NEVER_RAN (-1) /* EXITED: the fork failed for want of memory */
+
+/* reply's extras; user/lib puts them into registers: a2 flags, a3 from, a4 length, a5 win,
+ * a6 memobj, t0…t3 the readiness words. */
+struct tern_reply {
+	uint64_t flags;	 /* TERN_REPLY_* | signal number to raise in the caller (0: none) */
+	uint64_t from;	 /* local address, or offset in the memobj */
+	uint64_t length; /* of the copy into the window */
+	uint64_t win;
+	uint64_t memobj;	      /* h, with TERN_REPLY_COPY_MEMOBJ */
+	uint64_t rid1, bits1;	      /* set | clear << 32 */
+	uint64_t rid2, bits2;
+};
+#define TERN_REPLY_SIGNAL 0xff
+#define TERN_REPLY_COPY 0x100	     /* copy first; the result is then the bytes copied, or EFAULT */
+#define TERN_REPLY_COPY_MEMOBJ 0x200 /* the same from a memobj */
+#define TERN_REPLY_READY 0x400	     /* rid1/bits1 and, if not 0, rid2/bits2 */
+
+struct tern_cred {
+	uint32_t id; /* in: ignored; out: new for each distinct object, never reused */
+	uint32_t uid, euid, suid, fsuid;
+	uint32_t gid, egid, sgid, fsgid;
+	uint32_t ngroups;
+	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding;
+	uint32_t groups[32];
+};
+
+struct tern_caller {
+	uint32_t pid, tid, ppid, pgid, sid;
+	uint32_t umask;
+	uint64_t sigmask, sigignored; /* of the thread; of the process */
+	uint64_t limit_fsize, limit_nofile;
+	struct tern_cred cred;
+};
+
+struct tern_handle_info {
+	uint32_t fd;
+	uint32_t kind; /* enum tern_kind */
+	uint32_t rights;
+	uint32_t service; /* enum tern_service + 1 if its endpoint is that service's, else 0 */
+	uint64_t ident;
+	uint64_t badge; /* only if the asking process owns the endpoint, else 0 */
+};
+
+struct tern_memobj_info {
+	uint64_t size;	   /* bytes */
+	uint64_t resident; /* pages */
+	uint32_t regions, writable_regions, exec_spaces, pad;
+};
+
+struct tern_region_info {
+	uint64_t start, end, offset, ident; /* ident: the memobj's; 0 anonymous */
+	uint32_t prot, max_prot;	    /* PROT_* */
+	uint32_t flags;			    /* TERN_REGION_* */
+	uint32_t pad;
+	uint64_t resident, priv_dirty, priv_clean, shared; /* pages, by walking */
+};
+#define TERN_REGION_SHARED 1
+#define TERN_REGION_STACK 2
+#define TERN_REGION_HEAP 4
+#define TERN_REGION_VDSO 8
+#define TERN_REGION_GROWSDOWN 16
+
+struct tern_walk {
+	uint64_t va;
+	uint32_t levels; /* valid entries below */
+	uint32_t effective; /* PROT_* a user access really has */
+	struct {
+		uint64_t table; /* physical address of the table */
+		uint32_t index;
+		uint32_t unlinked; /* a shared leaf table that is not linked now */
+		uint64_t entry;	   /* raw page-table entry */
+	} level[3];
+	uint64_t pa;   /* of the byte, 0 if not resident */
+	uint32_t refs; /* frame references */
+	uint32_t pad;
+};
+
+/* What a new process gets.  Handles and sessions named here are copied, the caller keeps its own. */
+struct tern_process_args {
+	uint32_t pid;
+	uint32_t authority; /* TERN_AUTH_* */
+	uint64_t badge;	    /* of its events, at the caller's bound endpoint */
+	uint32_t ppid, pgid, sid, umask;
+	int32_t aspace; /* h */
+	int32_t pad;
+	uint64_t pc, sp, a0;
+	int32_t root, cwd;		  /* session h, or -1 */
+	int32_t service[TERN_NSERVICES];  /* session h, or -1: calls give ENOSYS */
+	uint32_t nfds;
+	int32_t fds[16]; /* caller's h for the new process's 0, 1, 2 …; -1 leaves it free */
+	char comm[16];
+	struct tern_cred cred;
+};
+#define TERN_AUTH_SYSTEM 1
+#define TERN_AUTH_INFO 2
+#define TERN_AUTH_SERVER 4 /* never chosen as a victim; its death is reported on the console */
+
+struct tern_fork_args {
+	uint64_t flags; /* CLONE_* */
+	uint32_t pid;	/* of the new process; a thread: its tid (the pid stays) */
+	uint32_t ppid;
+	uint64_t badge; /* of the new process's events; a thread: ignored */
+	uint64_t sp;	/* 0: the caller's */
+	uint64_t tls;
+	uint64_t parent_tid, child_tid; /* addresses, by the flags */
+};
+
+struct tern_exec_args {
+	uint64_t pc, sp;
+	uint64_t brk_start;
+	uint64_t arg_start, arg_end, env_start, env_end;
+	char comm[16];
+	uint32_t set_cred; /* use cred below (set-id files) */
+	uint32_t keep_caught; /* 0 */
+	struct tern_cred cred;
+};
+
+enum tern_process_word {
+	TERN_PW_PPID,
+	TERN_PW_PGID,
+	TERN_PW_SID,
+	TERN_PW_RLIMIT, /* value = resource | (1 << 8 for the maximum), value2 */
+	TERN_PW_CHILD_TIMES, /* value = user ns, value2 = system ns: added */
+	TERN_PW_CHILD_FAULTS, /* value = minor, value2 = major: added */
+	TERN_PW_DUMPABLE,
+};
+
+struct tern_process_stat {
+	uint32_t pid, ppid, pgid, sid;
+	uint32_t state; /* 'R' 'S' 'D' 'T' 'Z' 'X' */
+	uint32_t nthreads;
+	uint32_t policy, nice; /* nice: int32 */
+	uint32_t prio, rt_prio;
+	uint32_t hart, nfds;
+	uint64_t affinity;
+	uint64_t user_ns, system_ns, child_user_ns, child_system_ns, start_ns;
+	uint64_t minflt, majflt, child_minflt, child_majflt;
+	uint64_t nvcsw, nivcsw;
+	uint64_t vsize, rss; /* bytes, pages */
+	uint64_t peak_vsize, peak_rss;
+	uint64_t size_stack, size_data, size_exe, size_lib, size_pt; /* bytes */
+	uint64_t brk_start, brk, stack_start;
+	uint64_t arg_start, arg_end, env_start, env_end;
+	uint64_t pc, sp;
+	uint64_t sig_pending, sig_shared_pending, sig_blocked, sig_ignored, sig_caught, sig_queued;
+	uint64_t limits[16][2];
+	uint32_t authority, syscall; /* the call it waits in, or -1 */
+	char comm[16];
+	struct tern_cred cred;
+};
+
+enum tern_info {
+	TERN_INFO_BOOT,	     /* struct tern_boot_info */
+	TERN_INFO_MEMORY,    /* struct tern_memory_info */
+	TERN_INFO_CPU,	     /* struct tern_cpu_info[nharts] */
+	TERN_INFO_IRQ,	     /* uint64_t counts[nharts][TERN_NIRQ] */
+	TERN_INFO_SLABS,     /* struct tern_slab_info[] */
+	TERN_INFO_BUDDY,     /* uint64_t free blocks per order [11] */
+	TERN_INFO_OBJECTS,   /* uint64_t in use per type, enum tern_object */
+	TERN_INFO_ENOSYS,    /* struct { uint32_t nr, count; }[] */
+	TERN_INFO_TIME,	     /* struct tern_time_info */
+};
+
+struct tern_boot_info {
+	uint64_t uart_pa, uart_size;
+	uint32_t uart_irq, uart_shift; /* register stride: 1 << shift */
+	uint32_t nharts, timebase_hz;
+	uint64_t memory; /* bytes */
+	int32_t initrd;	 /* h in pm's table */
+	uint32_t initrd_size;
+	uint64_t rtc_pa;
+	char bootargs[512];
+	char isa[128];
+};
+
+struct tern_memory_info {
+	uint64_t total_pages, free_pages, kernel_pages, slab_pages, table_pages, cached_pages,
+		shared_pages, anon_pages, min_free_pages;
+	uint64_t faults, cow_copies, zero_fills, forks, shootdowns, mapped_pages, committed_pages;
+};
+
+struct tern_cpu_info {
+	uint64_t user_ns, nice_ns, system_ns, idle_ns, irq_ns;
+	uint64_t switches, interrupts, ipis;
+	uint32_t hartid, running; /* threads ready or running */
+};
+
+#define TERN_NIRQ 64 /* 0: timer, 1: inter-processor, 2…: PLIC source n - 2 */
+
+struct tern_slab_info {
+	char name[24];
+	uint32_t size, per_slab;
+	uint64_t used, total, slabs;
+};
+
+enum tern_object {
+	TERN_OBJ_PROCESS,
+	TERN_OBJ_THREAD,
+	TERN_OBJ_CRED,
+	TERN_OBJ_CALL,
+	TERN_OBJ_ASPACE,
+	TERN_OBJ_MEMOBJ,
+	TERN_OBJ_ENDPOINT,
+	TERN_OBJ_SESSION,
+	TERN_OBJ_READY,
+	TERN_OBJ_NOTIFICATION,
+	TERN_OBJ_IRQ,
+	TERN_OBJ_WAITSET,
+	TERN_OBJ_REGION,
+	TERN_OBJ_HANDLE,
+	TERN_NOBJECTS,
+};
+
+struct tern_time_info {
+	uint64_t monotonic_ns, realtime_ns, idle_ns;
+	uint64_t load[3]; /* 1, 5 and 15 minutes, 16.16 */
+	uint64_t context_switches, forks;
+	uint32_t running, threads, last_pid, pad;
+	uint64_t boot_realtime_s;
+};
+
+/* The table of live pids that pm writes and vfs maps read-only: /proc's directory. */
+#define TERN_PID_MAX 32768
+struct tern_pid_entry {
+	uint32_t uid;
+	uint32_t state; /* 0: no such process; 1: a process; 2: zombie; 3: server */
+	uint64_t exe;	/* vfs ident of the program, 0: none */
+};

@@ -1,0 +1,109 @@
+/* What servers share: the loop, the table from operation to function, parked requests, default
+ * errnos, a log.
+ *
+ * A server is single-threaded: main() sets up its state from struct server_boot, then calls
+ * server_run().  A handler gets the message and returns the result for the caller (>= 0 or a
+ * negative errno), or SERVER_NO_REPLY if it has parked the token (and replies later with
+ * tern_reply…), forwarded it, or ended it by REPLY_MAP or PROCESS_EXEC.
+ *
+ * Replies carry extras: a handler that returns a result may first call server_reply_…() below;
+ * they are sent with that reply, in one kernel entry. */
+#pragma once
+
+#include <server/native.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVER_NO_REPLY ((long)0x8000000000000000ull)
+
+typedef long (*server_handler)(struct tern_msg *m);
+
+struct server_ops {
+	/* By Linux call number, 0…511.  A missing one is answered with the `else` errno of its line
+	 * in kernel/syscalls.def (0 there means success; an fstat or fstatfs of an anonymous
+	 * object gets default contents, see server_default). */
+	const server_handler *calls;
+	/* TERN_METHOD… and TERN_VFS_EXEC_OPEN: ENOSYS if missing. */
+	server_handler method;
+	/* Events; any may be NULL. */
+	void (*closed)(uint64_t badge, uint64_t sid);
+	/* A parked call is interrupted: the server answers it soon, with -TERN_ECANCELLED if
+	 * nothing was done, else with the partial result. */
+	void (*cancel)(uint64_t badge, uint64_t token);
+	void (*gone)(uint64_t badge, uint64_t token);
+	void (*done)(uint64_t cookie, long result, int handle, int handle2);
+	void (*timeout)(uint64_t badge, uint64_t token);
+	void (*note)(uint64_t badge, uint64_t bits);
+	/* pm's: EXITED, STOPPED, CONTINUED, THREAD_EXITED and whatever else comes. */
+	void (*event)(struct tern_msg *m);
+};
+
+/* Never returns.  The endpoint must have been bound (server_start does it). */
+_Noreturn void server_run(const struct server_ops *ops);
+
+/* Extras of the reply that the running handler will make. */
+void server_reply_signal(int sig); /* raise it in the caller: SIGPIPE with EPIPE */
+/* Copy `n` bytes into window `win` first; the result becomes the bytes copied, or EFAULT. */
+void server_reply_copy(unsigned win, const void *from, size_t n);
+void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
+/* Change a readiness word (at most two calls a reply). */
+void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
+
+/* Results that copy a small structure out: `n` bytes to window `win`, then `result`. */
+long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result);
+
+/* The default answer for a call that a server's table lacks (for tests). */
+long server_default(struct tern_msg *m);
+/* Fills an anonymous object's stat: mode, ino, this process's fsuid; for fstat handlers. */
+struct tern_stat;
+void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid);
+
+/* ---- start-up ---- */
+
+/* What pm puts on a new server's stack; a0 points at it and start.S passes it to
+ * server_start(), which binds the endpoint and calls main(argc 0).  Handles are -1 where a
+ * server does not get them. */
+struct server_boot {
+	int32_t endpoint; /* to receive on */
+	int32_t pm;	  /* sessions for methods and forwards, badge TERN_BADGE_FROM_… */
+	int32_t vfs, tty, pipe;
+	int32_t initrd;	  /* vfs: memobj of the boot archive */
+	int32_t pidmap;	  /* vfs: memobj, struct tern_pid_entry[TERN_PID_MAX], read-only */
+	int32_t uart;	  /* tty: memobj of the registers */
+	int32_t uart_irq; /* tty: irq handle */
+	int32_t uart_shift;
+	int32_t reserved[6];
+	uint64_t initrd_size;
+	struct tern_boot_info boot;
+};
+extern const struct server_boot *server_boot;
+
+int main(void); /* sets up and calls server_run() */
+
+/* ---- small help ---- */
+
+/* One line to the kernel's log (and so to the console): "name: text". */
+void server_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Logs and stops the server: for what cannot happen. */
+_Noreturn void server_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+extern const char server_name[]; /* each main.c defines it */
+
+/* Memory for objects of one size: chunks from mmap, a free list; NULL when memory is out.
+ * Index and generation make badges: pool_badge() is never below TERN_BADGE_FIRST, and
+ * pool_lookup() returns NULL for a badge that is stale or was never made. */
+struct pool {
+	size_t size;	 /* of an object */
+	uint32_t count;	 /* slots made */
+	uint32_t free;	 /* first free slot + 1 */
+	uint32_t used;
+	void **chunks;	 /* of 64 slots */
+	uint32_t nchunks;
+};
+void pool_init(struct pool *p, size_t size);
+void *pool_alloc(struct pool *p); /* zeroed */
+void pool_free(struct pool *p, void *object);
+uint64_t pool_badge(const struct pool *p, const void *object);
+void *pool_lookup(const struct pool *p, uint64_t badge);
+
+/* malloc, free and friends come from picolibc over sbrk/mmap (user/lib/heap.c). */
