@@ -1,0 +1,18 @@
+# What every part shares: the flags that are the same for kernel, servers, programs and tests.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_C_FLAGS_DEBUG "-O2 -g")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_ASM_FLAGS_DEBUG "-g")
+set(CMAKE_ASM_FLAGS_RELEASE "-g")
+set(TERN_TOP ${CMAKE_CURRENT_LIST_DIR}/..)
+get_filename_component(TERN_TOP ${TERN_TOP} ABSOLUTE)
+set(TERN_WARNINGS -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wundef
+	-Wvla)
+if(CMAKE_BUILD_TYPE STREQUAL Debug)
+	set(TERN_DEBUG 1)
+else()
+	set(TERN_DEBUG 0)
+endif()
