@@ -1,0 +1,78 @@
+# A thin front to CMake and tools/.  `make help` lists what there is.
+#
+# PRESET=debug or PRESET=release chooses the build (default: release, `make test` uses debug).
+
+PRESET ?= release
+B := build/$(PRESET)
+SMP ?= 1
+MEM ?=
+FLAGS := --smp $(SMP) $(if $(MEM),--mem $(MEM)) $(if $(filter debug,$(PRESET)),--debug)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build kernel servers programs image qemu run gdb bench test check host-test \
+	clean distclean
+
+help:
+	@echo 'make qemu               boot to a shell on this terminal (Ctrl-A X or poweroff leaves)'
+	@echo 'make run CMD=...        run a command in the guest: its output, its exit status'
+	@echo 'make test               build debug and release, run every test'
+	@echo 'make bench              instructions per operation, beside other systems'
+	@echo 'make gdb                boot stopped, with gdb and all symbols (PRESET=debug is best)'
+	@echo 'make build              build everything; also: kernel servers programs image'
+	@echo 'make check              the tests only, of what is built (T=regex chooses)'
+	@echo 'make host-test          the host tests only'
+	@echo 'make setup              install what is missing'
+	@echo 'make clean, distclean   remove what was built; with what was fetched, too'
+	@echo 'Variables: PRESET=debug|release (default release)  SMP=harts  MEM=memory, for instance 64M'
+
+setup:
+	@tools/setup
+
+$(B)/build.ninja:
+	@cmake --preset $(PRESET) >/dev/null
+
+# Everything; a part that fails does not keep the others from being built.
+build: setup | $(B)/build.ninja
+	@cmake --build $(B) -- -k 0
+
+# One part alone, without a look at the others.
+kernel servers programs: | $(B)/build.ninja
+	@cmake --build $(B) --target $@
+
+# The image of what is there, even when a part cannot be built just now.
+image: | $(B)/build.ninja
+	-@cmake --build $(B) --target servers
+	-@cmake --build $(B) --target programs
+	@tools/mkimage $(B)
+
+qemu: build
+	@tools/qemu $(FLAGS)
+
+run: build
+	@tools/run $(FLAGS) -- '$(subst ','\'',$(CMD))'
+
+gdb: build
+	@tools/setup --all
+	@tools/gdb $(FLAGS)
+
+bench: build
+	@tools/bench
+
+test: setup
+	@$(MAKE) --no-print-directory build PRESET=debug
+	@$(MAKE) --no-print-directory build PRESET=release
+	@tools/check
+
+check:
+	@tools/check $(T)
+
+host-test: setup
+	@$(MAKE) --no-print-directory build/debug/build.ninja PRESET=debug
+	@cmake --build build/debug --target host-tests -- -k 0
+	@tools/check -L host
+
+clean:
+	@rm -rf build/debug build/release
+
+distclean:
+	@rm -rf build
