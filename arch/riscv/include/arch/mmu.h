@@ -1,0 +1,98 @@
+/* Page tables and translation caches, as the portable memory code sees them.
+ *
+ * Sv39: three levels, level 2 is the root, level 0 the leaf table; 512 entries a table.  The host
+ * tests link an adversarial model of this header's functions (test/host/tlb_model.c) that
+ * remembers every translation ever made and forgets only what was exactly fenced.
+ * Source: RISC-V privileged specification, "Sv39", "sfence.vma". */
+#pragma once
+
+#include <kernel/types.h>
+
+typedef u64 pte_t;
+
+#define PT_LEVELS 3
+#define PT_ENTRIES 512u
+#define USER_MIN 0x10000ul	    /* the first 64 KiB are never mapped */
+#define USER_MAX 0x4000000000ul	    /* 256 GiB: the first address past the user half */
+#define KERNEL_HALF 0xffffffc000000000ul
+#define DIRECT_MAP KERNEL_HALF
+#define MEGA_SIZE (2ul << 20)
+
+#define PTE_V (1ul << 0)
+#define PTE_R (1ul << 1)
+#define PTE_W (1ul << 2)
+#define PTE_X (1ul << 3)
+#define PTE_U (1ul << 4)
+#define PTE_G (1ul << 5)
+#define PTE_A (1ul << 6)
+#define PTE_D (1ul << 7)
+#define PTE_SW0 (1ul << 8) /* free for software, also in valid entries */
+#define PTE_SW1 (1ul << 9)
+#define PTE_PFN_SHIFT 10
+#define PTE_PFN_MASK (((1ul << 44) - 1) << PTE_PFN_SHIFT)
+
+static inline unsigned pt_index(va_t va, int level)
+{
+	return (unsigned)(va >> (PAGE_SHIFT + 9 * level)) & (PT_ENTRIES - 1);
+}
+static inline u64 pt_span(int level) { return PAGE_SIZE << (9 * level); } /* bytes an entry covers */
+static inline bool pte_valid(pte_t e) { return e & PTE_V; }
+static inline bool pte_is_table(pte_t e) { return (e & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V; }
+static inline pfn_t pte_pfn(pte_t e) { return (e & PTE_PFN_MASK) >> PTE_PFN_SHIFT; }
+static inline pte_t pte_table(pfn_t pfn) { return (pfn << PTE_PFN_SHIFT) | PTE_V; }
+/* A valid user leaf entry; prot in PROT_* bits (write without read becomes read-write, as Sv39
+ * has no write-only pages; PROT_NONE has no entry).  A is set, D if writable. */
+static inline pte_t pte_user(pfn_t pfn, unsigned prot)
+{
+	pte_t e = (pfn << PTE_PFN_SHIFT) | PTE_V | PTE_U | PTE_A;
+
+	if (prot & 1)
+		e |= PTE_R;
+	if (prot & 2)
+		e |= PTE_R | PTE_W | PTE_D;
+	if (prot & 4)
+		e |= PTE_X;
+	return e;
+}
+
+#ifdef TERN_HOST
+/* Host tests: "physical" memory is an array. */
+void *phys_to_virt(pa_t pa);
+pa_t virt_to_phys(const void *p);
+#else
+static inline void *phys_to_virt(pa_t pa) { return (void *)(pa + DIRECT_MAP); }
+static inline pa_t virt_to_phys(const void *p) { return (pa_t)p - DIRECT_MAP; } /* direct map only */
+#endif
+static inline void *pfn_to_virt(pfn_t pfn) { return phys_to_virt(pfn << PAGE_SHIFT); }
+static inline pfn_t virt_to_pfn(const void *p) { return virt_to_phys(p) >> PAGE_SHIFT; }
+
+/* Note on the direct map: it maps physical address pa at DIRECT_MAP + pa for all of RAM. */
+
+/* Orders the writes that filled a table before the write that links it. */
+#ifdef TERN_HOST
+static inline void mmu_publish(void) {}
+#else
+static inline void mmu_publish(void) { __asm__ volatile("fence w, w" ::: "memory"); }
+#endif
+
+/* Orders leaf entries for one page of one space on this hart (sfence.vma va, asid). */
+void mmu_fence_page(va_t va, u16 asid);
+/* Orders every entry of one space on this hart, non-leaf ones too (sfence.vma x0, asid). */
+void mmu_fence_asid(u16 asid);
+/* Every entry of every space, global ones too, on this hart. */
+void mmu_fence_all(void);
+/* The same on the harts of a mask of hart indices (may include this one); returns after they have
+ * completed.  len 0: the whole space.  Never called with the kernel lock held. */
+void mmu_fence_remote(u32 hart_mask, va_t va, u64 len, u16 asid);
+/* Makes root this hart's table. */
+void mmu_activate(pfn_t root, u16 asid);
+/* Copies the kernel half's entries into a new root table. */
+void mmu_init_root(pte_t *root);
+/* The number of ASIDs (power of two, at least 1: then every switch fences). */
+u32 mmu_asid_count(void);
+/* Kernel mappings outside the direct map (the vmap GiB, kernel stacks). prot in PROT_* bits. */
+int must_check mmu_map_kernel(va_t va, pfn_t pfn, unsigned prot);
+void mmu_unmap_kernel(va_t va);
+
+/* Makes instruction fetches of every hart see what was stored (fence.i here and there). */
+void mmu_sync_icache(u32 hart_mask);

@@ -1,0 +1,41 @@
+/* Spin locks.  The kernel runs with interrupts off, so a lock needs no more than the word. */
+#pragma once
+
+#include <kernel/types.h>
+
+struct spinlock {
+	u32 locked;
+#if TERN_DEBUG
+	u32 owner; /* hart index + 1 */
+	const char *name;
+#endif
+};
+
+#define SPINLOCK_INIT { 0 }
+
+#ifdef TERN_HOST
+static inline void spin_lock(struct spinlock *l) { l->locked = 1; }
+static inline void spin_unlock(struct spinlock *l) { l->locked = 0; }
+static inline bool spin_trylock(struct spinlock *l)
+{
+	bool ok = !l->locked;
+	l->locked = 1;
+	return ok;
+}
+#else
+static inline bool spin_trylock(struct spinlock *l)
+{
+	return __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE) == 0;
+}
+static inline void spin_lock(struct spinlock *l)
+{
+	while (unlikely(!spin_trylock(l)))
+		while (READ_ONCE(l->locked))
+			__asm__ volatile("" ::: "memory");
+}
+static inline void spin_unlock(struct spinlock *l)
+{
+	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+}
+#endif
+static inline bool spin_is_locked(const struct spinlock *l) { return READ_ONCE(l->locked) != 0; }

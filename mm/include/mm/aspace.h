@@ -1,0 +1,172 @@
+/* Address spaces: a root table, an ordered tree of regions, faults, fork, copying.
+ *
+ * Locks: aspace->lock (spin) guards the regions, the tables and the counters, and is held for one
+ * bounded step.  Operations that change regions over a long range run in steps: the first call
+ * checks, commits the regions and does a bounded part; if it returns MM_MORE, the caller goes on
+ * with mm_work_step() until that returns 0, and meanwhile the space is `busy`: other region
+ * operations return MM_BUSY and their threads wait for mm_wake (kernel/sys_mm.c).  Faults and copies
+ * go on meanwhile.  Order: aspaces by address, then memobj, leaf, frames. */
+#pragma once
+
+#include <arch/mmu.h>
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+#include <mm/memobj.h>
+
+#define MM_MORE 1
+#define MM_BUSY 2
+
+struct region {
+	va_t start, end; /* page-aligned; aspace->lock, all fields */
+	u8 prot, max_prot; /* PROT_* */
+	u16 flags;	   /* REGION_* */
+	struct memobj *memobj; /* NULL: anonymous private */
+	u64 offset;	       /* of start in the memobj, page-aligned */
+	struct aspace *aspace;
+	struct list in_memobj; /* memobj->lock */
+	/* tree links belong to region.c */
+	struct region *left, *right, *parent;
+	u32 priority;
+	u32 spare;
+};
+#define REGION_SHARED 1
+#define REGION_GROWSDOWN 2
+#define REGION_STACK 4
+#define REGION_HEAP 8
+#define REGION_VDSO 16
+#define REGION_NORESERVE 32
+#define REGION_DONTFORK 64
+#define REGION_WIPEONFORK 128
+#define REGION_LOCKED 256
+
+/* A long operation, kept in the thread that runs it (thread.work). */
+struct mm_work {
+	u8 kind; /* 0: none; private to mm */
+	bool retried;
+	struct aspace *aspace, *other;
+	va_t start, cursor, end;
+	u64 arg;
+	void *regions; /* taken out, to be freed at the end */
+	long result;
+};
+
+struct aspace {
+	u32 refs; /* atomic: processes, handles */
+	struct spinlock lock;
+	pfn_t root_pfn;
+	pte_t *root;
+	u64 asid_gen; /* generation << 16 | asid; 0: none yet */
+	u32 active;   /* mask of harts that run it now; atomic */
+	u32 ran;      /* mask of harts whose TLB may hold its entries; atomic */
+	struct region *tree;
+	struct region *last; /* cache of the last hit */
+	u32 nregions;
+	struct mm_work *busy; /* the long operation under way */
+	/* layout, set by exec */
+	va_t brk_start, brk;
+	va_t mmap_top;	 /* mappings go downward from here */
+	va_t stack_top;
+	va_t arg_start, arg_end, env_start, env_end;
+	va_t vdso;
+	/* counters, pages */
+	u64 mapped;   /* all regions */
+	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
+	u64 minflt, majflt;
+	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */
+};
+
+struct aspace *must_check aspace_create(void); /* refs 1; NULL */
+void aspace_get(struct aspace *as);
+/* The last reference must be given up through aspace_destroy first, or the put frees at once
+ * whatever is left (unbounded: only for small, failed spaces). */
+void aspace_put(struct aspace *as);
+/* Starts unmapping everything; MM_MORE as above; to be called by the last thread, after which
+ * the space has no regions and no user frames. */
+int aspace_destroy(struct aspace *as, struct mm_work *w);
+
+/* mmap(2)'s rules.  addr 0 or a hint, MAP_FIXED, MAP_FIXED_NOREPLACE; len > 0 is rounded up.
+ * memobj NULL: anonymous (MAP_SHARED then makes an anonymous memobj).  The memobj reference is
+ * the caller's: the region takes its own.  flags: MAP_* bits.  *out = address.
+ * 0, MM_MORE (with *out set), MM_BUSY, EINVAL, ENOMEM, EEXIST, EACCES (prot exceeds max_prot),
+ * EOVERFLOW. */
+int must_check aspace_map(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned max_prot,
+			  unsigned flags, struct memobj *m, u64 offset, struct mm_work *w, va_t *out);
+int must_check aspace_unmap(struct aspace *as, va_t addr, u64 len, struct mm_work *w);
+int must_check aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned prot, struct mm_work *w);
+/* The new break in *out (unchanged on failure, as brk(2)).  0, MM_MORE, MM_BUSY. */
+int must_check aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out);
+int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned flags,
+			    va_t new_addr, struct mm_work *w, va_t *out);
+int must_check aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_work *w);
+int must_check aspace_sync(struct aspace *as, va_t addr, u64 len, int flags);
+/* One byte a page into vec (kernel memory), for at most PAGE_SIZE pages. ENOMEM for holes. */
+int must_check aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec);
+/* dst is fresh and empty; becomes the copy.  The child must not run before this returned 0. */
+int must_check aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w);
+/* Goes on: 0 done, MM_MORE, negative: failed and undone. Bounded: about 50 microseconds. */
+int must_check mm_work_step(struct mm_work *w);
+
+/* Maps a kernel-made memobj (the vDSO) at a fixed place: read and execute, private. */
+int must_check aspace_map_vdso(struct aspace *as, va_t at, struct memobj *m);
+
+enum fault_access { FAULT_READ = 1, FAULT_WRITE = 2, FAULT_EXEC = 4 };
+enum fault_result {
+	FAULT_OK,
+	FAULT_MAPERR, /* SIGSEGV, SEGV_MAPERR */
+	FAULT_ACCERR, /* SIGSEGV, SEGV_ACCERR */
+	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
+	FAULT_NOMEM,
+	FAULT_PAGER,  /* later: asked for, wait */
+};
+/* Demand-zero, file page, copy-on-write, stack growth, or the reason why not.  Takes and drops
+ * aspace->lock. */
+enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access);
+
+/* Copying, a page at a time, resolving faults in place.  Bytes done: less than n only where the
+ * user side faults (so 0 means EFAULT) or memory is out.  User ranges may be hostile. */
+size_t must_check copy_from_user(struct aspace *as, void *to, va_t from, size_t n);
+size_t must_check copy_to_user(struct aspace *as, va_t to, const void *from, size_t n);
+size_t must_check aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t n);
+/* Copies up to size bytes, ending behind a NUL.  Length without the NUL; size if no NUL was in
+ * reach; EFAULT. */
+long must_check copy_string_from_user(struct aspace *as, char *to, va_t from, size_t size);
+/* Fast single words (aligned).  0 or EFAULT. */
+int must_check user_read_u32(struct aspace *as, va_t va, u32 *v);
+int must_check user_read_u64(struct aspace *as, va_t va, u64 *v);
+int must_check user_write_u32(struct aspace *as, va_t va, u32 v);
+/* The user half: [va, va + n) lies in it. */
+static inline bool user_range_ok(va_t va, u64 n) { return n <= USER_MAX && va <= USER_MAX - n; }
+
+/* A futex word's identity: private {space, address} or shared {memobj, offset}; faults the page
+ * in for the shared kind.  The memobj is not referenced: compare addresses only while mapped.
+ * 0, EFAULT, EINVAL (not aligned). */
+struct futex_key {
+	u64 object, offset;
+};
+int must_check aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *key);
+/* Compare-and-exchange on a user word, for robust lists, PI and clear_child_tid.  0, EFAULT. */
+int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want, u32 *seen);
+
+/* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
+void aspace_activate(struct aspace *as);
+
+/* Looking: for TERN_ASPACE_QUERY, WALK, PAGEMAP. */
+struct tern_region_info;
+struct tern_walk;
+unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max);
+void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w);
+void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
+void aspace_check(struct aspace *as); /* asserts every invariant */
+
+/* Called by mm when a long operation ends and threads may wait for the space (kernel/sys_mm.c; a
+ * stub in host tests).  No lock held. */
+void mm_wake(struct aspace *as);
+
+/* System-wide counters for /proc (approximate; atomic adds). */
+struct mm_counters {
+	u64 faults, zero_fills, cow_copies, forks, shootdowns;
+};
+extern struct mm_counters mm_counters;
+u64 object_count_aspaces(void), object_count_memobjs(void), object_count_regions(void);
+
+void mm_init(void); /* caches; after frames_init */

@@ -1,0 +1,68 @@
+/* Physical memory: frames of 4 KiB from a buddy allocator.
+ *
+ * One struct frame describes each frame of RAM.  frame.refs counts page-table entries and memobj
+ * slots that name the frame, and nothing else ever; a table frame counts the upper entries that
+ * name it.  Whoever allocates gets refs = 1. */
+#pragma once
+
+#include <kernel/list.h>
+#include <kernel/types.h>
+
+enum frame_kind {
+	FRAME_RESERVED, /* not RAM, firmware, kernel image */
+	FRAME_FREE,
+	FRAME_KERNEL,
+	FRAME_SLAB,
+	FRAME_TABLE,
+	FRAME_USER, /* anonymous or in a memobj */
+};
+
+struct frame {
+	u32 refs; /* atomic */
+	u8 kind;
+	u8 order; /* of the free block it heads, or of the allocation */
+	u16 flags;
+	union {
+		struct list link;	     /* free blocks; slab.c: its lists */
+		struct {
+			void *owner;	     /* table: struct leaf state; slab: its cache */
+			u64 value;
+		};
+	};
+	u32 lock; /* a leaf table's lock (spin) */
+	u32 spare;
+};
+
+extern struct frame *frames;	      /* frames[pfn - frame_base] */
+extern pfn_t frame_base, frame_limit; /* [base, limit) */
+static inline struct frame *frame_of(pfn_t pfn) { return &frames[pfn - frame_base]; }
+static inline pfn_t frame_pfn(const struct frame *f) { return (pfn_t)(f - frames) + frame_base; }
+static inline bool frame_is_ram(pfn_t pfn) { return pfn >= frame_base && pfn < frame_limit; }
+
+struct phys_range {
+	pa_t start, end;
+};
+/* Builds the frame array inside the RAM range itself; everything in `ram` that is not in
+ * `reserved` becomes free.  Called once, by the boot hart, with the direct map in place. */
+void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_range *reserved,
+		 unsigned nreserved);
+/* Frames that were reserved at boot (the boot archive) become owned frames of refs 1, kind USER. */
+void frames_adopt(pa_t start, pa_t end);
+
+#define FRAME_ORDERS 11
+#define FRAME_ZERO 1u
+/* 2^order contiguous frames, aligned to their size; pfn, or 0 when memory is out. */
+pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flags);
+/* Frees an allocation whatever its refs (they must be 0 or 1). */
+void frame_free(pfn_t pfn, unsigned order);
+void frame_get(pfn_t pfn);
+/* Drops a reference; the last one frees the frame (order 0 only). */
+void frame_put(pfn_t pfn);
+static inline u32 frame_refs(pfn_t pfn) { return __atomic_load_n(&frame_of(pfn)->refs, __ATOMIC_RELAXED); }
+
+struct frame_stats {
+	u64 total, free, kernel, slab, table, user;
+	u64 free_blocks[FRAME_ORDERS];
+};
+void frame_stats(struct frame_stats *s);
+void frame_check(void); /* walks everything; asserts */

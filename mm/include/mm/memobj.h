@@ -1,0 +1,54 @@
+/* Memory objects: pages by offset.  Anonymous (a missing page reads as zero and is made by a
+ * write), physical (device memory), or pager-backed (later: a missing page is asked of a server).
+ *
+ * Pages hang in a radix tree; a slot holds one frame reference.  memobj->lock guards the tree, the
+ * size and the list of regions that map it. */
+#pragma once
+
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+
+enum memobj_kind {
+	MEMOBJ_ANON,
+	MEMOBJ_PHYS,
+	MEMOBJ_PAGER,
+};
+
+struct memobj {
+	u32 refs; /* atomic: handles, regions, mappings under way */
+	u8 kind;
+	struct spinlock lock;
+	u64 size;     /* bytes; lock */
+	u64 ident;    /* names it in region lists; constant */
+	u64 resident; /* pages; lock */
+	pa_t phys;    /* MEMOBJ_PHYS: where it begins */
+	u8 height;    /* of the radix tree; lock */
+	void *root;   /* lock */
+	struct list regions; /* struct region.in_memobj; lock */
+	u32 nregions, nwritable, nexec; /* lock */
+	void *pager; /* MEMOBJ_PAGER: its session (later) */
+};
+
+struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs 1; NULL */
+struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
+/* Takes over adopted frames [start, start + size) (see frames_adopt) as its pages. */
+struct memobj *must_check memobj_create_frames(pa_t start, u64 size);
+void memobj_get(struct memobj *m);
+/* The last one frees the pages: in bounded steps when large - see memobj_reap. */
+void memobj_put(struct memobj *m);
+/* 0, ENOMEM (nothing changed), EFBIG.  Shrinking unmaps, fences, frees, zeroes the rest of the
+ * last page.  Takes the spaces' locks: none may be held. */
+int must_check memobj_resize(struct memobj *m, u64 size);
+/* Bytes done (short at the object's end), ENOMEM.  Kernel memory. */
+long memobj_read(struct memobj *m, u64 off, void *buf, size_t n);
+long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n);
+/* Bytes done: between an object and user memory, a page at a time (see aspace_copy). */
+struct aspace;
+long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
+long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
+long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n);
+int memobj_punch(struct memobj *m, u64 off, u64 n);
+/* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
+ * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
+pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make);
+void memobj_check(struct memobj *m);
