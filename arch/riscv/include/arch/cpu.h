@@ -1,0 +1,62 @@
+/* The hart we run on. */
+#pragma once
+
+#include <kernel/types.h>
+
+struct hart;
+
+#ifdef TERN_HOST
+unsigned hart_index(void); /* set by the test */
+#else
+/* In the kernel, tp always points at this hart's struct hart (kernel/hart.h), whose first word is
+ * its index. */
+static inline struct hart *this_hart(void)
+{
+	struct hart *h;
+
+	__asm__("mv %0, tp" : "=r"(h));
+	return h;
+}
+static inline unsigned hart_index(void)
+{
+	u32 i;
+
+	__asm__ volatile("lw %0, 0(tp)" : "=r"(i));
+	return i;
+}
+#endif
+
+/* Time: counter ticks since some point; the same on every hart. */
+u64 arch_ticks(void);
+u64 arch_ticks_to_ns(u64 ticks);
+u64 arch_ns_to_ticks(u64 ns);
+static inline u64 arch_now_ns(void);
+/* Arms this hart's timer for an absolute tick value; ~0ull disarms. */
+void arch_timer_arm(u64 ticks);
+
+/* Makes the harts of the mask (indices) enter the kernel.  Never with the kernel lock held. */
+void arch_ipi(u32 hart_mask);
+/* Waits for an interrupt with interrupts off; returns as soon as one is pending. */
+void arch_wait(void);
+/* Handles whatever is pending on this hart right now (timer, IPI, external) by calling the
+ * kernel's handlers below; returns when nothing is. Used by the idle loop after arch_wait. */
+void arch_poll_interrupts(void);
+
+/* Ends the machine: code 0 is success, 1 asks for a reset, others are QEMU's exit code. */
+_Noreturn void arch_power(unsigned code, bool reset);
+void arch_console_write(const char *s, size_t n); /* polling; any context */
+/* Entropy from the device tree's rng-seed, and whatever else differs between boots. */
+u64 arch_entropy(void);
+
+/* Prints a backtrace of the calling hart, or of a frame pointer, symbolised. */
+void arch_backtrace(u64 fp, u64 pc);
+
+/* Called by arch: the kernel's side of interrupts; interrupts are off, no lock held. */
+void kernel_timer_interrupt(void);
+void kernel_ipi(void);
+void kernel_external_interrupt(unsigned irq); /* already claimed and masked at the PLIC */
+/* The kernel's side of the PLIC. */
+void arch_irq_enable(unsigned irq); /* unmask (again) */
+void arch_irq_disable(unsigned irq);
+
+static inline u64 arch_now_ns(void) { return arch_ticks_to_ns(arch_ticks()); }

@@ -1,0 +1,44 @@
+/* What the device tree says of the machine, and start-up. */
+#pragma once
+
+#include <kernel/types.h>
+#include <mm/frame.h>
+
+struct boot_facts {
+	struct phys_range ram[8];
+	unsigned nram;
+	struct phys_range reserved[16]; /* firmware, kernel image, device tree, boot archive */
+	unsigned nreserved;
+	struct phys_range initrd; /* page-rounded; initrd_size exact */
+	u64 initrd_size;
+	unsigned nharts; /* at most MAX_HARTS are used */
+	u64 hartid[MAX_HARTS];
+	u32 timebase_hz;
+	bool sstc;
+	pa_t uart, plic, sifive_test, rtc;
+	u64 uart_size, plic_size;
+	u32 uart_irq, uart_shift, plic_ndev;
+	u32 plic_context[MAX_HARTS]; /* S-mode context of each hart */
+	u8 rng_seed[64];
+	u32 rng_seed_len;
+	char bootargs[512];
+	char isa[128];
+};
+extern struct boot_facts boot_facts;
+
+/* Parses a flattened device tree of `size` readable bytes.  0, or EINVAL with one line logged by
+ * the caller.  Pure: safe on hostile input. */
+int must_check fdt_parse(const void *fdt, size_t size, struct boot_facts *f);
+
+/* Finds a file in (concatenated) newc archives: its data's place in `base`. 0, ENOENT, EINVAL.
+ * Pure: safe on hostile input. */
+int must_check archive_find(const void *base, size_t size, const char *path, size_t *off, size_t *len);
+
+/* arch/riscv/start.S -> arch_start() (page tables, facts, frames, harts) -> kernel_main() on the
+ * boot hart, then kernel_secondary() on the others once kernel_main released them. */
+_Noreturn void kernel_main(void);
+_Noreturn void kernel_secondary(void);
+/* Lets the other harts go. */
+void arch_start_secondaries(void);
+/* The vDSO image (page-aligned, whole pages) and its data page's frame. */
+extern const char vdso_start[], vdso_end[];
