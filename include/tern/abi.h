@@ -96,6 +96,9 @@ enum tern_op {
 	/* (irq h, badge): interrupts arrive as TERN_EV_NOTE(badge, 1) and stay masked until ack. */
 	TERN_IRQ_BIND,
 	TERN_IRQ_ACK, /* (irq h) */
+	/* (absolute monotonic ns, cookie): TERN_EV_TIMER(badge = cookie) at the bound endpoint then.
+	 * One an endpoint: setting it again replaces it, 0 cancels it.  0. */
+	TERN_TIMER = 1060,
 
 	/* ---- memory ---- */
 	/* (size, ident, flags 0): h of an anonymous memobj; ident names it in region lists. */
@@ -124,6 +127,9 @@ enum tern_op {
 	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format) of count
 	 * pages from address on. */
 	TERN_ASPACE_PAGEMAP,
+	/* INFO (process h, address, buffer, length): bytes of another process's memory; short at the
+	 * first page that cannot be read, EFAULT if that is the first one. */
+	TERN_ASPACE_READ = 1095,
 
 	/* ---- processes: SYSTEM, on process handles ---- */
 	TERN_PROCESS_CREATE = 1104, /* (const struct tern_process_args *): process h */
@@ -215,6 +221,8 @@ enum tern_service {
 /* Badges below this are for sessions made at start-up (services and server-to-server); servers'
  * own badges are larger. */
 #define TERN_BADGE_SERVICE 0 /* a client without an object of its own */
+/* pm's own calls of path lines, without a subject, come before it has a root or a working directory:
+ * their references are TERN_REF_BAD and mean the root of the tree. */
 #define TERN_BADGE_FROM_PM 1
 #define TERN_BADGE_FROM_VFS 2
 #define TERN_BADGE_FROM_TTY 3
@@ -266,6 +274,7 @@ enum tern_event {
 	TERN_EV_PAGED,		  /* badge, token */
 	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
 	TERN_EV_UNMAPPED,	  /* badge of TERN_MEMOBJ_WATCH */
+	TERN_EV_TIMER,		  /* badge = cookie of TERN_TIMER */
 };
 #define TERN_STATUS_NEVER_RAN (-1) /* EXITED: the fork failed for want of memory */
 
@@ -393,6 +402,7 @@ enum tern_process_word {
 	TERN_PW_CHILD_TIMES, /* value = user ns, value2 = system ns: added */
 	TERN_PW_CHILD_FAULTS, /* value = minor, value2 = major: added */
 	TERN_PW_DUMPABLE,
+	TERN_PW_COMM, /* value, value2: the 16 bytes of the name */
 };
 
 struct tern_process_stat {
@@ -488,6 +498,12 @@ struct tern_time_info {
 	uint32_t running, threads, last_pid, pad;
 	uint64_t boot_realtime_s;
 };
+
+/* The top of a program's space: the kernel maps the vDSO at TERN_VDSO_BASE into every space that
+ * process_create or process_exec is given; pm's stacks end at TERN_STACK_TOP. */
+#define TERN_USER_TOP 0x4000000000ull
+#define TERN_VDSO_BASE 0x3fffffe000ull
+#define TERN_STACK_TOP 0x3fff000000ull
 
 /* The table of live pids that pm writes and vfs maps read-only: /proc's directory. */
 #define TERN_PID_MAX 32768
