@@ -1,0 +1,103 @@
+/* Objects of one size with badges that can be checked: chunks of 64 slots, a free list through the
+ * slots, and in each slot a generation that is odd while it is in use.
+ *
+ * badge = (generation << 32 | index) + TERN_BADGE_FIRST, so a badge of a freed object is never
+ * taken for its successor's.  Slots never move and are never given back.
+ */
+#include <server/server.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 64
+
+struct slot {
+	uint32_t index;
+	uint32_t generation; /* odd: in use */
+	uint32_t next;	     /* free: index + 1 of the next free slot */
+	uint32_t pad;
+};
+
+static struct slot *slot_of(const struct pool *p, uint32_t index)
+{
+	return (struct slot *)((char *)p->chunks[index / CHUNK] +
+			       (index % CHUNK) * (p->size + sizeof(struct slot)));
+}
+
+void pool_init(struct pool *p, size_t size)
+{
+	memset(p, 0, sizeof *p);
+	p->size = (size + 15) & ~(size_t)15;
+}
+
+static bool grow(struct pool *p)
+{
+	void **chunks = realloc(p->chunks, (p->nchunks + 1) * sizeof *chunks);
+	char *chunk;
+
+	if (!chunks)
+		return false;
+	p->chunks = chunks;
+	chunk = calloc(CHUNK, p->size + sizeof(struct slot));
+	if (!chunk)
+		return false;
+	chunks[p->nchunks++] = chunk;
+	for (uint32_t i = CHUNK; i-- > 0;) {
+		struct slot *s = (struct slot *)(chunk + i * (p->size + sizeof *s));
+
+		s->index = p->count + i;
+		s->next = p->free;
+		p->free = s->index + 1;
+	}
+	p->count += CHUNK;
+	return true;
+}
+
+void *pool_alloc(struct pool *p)
+{
+	struct slot *s;
+
+	if (!p->free && !grow(p))
+		return NULL;
+	s = slot_of(p, p->free - 1);
+	p->free = s->next;
+	p->used++;
+	s->generation++;
+	memset(s + 1, 0, p->size);
+	return s + 1;
+}
+
+void pool_free(struct pool *p, void *object)
+{
+	struct slot *s;
+
+	if (!object)
+		return;
+	s = (struct slot *)object - 1;
+	s->generation++;
+	s->next = p->free;
+	p->free = s->index + 1;
+	p->used--;
+}
+
+uint64_t pool_badge(const struct pool *p, const void *object)
+{
+	const struct slot *s = (const struct slot *)object - 1;
+
+	(void)p;
+	return ((uint64_t)s->generation << 32 | s->index) + TERN_BADGE_FIRST;
+}
+
+void *pool_lookup(const struct pool *p, uint64_t badge)
+{
+	struct slot *s;
+
+	if (badge < TERN_BADGE_FIRST)
+		return NULL;
+	badge -= TERN_BADGE_FIRST;
+	if ((uint32_t)badge >= p->count)
+		return NULL;
+	s = slot_of(p, (uint32_t)badge);
+	if (s->generation != badge >> 32 || !(s->generation & 1))
+		return NULL;
+	return s + 1;
+}

@@ -1,0 +1,198 @@
+/* The server loop's C half: dispatch of what is not an ordinary call, default answers, extras of
+ * the reply in the making, start-up.
+ *
+ * The message and the extras live in one static frame, which loop.S fills and sends.  A handler
+ * sees the message there; it is overwritten by the next receive, so what is parked is copied.
+ * Extras belong to the running handler's own reply and are cleared as it is sent.
+ */
+#include <server/server.h>
+#include <stddef.h>
+#include <string.h>
+#include <tern/linux/stat.h>
+
+struct server_frame {
+	struct tern_msg msg;
+	struct tern_reply extra;
+};
+_Static_assert(offsetof(struct tern_msg, token) == 48, "loop.S F_TOKEN");
+_Static_assert(offsetof(struct tern_msg, op) == 56, "loop.S F_OP");
+_Static_assert(offsetof(struct tern_msg, tid) == 128, "loop.S");
+_Static_assert(offsetof(struct server_frame, extra) == 136, "loop.S F_EXTRA");
+_Static_assert(sizeof(struct tern_reply) == 72, "loop.S");
+_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loop.S");
+
+#define CALLS 512
+
+_Noreturn void server_loop(void);		/* loop.S */
+long server_other(struct tern_msg *m);		/* called by loop.S */
+_Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
+
+struct server_frame server_frame;
+const server_handler *server_calls;
+const struct server_boot *server_boot;
+static const struct server_ops *server_ops;
+
+/* The errno of a line's `else`, plus one; 0 where there is no line. */
+static const uint8_t else_errno[CALLS] = {
+#define CALL(number, name, route, right, fds, windows, otherwise, interrupted) \
+	[number] = (otherwise) + 1,
+#include "../../kernel/syscalls.def"
+#undef CALL
+};
+
+void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
+{
+	memset(st, 0, sizeof *st);
+	st->st_dev = 14; /* the anonymous file system */
+	st->st_ino = ino;
+	st->st_mode = mode;
+	st->st_nlink = 1;
+	st->st_uid = uid;
+	st->st_gid = gid;
+	st->st_blksize = 4096;
+}
+
+static long default_fstat(struct tern_msg *m)
+{
+	struct tern_stat st;
+
+	server_fill_stat(&st, 0600, m->badge, 0, 0);
+	return server_out(m, 0, &st, sizeof st, 0);
+}
+
+static long default_fstatfs(struct tern_msg *m)
+{
+	/* struct statfs: type, block size, seven counts and ids, name length, fragment size, flags */
+	static const uint64_t statfs[15] = { [0] = 0x09041934 /* ANON_INODE_FS_MAGIC */,
+					     [1] = 4096,
+					     [8] = 255,
+					     [9] = 4096 };
+
+	return server_out(m, 0, statfs, sizeof statfs, 0);
+}
+
+long server_default(struct tern_msg *m)
+{
+	uint32_t nr = TERN_MSG_OP(m->op);
+
+	if (nr == 80)
+		return default_fstat(m);
+	if (nr == 44)
+		return default_fstatfs(m);
+	if (nr >= CALLS || else_errno[nr] == 0)
+		return -ENOSYS;
+	return -(long)(else_errno[nr] - 1);
+}
+
+static void event(struct tern_msg *m)
+{
+	const struct server_ops *ops = server_ops;
+
+	switch (TERN_MSG_OP(m->op)) {
+	case TERN_EV_CLOSED:
+		if (ops->closed)
+			ops->closed(m->badge, m->args[0]);
+		return;
+	case TERN_EV_CANCEL:
+		if (ops->cancel)
+			ops->cancel(m->badge, m->token);
+		return;
+	case TERN_EV_GONE:
+		if (ops->gone)
+			ops->gone(m->badge, m->token);
+		return;
+	case TERN_EV_DONE:
+		if (ops->done)
+			ops->done(m->badge, (long)m->args[0], (int)m->args[1], (int)m->args[2]);
+		return;
+	case TERN_EV_TIMEOUT:
+		if (ops->timeout)
+			ops->timeout(m->badge, m->token);
+		return;
+	case TERN_EV_NOTE:
+		if (ops->note)
+			ops->note(m->badge, m->args[0]);
+		return;
+	default:
+		if (ops->event)
+			ops->event(m);
+		return;
+	}
+}
+
+long server_other(struct tern_msg *m)
+{
+	uint32_t op = TERN_MSG_OP(m->op);
+
+	if (op >= TERN_EV_FIRST) {
+		event(m);
+		return SERVER_NO_REPLY;
+	}
+	if (op >= TERN_METHOD && server_ops->method)
+		return server_ops->method(m);
+	return -ENOSYS;
+}
+
+void server_reply_signal(int sig)
+{
+	server_frame.extra.flags |= (uint64_t)sig & TERN_REPLY_SIGNAL;
+}
+
+void server_reply_copy(unsigned win, const void *from, size_t n)
+{
+	server_frame.extra.flags |= TERN_REPLY_COPY;
+	server_frame.extra.from = TERN_PTR(from);
+	server_frame.extra.length = n;
+	server_frame.extra.win = win;
+}
+
+void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
+{
+	server_frame.extra.flags |= TERN_REPLY_COPY_MEMOBJ;
+	server_frame.extra.from = off;
+	server_frame.extra.length = n;
+	server_frame.extra.win = win;
+	server_frame.extra.memobj = (uint64_t)memobj;
+}
+
+void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
+{
+	struct tern_reply *x = &server_frame.extra;
+	uint64_t bits = set | (uint64_t)clear << 32;
+
+	if (!(x->flags & TERN_REPLY_READY)) {
+		x->flags |= TERN_REPLY_READY;
+		x->rid1 = rid;
+		x->bits1 = bits;
+		x->rid2 = 0;
+		x->bits2 = 0;
+	} else if (x->rid2 == 0) {
+		x->rid2 = rid;
+		x->bits2 = bits;
+	} else {
+		tern_ready_set(rid, set, clear);
+	}
+}
+
+long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
+{
+	if (result < 0)
+		return result;
+	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;
+}
+
+void server_run(const struct server_ops *ops)
+{
+	server_ops = ops;
+	server_calls = ops->calls;
+	server_loop();
+}
+
+void server_start(const struct server_boot *boot)
+{
+	server_boot = boot;
+	if (boot && tern_bind(boot->endpoint) < 0)
+		server_panic("cannot bind its endpoint");
+	main();
+	server_panic("main returned");
+}
