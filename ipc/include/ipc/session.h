@@ -1,0 +1,77 @@
+/* Endpoints, sessions and readiness words.  Kernel lock guards all of it. */
+#pragma once
+
+#include <ipc/call.h>
+#include <kernel/list.h>
+#include <kernel/types.h>
+
+struct process;
+struct thread;
+
+struct endpoint {
+	u32 refs; /* handles, sessions, readiness words, the receiver, process events */
+	bool dead; /* its owner ended: calls get EIO, polls ERR|HUP */
+	struct process *owner; /* who may make sessions on it; not referenced: cleared at its end */
+	struct thread *receiver; /* bound, or NULL */
+	bool waiting;	       /* the receiver waits in recv */
+	struct list queue;     /* struct ipc_node, in order */
+	u32 queued;
+	struct list readies; /* struct ready.in_endpoint */
+	struct timer timer;  /* TERN_TIMER */
+	u64 timer_cookie;
+	struct ipc_node timer_node;
+};
+
+/* A readiness word and who waits for it. */
+struct ready {
+	u64 id;
+	u32 refs; /* the server's, and one a session */
+	u32 bits; /* POLL* */
+	u32 edges; /* counts sets, for EPOLLET */
+	struct endpoint *endpoint;
+	struct list in_endpoint;
+	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
+};
+
+struct session {
+	u32 handles; /* handles, name-context slots, metas of others, pending gives */
+	u32 calls;   /* in flight */
+	struct endpoint *endpoint; /* referenced */
+	u64 badge;
+	struct session *meta; /* counted in meta->handles */
+	struct ready *ready;  /* referenced; NULL: always readable and writable */
+	u64 ident;
+	u64 sid;
+	u8 kind; /* enum tern_kind */
+	bool announced; /* had a handle once */
+	struct ipc_node closed; /* the CLOSED event */
+};
+
+/* handles + 1; - 1 and, at the end, CLOSED. */
+static inline void session_get(struct session *s) { s->handles++; }
+void session_put(struct session *s);
+void session_end_call(struct session *s); /* calls - 1, likewise */
+struct session *must_check session_create(struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
+					  struct ready *ready, struct session *meta);
+struct session *session_find(u64 sid);
+
+struct endpoint *must_check endpoint_create(void);
+void endpoint_get(struct endpoint *ep);
+void endpoint_put(struct endpoint *ep);
+void endpoint_kill(struct endpoint *ep); /* its owner ended */
+/* Queues a node and, if the receiver waits, makes it ready with the message in its registers. */
+void endpoint_post(struct endpoint *ep, struct ipc_node *n);
+
+struct ready *must_check ready_create(struct endpoint *ep, u32 bits);
+void ready_put(struct ready *r);
+void ready_change(struct ready *r, u32 set, u32 clear); /* wakes who polls (ipc/poll.c) */
+static inline u32 session_ready_bits(const struct session *s)
+{
+	if (s->endpoint->dead)
+		return 0x8 | 0x10; /* POLLERR | POLLHUP */
+	return s->ready ? s->ready->bits : (0x1 | 0x4 | 0x40 | 0x100);
+}
+/* poll.c: called by ready_change with the kernel lock held. */
+void poll_wake(struct ready *r, u32 set);
+
+extern u64 object_count_sessions, object_count_endpoints, object_count_readies, object_count_calls;

@@ -1,0 +1,88 @@
+/* Handle tables: small integers to {object, rights, close-on-exec}; the lowest free number first.
+ * Kernel lock guards all of it. */
+#pragma once
+
+#include <kernel/list.h>
+#include <kernel/types.h>
+#include <tern/abi.h>
+
+enum handle_type {
+	HANDLE_FREE,
+	HANDLE_RESERVED, /* by a call under way: not there for anyone else */
+	HANDLE_SESSION,
+	HANDLE_MEMOBJ,
+	HANDLE_ASPACE,
+	HANDLE_PROCESS,
+	HANDLE_ENDPOINT,
+	HANDLE_NOTE,
+	HANDLE_IRQ,
+	HANDLE_WAITSET, /* epoll */
+	HANDLE_SIGNALFD,
+};
+
+struct handle {
+	void *object;
+	u8 type;
+	u8 cloexec;
+	u16 rights; /* TERN_R_* */
+	/* of a RESERVED slot: what the commit makes of it */
+	u8 pending_type, pad[3];
+};
+
+#define HANDLES_PER_CHUNK 64u
+struct handle_chunk {
+	u64 used; /* bit set: not free */
+	struct handle h[HANDLES_PER_CHUNK];
+};
+
+struct handle_table {
+	u32 refs;
+	u32 nchunks; /* entries of chunks, a power of two or 0 */
+	u32 count;   /* not free */
+	u32 hint;    /* no free slot in chunks before this one */
+	struct handle_chunk **chunks;
+};
+
+struct handle_table *must_check handle_table_create(void);
+void handle_table_get(struct handle_table *t);
+/* The last one closes everything that is left: kernel lock held; may be long - see
+ * handle_table_close_some. */
+void handle_table_put(struct handle_table *t);
+/* Closes up to n handles; true when none is left. */
+bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor);
+
+/* The handle, or NULL if the number is free or reserved.  Hot: fd is 32 bits. */
+static inline struct handle *handle_find(const struct handle_table *t, u32 fd)
+{
+	u32 c = fd / HANDLES_PER_CHUNK;
+
+	if (unlikely(c >= t->nchunks || !t->chunks[c]))
+		return NULL;
+	struct handle *h = &t->chunks[c]->h[fd % HANDLES_PER_CHUNK];
+	return likely(h->type > HANDLE_RESERVED) ? h : NULL;
+}
+/* The object of that type with all of those rights; NULL else. */
+void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type, unsigned rights);
+
+/* Reserves the lowest free number >= from and < limit: the number, EMFILE, ENOMEM. */
+long must_check handle_reserve(struct handle_table *t, u32 from, u32 limit);
+void handle_unreserve(struct handle_table *t, u32 fd);
+/* Fills a reserved slot; the reference is consumed. */
+void handle_fill(struct handle_table *t, u32 fd, enum handle_type type, void *object,
+		 unsigned rights, bool cloexec);
+/* Reserve and fill.  On failure the reference is dropped. */
+long must_check handle_add(struct handle_table *t, u32 limit, enum handle_type type, void *object,
+			   unsigned rights, bool cloexec);
+/* 0 or EBADF. */
+long handle_close(struct handle_table *t, u32 fd);
+/* dup, dup3, F_DUPFD: the new number. */
+long must_check handle_dup(struct handle_table *t, u32 fd, u32 from, u32 limit, bool cloexec);
+long must_check handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit, bool cloexec);
+/* Copies a table for fork: NULL when memory is out. */
+struct handle_table *must_check handle_table_copy(const struct handle_table *t);
+void handle_close_on_exec(struct handle_table *t);
+
+/* References to an object as held by a handle. */
+void handle_ref(enum handle_type type, void *object);
+void handle_unref(enum handle_type type, void *object);
+void handle_table_check(const struct handle_table *t);

@@ -1,0 +1,37 @@
+/* One hart: what it runs, its stack, its run queue and timers.  tp points at it in the kernel. */
+#pragma once
+
+#include <arch/cpu.h>
+#include <kernel/list.h>
+#include <kernel/runq.h>
+#include <kernel/types.h>
+#include <tern/abi.h>
+
+struct thread;
+
+struct hart {
+	u32 index;  /* first: hart_index() reads it */
+	u32 online; /* atomic */
+	u64 hartid;
+	u64 kernel_sp;		/* top of this hart's kernel stack */
+	struct thread *current; /* whose registers are in the machine; written by entry.S */
+	struct thread *idle;	/* chosen when nothing is ready */
+	struct aspace *aspace;	/* active table, NULL: the kernel's */
+	u64 last_switch;	/* ticks */
+	struct thread *fpu_owner; /* whose FPU state the registers hold; kernel lock not needed */
+	u64 timer_armed;	/* ticks, ~0: not */
+	/* below: kernel lock */
+	struct runq runq;
+	u64 slice_end;		  /* ticks, ~0: no limit now */
+	struct list timers;	  /* struct timer, by expiry */
+	u32 ipi_wanted;		  /* mask: sent when the lock is dropped */
+	struct thread *dead;	  /* list of threads to free after the switch */
+	bool need_resched;
+	bool idling; /* in arch_wait or about to: wants an IPI; atomic */
+	struct tern_cpu_info stat;
+	u64 irq_counts[TERN_NIRQ];
+	struct list deferred; /* struct deferred: puts that need no lock held */
+};
+
+extern struct hart harts[MAX_HARTS];
+extern unsigned nharts; /* online or coming */

@@ -1,0 +1,105 @@
+/* Processes: an address space, a handle table, a name context, threads, and words that pm sets.
+ * Kernel lock guards all that is not constant. */
+#pragma once
+
+#include <kernel/handle.h>
+#include <kernel/list.h>
+#include <kernel/signal.h>
+#include <kernel/thread.h>
+#include <tern/abi.h>
+#include <tern/linux/sched.h>
+
+struct session;
+struct endpoint;
+
+struct cred {
+	u32 refs; /* atomic */
+	struct tern_cred c; /* immutable */
+};
+struct cred *must_check cred_create(const struct tern_cred *c); /* new id; refs 1 */
+void cred_get(const struct cred *c);
+void cred_put(const struct cred *c);
+
+/* Root, working directory, umask, services: fork copies it, CLONE_FS shares it. */
+struct name_context {
+	u32 refs;
+	u32 umask;
+	struct session *root, *cwd; /* each counts as a handle of the session */
+	struct session *service[TERN_NSERVICES];
+};
+struct name_context *must_check name_context_create(void);
+struct name_context *must_check name_context_copy(const struct name_context *n);
+void name_context_get(struct name_context *n);
+void name_context_put(struct name_context *n);
+/* Puts a session in *slot; the handle count is taken. */
+void name_context_set(struct session **slot, struct session *s);
+
+enum process_state {
+	PROCESS_ALIVE,
+	PROCESS_DYING, /* threads are ending */
+	PROCESS_DEAD,  /* everything is given back; EXITED is queued or was delivered */
+};
+
+/* An event of a process on its way to pm; several kinds may be pending in one node. */
+struct process_events {
+	struct ipc_node node;
+	u32 pending; /* bits: 1 EXITED, 2 STOPPED, 4 CONTINUED */
+	s32 status, stop_signal;
+};
+
+struct process {
+	u32 refs; /* handles, threads, events under way */
+	u32 pid;
+	u32 authority; /* TERN_AUTH_* */
+	u8 state;
+	bool stopped; /* by a stop signal */
+	bool execing; /* one thread waits for the others' end */
+	bool never_ran;
+	struct aspace *aspace;
+	struct handle_table *handles;
+	struct name_context *names;
+	struct list threads;
+	u32 nthreads; /* not dead */
+	struct thread *leader; /* first thread, while alive */
+
+	/* pm's words */
+	u32 ppid, pgid, sid;
+	u64 badge;
+	struct endpoint *events_at; /* pm's */
+	struct process_events events;
+	s32 exit_status;
+
+	/* signals */
+	struct sighand *sighand;
+	struct sigpending sig_pending;
+	u32 sig_queued; /* entries charged */
+
+	struct tern_rlimit limits[TERN_NLIMITS];
+	u32 personality;
+
+	/* accounting: of dead threads and reaped children */
+	u64 dead_user_ticks, dead_system_ticks, dead_nvcsw, dead_nivcsw;
+	u64 child_user_ns, child_system_ns, child_minflt, child_majflt;
+	u64 dead_minflt, dead_majflt;
+	u64 start_ns;
+	struct list all; /* every process */
+};
+
+extern struct list all_processes; /* kernel lock */
+extern u64 object_count_processes;
+
+struct process *must_check process_create(u32 pid); /* refs 1, no space, no threads; NULL */
+void process_get(struct process *p);
+void process_put(struct process *p);
+/* Every thread must end, with this wait status (the first call's counts). */
+void process_kill(struct process *p, s32 status);
+/* Default action of a stop signal, and of SIGCONT: with the event to pm. */
+void process_stop(struct process *p, int sig);
+void process_continue(struct process *p);
+struct thread *process_find_thread(struct process *p, u32 tid); /* alive; no reference taken */
+/* The thread that calls ends; does not return to user mode (sets WORK_EXIT). */
+void thread_exit_self(struct thread *t);
+static inline u64 process_limit(const struct process *p, int resource)
+{
+	return p->limits[resource].cur;
+}

@@ -1,0 +1,23 @@
+/* The scheduler.  Kernel lock held, unless said. */
+#pragma once
+
+#include <kernel/thread.h>
+
+void sched_init(void);
+/* Puts a thread that may run into a queue and asks for a switch where it should run. */
+void sched_ready(struct thread *t);
+/* Takes it out of its queue (it is READY), or notes a change of priority. */
+void sched_dequeue(struct thread *t);
+void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity);
+/* The current thread has blocked, yielded or ended: who is next.  Drops the kernel lock. */
+struct thread *sched_next(void);
+/* sched_yield: to the end of its priority's queue (others: of the expired array). */
+void sched_yield_current(struct thread *t);
+/* Makes t run here now, without the queues (the IPC fast path): the current one is already
+ * blocked or queued. */
+void sched_switch_to(struct thread *t);
+/* The slice of the current thread is over (timer). */
+void sched_tick(void);
+u64 thread_user_ns(const struct thread *t), thread_system_ns(const struct thread *t);
+/* The idle thread's work: waits until there is someone to run.  No lock held. */
+struct thread *sched_idle(struct thread *idle);

@@ -1,0 +1,55 @@
+/* Signals: masks, pending sets, actions, the queue of siginfos, delivery, restarting.  Who may
+ * signal whom is pm's.  Kernel lock, all of it; the user's stack is written without it. */
+#pragma once
+
+#include <kernel/list.h>
+#include <kernel/types.h>
+#include <tern/linux/signal.h>
+
+struct thread;
+struct process;
+
+/* The 64 actions: CLONE_SIGHAND shares them. */
+struct sighand {
+	u32 refs;
+	struct tern_sigaction action[TERN_NSIG];
+};
+
+struct sigpending {
+	u64 set;	   /* bit sig - 1 */
+	struct list queue; /* struct sigqueue, in order of arrival */
+};
+
+enum restart_class { RESTART_NEVER, RESTART_RESTART, RESTART_NOHAND, RESTART_EINTR, RESTART_BLOCK };
+
+void sigpending_init(struct sigpending *p);
+void sigpending_flush(struct process *owner, struct sigpending *p);
+struct sighand *must_check sighand_create(void);
+struct sighand *must_check sighand_copy(const struct sighand *s);
+void sighand_put(struct sighand *s);
+/* exec: caught signals become default, ignored stay. The table becomes the process's own:
+ * `fresh` is an allocated one used if it was shared (else freed). */
+void sighand_exec(struct process *p, struct sighand *fresh);
+
+/* To one thread or to the process as a whole.  0; EAGAIN when a real-time signal does not fit
+ * (RLIMIT_SIGPENDING; standard signals always do, without their siginfo if need be).  Ignored
+ * signals are dropped here; SIGCONT continues and stop signals cancel it, as signal(7). */
+int signal_send_thread(struct thread *t, const struct tern_siginfo *si);
+int signal_send_process(struct process *p, const struct tern_siginfo *si);
+/* A fault or an EPIPE of the current thread's own: unblocked by force if it is blocked or ignored
+ * (`force`).  Takes the kernel lock itself. */
+void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force);
+/* The same for a signal that a reply raises: kernel lock held. */
+void signal_raise_locked(struct thread *t, int sig);
+
+/* Is one pending that t's mask lets through? */
+bool signal_pending(const struct thread *t);
+/* Sets or clears WORK_SIGNAL after masks or pending sets changed. */
+void signal_recalc(struct thread *t);
+
+/* From thread_exit_work: takes the next signal, acts (handler frame, default action), decides
+ * about a restart.  No lock held. Returns false if the thread was stopped or must end. */
+bool signal_deliver(struct thread *t);
+
+/* Swaps the mask for a wait; it is put back after delivery. */
+void signal_set_temporary_mask(struct thread *t, u64 mask);

@@ -1,0 +1,61 @@
+/* The system call table and what K functions return. */
+#pragma once
+
+#include <kernel/thread.h>
+#include <kernel/types.h>
+
+/* A K function gets the thread and its saved arguments a0…a5 and returns the result, or: */
+#define SYS_BLOCKED ((s64)0x8000000000000001ll) /* thread_block() was called */
+#define SYS_SWITCH ((s64)0x8000000000000002ll)	/* someone else should run; a0 is already set */
+#define SYS_DONE ((s64)0x8000000000000003ll)	/* registers are set as they are to be */
+#define SYS_PASS ((s64)0x8000000000000004ll)	/* K_H, K_S: pass it on by the line's route */
+typedef s64 (*sys_fn)(struct thread *t, u64 *a);
+
+enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
+
+enum window_kind { WIN_NONE, WIN_IN = 1, WIN_OUT = 2, WIN_IO = 3, WIN_STR, WIN_STRV, WIN_IOV_IN, WIN_IOV_OUT, WIN_IOC, WIN_ANY };
+struct window {
+	u8 kind;
+	u8 arg;	  /* the pointer */
+	u8 len;	  /* argument of the length, or LEN_CONST */
+	u8 times; /* length = arg * times + plus */
+	u32 plus;
+};
+#define LEN_CONST 0xff
+
+struct syscall_line {
+	sys_fn fn;    /* ROUTE_K, and K_H/K_S first */
+	u8 route;     /* ROUTE_*: where it goes if fn is NULL or passes */
+	u8 arg, arg2; /* H, M: the handle; V: directory arguments (ARG_CWD, ARG_NONE); S_REF */
+	u8 service;
+	u8 rights;    /* TERN_R_* */
+	u8 fd_mode, fd_arg;
+	u8 restart; /* enum restart_class */
+	s16 otherwise; /* positive errno */
+	u8 nwin;
+	u8 pad;
+	struct window win[4];
+	const char *name;
+};
+#define ARG_CWD 0xfe
+#define ARG_NONE 0xff
+enum fd_mode { FD_MODE_NONE, FD_MODE_ONE, FD_MODE_TWO, FD_MODE_CLOEXEC, FD_MODE_PLAIN, FD_MODE_BIT0, FD_MODE_STRUCT };
+
+#define NR_SYSCALLS 512
+extern const struct syscall_line syscalls[NR_SYSCALLS];
+extern u32 enosys_counts[NR_SYSCALLS];
+
+/* Numbers ipc/poll.c and kernel/sys_*.c provide. */
+#define CALL(nr, name, ...) s64 sys_##name(struct thread *t, u64 *a);
+#include "../../syscalls.def"
+#undef CALL
+
+/* The caller's memory, for K functions: 0 or -EFAULT, in t's space. */
+static inline s64 must_check get_user(struct thread *t, void *to, va_t from, size_t n)
+{
+	return copy_from_user(t->aspace, to, from, n) == n ? 0 : -14;
+}
+static inline s64 must_check put_user(struct thread *t, va_t to, const void *from, size_t n)
+{
+	return copy_to_user(t->aspace, to, from, n) == n ? 0 : -14;
+}

@@ -1,0 +1,179 @@
+/* Threads.  A blocked thread is a state and its saved registers, never a stack. */
+#pragma once
+
+#include <ipc/call.h>
+#include <kernel/list.h>
+#include <kernel/lock.h>
+#include <kernel/runq.h>
+#include <kernel/signal.h>
+#include <kernel/timer.h>
+#include <kernel/types.h>
+#include <mm/aspace.h>
+
+struct process;
+struct hart;
+struct cred;
+
+/* x[0] is the pc; x[1]…x[31] the registers. */
+struct trapframe {
+	u64 x[32];
+};
+#define REG_PC 0
+#define REG_RA 1
+#define REG_SP 2
+#define REG_GP 3
+#define REG_TP 4
+#define REG_A0 10
+#define REG_A7 17
+
+enum thread_state {
+	THREAD_NEW,
+	THREAD_READY,	/* in a run queue */
+	THREAD_RUNNING, /* on a hart */
+	THREAD_BLOCKED, /* in `wait` */
+	THREAD_STOPPED, /* by a stop signal */
+	THREAD_DEAD,
+};
+
+/* What a blocked thread waits for. */
+enum wait_kind {
+	WAIT_NONE,
+	WAIT_CALL,  /* its call's answer */
+	WAIT_RECV,  /* a message */
+	WAIT_SLEEP, /* a deadline */
+	WAIT_FUTEX,
+	WAIT_POLL,
+	WAIT_SIGNAL, /* sigsuspend, sigtimedwait */
+	WAIT_ASPACE, /* the space is busy */
+	WAIT_OTHERS, /* exec: the other threads' end */
+};
+
+/* Reasons to enter thread_exit_work() before going back to user mode. */
+#define WORK_SIGNAL 1u	 /* a signal may be deliverable, or an interrupted call wants deciding */
+#define WORK_KILLED 2u	 /* the thread must end */
+#define WORK_RESCHED 4u	 /* someone better is ready, or the slice is over */
+#define WORK_MM 8u	 /* t->mm_work goes on */
+#define WORK_FORK 16u	 /* t->fork_child wants its space copied */
+#define WORK_EXEC 32u	 /* t->exec waits for its turn */
+#define WORK_EXIT 64u	 /* teardown goes on */
+#define WORK_STOP 128u	 /* the process is being stopped */
+#define WORK_IDLE 256u	 /* the hart's idle thread */
+#define WORK_RETRY 1024u /* run the system call again: its space was busy */
+
+struct thread {
+	struct trapframe regs; /* first: entry.S */
+	struct hart *hart;     /* where it runs or ran last; entry.S */
+	u32 work;	       /* WORK_*; atomic */
+	u32 on_hart;	       /* its registers are (partly) still in a machine; entry.S */
+	u8 no_save;	       /* it waits in recv: only sp, gp, tp and pc are kept; entry.S */
+	u8 fpu_used;	       /* fpu[] is meaningful */
+	u8 pad0[6];
+	u64 fpu[33]; /* f0…f31, fcsr */
+
+	/* constant */
+	struct process *process;
+	struct aspace *aspace; /* the process's; changes only at exec and exit, by itself */
+	u32 tid;
+
+	/* kernel lock from here on */
+	u32 refs; /* the process's list, events under way, whoever looks */
+	struct list in_process;
+	u8 state, wait;
+	bool interruptible; /* the wait ends for a signal */
+	u8 restart;	    /* of the call it waits in: enum restart_class */
+
+	/* scheduling */
+	u8 policy, rt_prio;
+	int8_t nice;
+	u8 prio; /* 0–139, as queued now */
+	struct runq_entry entry;
+	u64 slice; /* ticks left */
+	u64 affinity;
+	u64 sleep_avg, slept_since; /* interactivity, ticks */
+
+	/* waiting */
+	u64 orig_a0;		/* first argument of the call it is in, for restarting */
+	s64 wait_result;	/* what ended a kernel wait */
+	struct timer timer;	/* the wait's deadline */
+	struct list wait_link;	/* futex queue, aspace waiters, … */
+	void (*wait_cancel)(struct thread *t); /* undoes a kernel wait's links */
+	union {
+		struct {
+			struct futex_key key;
+			u32 bitset;
+			u32 index; /* futex_waitv */
+		} futex;
+		struct poll_wait *poll;
+		u64 sig_wanted; /* sigtimedwait */
+	} wait_on;
+	/* restart_syscall: what to go on with */
+	struct {
+		s64 (*fn)(struct thread *t);
+		u64 deadline_ns, args[4];
+	} again;
+
+	/* IPC */
+	struct call call;	   /* the request it makes */
+	struct endpoint *endpoint; /* it receives there */
+
+	/* signals (signal.h) */
+	u64 sig_mask;
+	u64 sig_saved_mask; /* to be put back after sigsuspend, ppoll … */
+	bool sig_restore_mask;
+	struct sigpending sig_pending;
+	struct tern_stack sig_stack;
+
+	/* thread end */
+	va_t clear_child_tid, robust_list;
+
+	/* long work of its own */
+	struct mm_work mm_work;
+	u8 mm_then;		    /* what follows mm_work: private to sys_mm.c / process.c */
+	struct thread *fork_child;  /* WORK_FORK: not yet started */
+	struct exec_request *exec;  /* WORK_EXEC */
+	u32 exit_cursor, exit_phase;
+
+	const struct cred *cred; /* referenced; changes only by pm while it is in a call */
+
+	/* accounting */
+	u64 user_ticks, system_ticks;
+	u64 nvcsw, nivcsw;
+	u64 start_ticks;
+	char comm[16];
+};
+
+/* atomically: other harts set bits */
+static inline void thread_add_work(struct thread *t, u32 bits)
+{
+	__atomic_fetch_or(&t->work, bits, __ATOMIC_RELAXED);
+}
+static inline void thread_clear_work(struct thread *t, u32 bits)
+{
+	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_RELAXED);
+}
+static inline struct thread *current_thread(void) { return this_hart()->current; }
+
+/* A new thread of p, state NEW, refs 1 (the process's list), not started. NULL: out of memory. */
+struct thread *must_check thread_create(struct process *p, u32 tid);
+void thread_get(struct thread *t);
+void thread_put(struct thread *t);
+
+/* Blocks the current thread in a wait of the kernel's own: kernel lock held.  The caller has put
+ * it on its queue; `cancel` takes it off again.  The system call then returns SYS_BLOCKED. A
+ * pending signal ends an interruptible wait at once (the wait is entered and left again). */
+void thread_block(struct thread *t, enum wait_kind wait, bool interruptible,
+		  void (*cancel)(struct thread *t));
+/* Ends a blocked thread's wait: result goes to a0 and it becomes ready.  Kernel lock held. */
+void thread_wake(struct thread *t, s64 result);
+/* A signal arrived: ends an interruptible wait with the restart code of the line, or sends CANCEL
+ * to the server that holds the call.  Kernel lock held. */
+void thread_interrupt(struct thread *t);
+/* The thread must end: as soon as it reaches thread_exit_work(). Kernel lock held. */
+void thread_kill(struct thread *t);
+/* -ERESTART… for an interrupted call of that class. */
+s64 restart_code(unsigned restart_class);
+
+/* Before user mode, with work set: does it in bounded steps; returns who runs next. entry.S. */
+struct thread *thread_exit_work(struct thread *t);
+
+extern u64 object_count_threads;

@@ -1,0 +1,25 @@
+/* One-shot timers, in a queue per hart, by absolute monotonic ticks.  Kernel lock. */
+#pragma once
+
+#include <kernel/list.h>
+
+struct timer {
+	struct list link; /* in harts[hart].timers, by expiry; self-linked: not armed */
+	u64 expiry;	  /* ticks */
+	u32 hart;
+	void (*fire)(struct timer *t); /* kernel lock held; the timer is already unlinked */
+};
+
+static inline void timer_init(struct timer *t, void (*fire)(struct timer *t))
+{
+	list_init(&t->link);
+	t->fire = fire;
+}
+void timer_set(struct timer *t, u64 expiry); /* arms or re-arms on this hart */
+void timer_cancel(struct timer *t);
+static inline bool timer_armed(const struct timer *t) { return !list_empty(&t->link); }
+/* Fires what is due on this hart and arms the hardware for the next (slice end included). */
+void timers_run(void);
+void timers_program(void);
+/* Realtime = monotonic + this. */
+extern s64 realtime_offset_ns; /* kernel lock to write */
