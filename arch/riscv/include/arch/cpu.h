@@ -7,6 +7,7 @@ struct hart;
 
 #ifdef TERN_HOST
 unsigned hart_index(void); /* set by the test */
+struct hart *this_hart(void);
 #else
 /* In the kernel, tp always points at this hart's struct hart (kernel/hart.h), whose first word is
  * its index. */
