@@ -99,6 +99,9 @@ enum tern_op {
 	/* (absolute monotonic ns, cookie): TERN_EV_TIMER(badge = cookie) at the bound endpoint then.
 	 * One an endpoint: setting it again replaces it, 0 cancels it.  0. */
 	TERN_TIMER = 1060,
+	/* (token, win): the window's length in bytes: a read's or write's own, an iovec's sum.
+	 * ESRCH, EINVAL (no such window). */
+	TERN_WINDOW_LENGTH = 1061,
 
 	/* ---- memory ---- */
 	/* (size, ident, flags 0): h of an anonymous memobj; ident names it in region lists. */

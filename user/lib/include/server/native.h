@@ -7,6 +7,7 @@
 #include <tern/abi.h>
 #include <tern/linux/errno.h>
 
+#ifdef __riscv
 static inline long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
 				uint64_t f)
 {
@@ -24,6 +25,10 @@ static inline long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uin
 			 : "memory");
 	return (long)a0;
 }
+#else
+/* Host tests bring a kernel of their own. */
+long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+#endif
 
 #define TERN_PTR(p) ((uint64_t)(uintptr_t)(p))
 #define TERN_OP6(nr, a, b, c, d, e, f)                                                   \
@@ -83,6 +88,11 @@ static inline long tern_copy_strv(uint64_t token, unsigned win, char *buf, size_
 {
 	return TERN_OP5(TERN_COPY_STRV, token, win, TERN_PTR(buf), size, TERN_PTR(count));
 }
+/* Total bytes of a window: what an iovec's buffers sum up to. */
+static inline long tern_window_length(uint64_t token, unsigned win)
+{
+	return TERN_OP2(TERN_WINDOW_LENGTH, token, win);
+}
 static inline long tern_give_session(uint64_t token, unsigned slot, unsigned rights, enum tern_kind kind,
 				     uint64_t badge, uint64_t ident, uint64_t rid, int meta)
 {
@@ -130,6 +140,8 @@ static inline long tern_note_signal(int h, uint64_t bits) { return TERN_OP2(TERN
 static inline long tern_irq_create(unsigned irq) { return TERN_OP1(TERN_IRQ_CREATE, irq); }
 static inline long tern_irq_bind(int h, uint64_t badge) { return TERN_OP2(TERN_IRQ_BIND, h, badge); }
 static inline long tern_irq_ack(int h) { return TERN_OP1(TERN_IRQ_ACK, h); }
+
+static inline long tern_timer(uint64_t ns, uint64_t cookie) { return TERN_OP2(TERN_TIMER, ns, cookie); }
 
 static inline long tern_memobj_create(uint64_t size, uint64_t ident)
 {
