@@ -29,20 +29,22 @@ setup:
 	@tools/setup
 
 $(B)/build.ninja:
-	@cmake --preset $(PRESET) >/dev/null
+	@mkdir -p $(B)
+	@flock $(B)/.lock cmake --preset $(PRESET) >/dev/null
 
 # Everything; a part that fails does not keep the others from being built.
 build: setup | $(B)/build.ninja
-	@cmake --build $(B) -- -k 0
+	@flock $(B)/.lock cmake --build $(B) -- -k 0
 
 # One part alone, without a look at the others.
 kernel servers programs: | $(B)/build.ninja
-	@cmake --build $(B) --target $@
+	@if [ -e $(B)/$@/build.ninja ]; then flock $(B)/$@/.lock cmake --build $(B)/$@ -- -k 0; \
+	else flock $(B)/.lock cmake --build $(B) --target $@; fi
 
 # The image of what is there, even when a part cannot be built just now.
-image: | $(B)/build.ninja
-	-@cmake --build $(B) --target servers
-	-@cmake --build $(B) --target programs
+image:
+	-@$(MAKE) --no-print-directory servers
+	-@$(MAKE) --no-print-directory programs
 	@tools/mkimage $(B)
 
 qemu: build
@@ -68,7 +70,7 @@ check:
 
 host-test: setup
 	@$(MAKE) --no-print-directory build/debug/build.ninja PRESET=debug
-	@cmake --build build/debug --target host-tests -- -k 0
+	@flock build/debug/.lock cmake --build build/debug --target host-tests -- -k 0
 	@tools/check -L host
 
 clean:

@@ -114,8 +114,9 @@ class Archive:
 def write(path, fill):
     """Make the archive `path` with fill(archive); the file is replaced only when complete."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path + ".new", "wb") as out:
+    new = f"{path}.{os.getpid()}"
+    with open(new, "wb") as out:
         archive = Archive(out)
         fill(archive)
         archive.finish()
-    os.replace(path + ".new", path)
+    os.replace(new, path)
