@@ -1,0 +1,305 @@
+/* eventfd(2) and timerfd: counters that can be waited for.
+ *
+ * The counter is the desc itself: such objects have one description.  timerfds that are armed lie
+ * in server->timers by their time; the endpoint's one kernel timer is set to the first.
+ */
+#include <tern/linux/time.h>
+
+#include "pipe_priv.h"
+
+#define EFD_SEMAPHORE 1u
+#define EVENT_MAX (~0ull - 1)
+#define TFD_TIMER_ABSTIME 1u
+#define TFD_TIMER_CANCEL_ON_SET 2u
+#define NS 1000000000ull
+#define TIMER_COOKIE 1
+#define FOREVER (1ull << 62)
+
+struct itimerspec {
+	struct tern_timespec interval, value;
+};
+
+static unsigned event_bits(const struct desc *d)
+{
+	unsigned bits = d->count ? POLLIN | POLLRDNORM : 0;
+
+	if (d->kind == DESC_EVENT && d->count < EVENT_MAX)
+		bits |= POLLOUT | POLLWRNORM;
+	return bits;
+}
+
+static long create(struct tern_msg *m, enum desc_kind kind, unsigned flags, struct desc *init)
+{
+	struct desc *d = pool_alloc(&server->descs);
+	long r;
+
+	if (!d)
+		return -ENOMEM;
+	d->kind = kind;
+	d->mode = MODE_R | MODE_W;
+	d->flags = O_RDWR | (flags & O_NONBLOCK);
+	d->count = init->count;
+	d->semaphore = init->semaphore;
+	d->clock = init->clock;
+	if (!word_make(&d->word, event_bits(d))) {
+		pool_free(&server->descs, d);
+		return -ENOMEM;
+	}
+	r = tern_give_session(m->token, 0, TERN_R_IO | TERN_R_READ | TERN_R_WRITE, TERN_KIND_EVENT,
+			      pool_badge(&server->descs, d), ++server->last_ident,
+			      (uint64_t)d->word.rid, -1);
+	if (r < 0) {
+		event_drop(d);
+		pool_free(&server->descs, d);
+		return r;
+	}
+	return 0;
+}
+
+long event_create(struct tern_msg *m)
+{
+	unsigned flags = (unsigned)m->args[1];
+	struct desc init = { .count = (uint32_t)m->args[0], .semaphore = flags & EFD_SEMAPHORE };
+
+	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
+		return -EINVAL;
+	return create(m, DESC_EVENT, flags, &init);
+}
+
+static uint64_t take(struct desc *d)
+{
+	uint64_t v = d->semaphore ? 1 : d->count;
+
+	d->count -= v;
+	return v;
+}
+
+/* Lets those that wait go on, in turn: a write may let a read go on and the other way round. */
+static void progress(struct desc *d)
+{
+	struct req *q;
+
+	for (;;) {
+		if ((q = d->rq.first) && d->count) {
+			uint64_t v = d->semaphore ? 1 : d->count;
+			long r = tern_copy_out(q->token, 0, 0, &v, sizeof v);
+
+			if (r == (long)sizeof v)
+				take(d);
+			req_complete(&d->rq, q, r == (long)sizeof v ? r : -EFAULT);
+		} else if ((q = d->wq.first) && EVENT_MAX - d->count >= q->len) {
+			d->count += q->len;
+			req_complete(&d->wq, q, 8);
+		} else {
+			return;
+		}
+	}
+}
+
+static long finish(struct desc *d, long result)
+{
+	progress(d);
+	if (server->done.first) {
+		word_set(&d->word, event_bits(d), false);
+		reply_done();
+	} else {
+		word_set(&d->word, event_bits(d), result != SERVER_NO_REPLY);
+	}
+	return result;
+}
+
+long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	if (len < 8)
+		return -EINVAL;
+	if (!d->count) {
+		if (nonblock)
+			return -EAGAIN;
+		return req_park(&d->rq, d, token, 8, 0) ? SERVER_NO_REPLY : -ENOMEM;
+	}
+	d->value = take(d);
+	server_reply_copy(0, &d->value, sizeof d->value);
+	return finish(d, 8);
+}
+
+long event_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	uint64_t v;
+	long r;
+
+	if (d->kind == DESC_TIMER || len < 8)
+		return -EINVAL;
+	r = tern_copy_in(token, 0, 0, &v, sizeof v);
+	if (r != (long)sizeof v)
+		return r < 0 ? r : -EFAULT;
+	if (v == ~0ull)
+		return -EINVAL;
+	if (EVENT_MAX - d->count < v) {
+		if (nonblock)
+			return -EAGAIN;
+		return req_park(&d->wq, d, token, v, 0) ? SERVER_NO_REPLY : -ENOMEM;
+	}
+	d->count += v;
+	return finish(d, 8);
+}
+
+/* ---- timers ---- */
+
+static void timer_remove(struct desc *d)
+{
+	struct desc **at = &server->timers;
+
+	while (*at && *at != d)
+		at = &(*at)->timer_next;
+	if (*at)
+		*at = d->timer_next;
+}
+
+static void timer_insert(struct desc *d)
+{
+	struct desc **at = &server->timers;
+
+	while (*at && (*at)->expires <= d->expires)
+		at = &(*at)->timer_next;
+	d->timer_next = *at;
+	*at = d;
+}
+
+static void timers_set(void)
+{
+	tern_timer(server->timers ? server->timers->expires : 0, TIMER_COOKIE);
+}
+
+static void timer_fire(struct desc *d, uint64_t now)
+{
+	if (d->interval) {
+		uint64_t more = (now - d->expires) / d->interval + 1;
+
+		d->count += more;
+		d->expires += more * d->interval;
+		timer_insert(d);
+	} else {
+		d->count++;
+		d->expires = 0;
+	}
+}
+
+void timerfd_event(void)
+{
+	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+	struct desc *d;
+
+	while ((d = server->timers) && d->expires <= now) {
+		server->timers = d->timer_next;
+		timer_fire(d, now);
+		finish(d, SERVER_NO_REPLY);
+	}
+	timers_set();
+}
+
+void event_drop(struct desc *d)
+{
+	if (d->expires) {
+		timer_remove(d);
+		timers_set();
+	}
+	if (d->word.rid)
+		tern_ready_destroy((uint64_t)d->word.rid);
+}
+
+long timerfd_create(struct tern_msg *m)
+{
+	unsigned flags = (unsigned)m->args[1];
+	struct desc init = { .clock = (uint32_t)m->args[0] };
+
+	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	if (init.clock != TERN_CLOCK_REALTIME && init.clock != TERN_CLOCK_MONOTONIC &&
+	    init.clock != TERN_CLOCK_BOOTTIME)
+		return -EINVAL;
+	return create(m, DESC_TIMER, flags, &init);
+}
+
+static bool valid(const struct tern_timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < (int64_t)NS;
+}
+
+static uint64_t to_ns(const struct tern_timespec *t)
+{
+	if ((uint64_t)t->tv_sec >= FOREVER / NS)
+		return FOREVER;
+	return (uint64_t)t->tv_sec * NS + (uint64_t)t->tv_nsec;
+}
+
+static struct tern_timespec from_ns(uint64_t ns)
+{
+	struct tern_timespec t = { (int64_t)(ns / NS), (int64_t)(ns % NS) };
+
+	return t;
+}
+
+static void current(const struct desc *d, uint64_t now, struct itimerspec *out)
+{
+	out->interval = from_ns(d->interval);
+	/* An armed timer never shows 0. */
+	out->value = from_ns(!d->expires ? 0 : d->expires > now ? d->expires - now : 1);
+}
+
+static struct desc *timer_of(struct tern_msg *m)
+{
+	struct desc *d = pool_lookup(&server->descs, m->badge);
+
+	return d && d->kind == DESC_TIMER ? d : NULL;
+}
+
+long timerfd_settime(struct tern_msg *m)
+{
+	struct desc *d = timer_of(m);
+	unsigned flags = (unsigned)m->args[1];
+	struct itimerspec new, old;
+	uint64_t now, at;
+
+	if (!d)
+		return -EINVAL;
+	if (tern_copy_in(m->token, 0, 0, &new, sizeof new) != (long)sizeof new)
+		return -EFAULT;
+	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !valid(&new.value) ||
+	    !valid(&new.interval))
+		return -EINVAL;
+	now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+	current(d, now, &old);
+	at = to_ns(&new.value);
+	if (at && !(flags & TFD_TIMER_ABSTIME)) {
+		at += now;
+	} else if (at && d->clock == TERN_CLOCK_REALTIME) {
+		uint64_t real = tern_clock_ns(TERN_CLOCK_REALTIME);
+
+		at = at > real ? at - real + now : now;
+	}
+	if (d->expires)
+		timer_remove(d);
+	d->count = 0;
+	d->expires = at;
+	d->interval = to_ns(&new.interval);
+	if (at && at <= now)
+		timer_fire(d, now);
+	else if (at)
+		timer_insert(d);
+	timers_set();
+	if (m->args[3] &&
+	    tern_copy_out(m->token, 1, 0, &old, sizeof old) != (long)sizeof old)
+		return finish(d, -EFAULT);
+	return finish(d, 0);
+}
+
+long timerfd_gettime(struct tern_msg *m)
+{
+	struct desc *d = timer_of(m);
+	struct itimerspec now;
+
+	if (!d)
+		return -EINVAL;
+	current(d, tern_clock_ns(TERN_CLOCK_MONOTONIC), &now);
+	return server_out(m, 0, &now, sizeof now, 0);
+}

@@ -1,0 +1,382 @@
+/* The pipe server: pipes, FIFOs, eventfds and timerfds.
+ *
+ * This file is the table from operation to function and what all kinds share: flags, stat, ioctl,
+ * and the events of waiting calls.  The objects are in pipe_ops.c (pipes), fifo.c (making and
+ * opening) and eventfd.c.  All state hangs on `server`.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <tern/linux/stat.h>
+#include <tern/linux/termios.h>
+#include <tern/linux/time.h>
+
+#include "pipe_priv.h"
+
+const char server_name[] = "pipe";
+struct pipe_server *server;
+
+#define SETTABLE (O_APPEND | O_NONBLOCK)
+#define RWF_NOWAIT 8u
+#define RWF_KNOWN 0x3fu
+#define SPLICE_F_NONBLOCK 2u
+
+static struct desc *desc_of(struct tern_msg *m)
+{
+	return pool_lookup(&server->descs, m->badge);
+}
+
+static long read_any(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	if (d->kind == DESC_PIPE)
+		return pipe_read(d, token, len, nonblock);
+	return event_read(d, token, len, nonblock);
+}
+
+static long write_any(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	if (d->kind == DESC_PIPE)
+		return pipe_write(d, token, len, nonblock);
+	return event_write(d, token, len, nonblock);
+}
+
+#define LENGTH_MAX 0x7ffff000ull
+
+static uint64_t length(struct tern_msg *m)
+{
+	return m->args[2] < LENGTH_MAX ? m->args[2] : LENGTH_MAX;
+}
+
+static long do_read(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	if (!d)
+		return -EBADF;
+	return read_any(d, m->token, length(m), d->flags & O_NONBLOCK);
+}
+
+static long do_write(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	if (!d)
+		return -EBADF;
+	return write_any(d, m->token, length(m), d->flags & O_NONBLOCK);
+}
+
+static long vector(struct tern_msg *m, bool write, bool nonblock)
+{
+	struct desc *d = desc_of(m);
+	long n;
+
+	if (!d)
+		return -EBADF;
+	n = tern_window_length(m->token, 0);
+	if (n < 0)
+		return n;
+	nonblock = nonblock || d->flags & O_NONBLOCK;
+	return write ? write_any(d, m->token, (uint64_t)n, nonblock) :
+		       read_any(d, m->token, (uint64_t)n, nonblock);
+}
+
+static long do_readv(struct tern_msg *m)
+{
+	return vector(m, false, false);
+}
+
+static long do_writev(struct tern_msg *m)
+{
+	return vector(m, true, false);
+}
+
+/* preadv2, pwritev2: at offset -1 they are readv and writev. */
+static long vector2(struct tern_msg *m, bool write)
+{
+	struct desc *d = desc_of(m);
+	unsigned flags = (unsigned)m->args[5];
+
+	if (!d)
+		return -EBADF;
+	if (m->args[3] != ~0ull && d->kind == DESC_PIPE)
+		return -ESPIPE;
+	if (flags & ~RWF_KNOWN)
+		return -EOPNOTSUPP;
+	return vector(m, write, flags & RWF_NOWAIT);
+}
+
+static long do_preadv2(struct tern_msg *m)
+{
+	return vector2(m, false);
+}
+
+static long do_pwritev2(struct tern_msg *m)
+{
+	return vector2(m, true);
+}
+
+static long do_vmsplice(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	if (!d || d->kind != DESC_PIPE || !(d->mode & MODE_W))
+		return -EBADF;
+	return vector(m, true, m->args[3] & SPLICE_F_NONBLOCK);
+}
+
+/* An eventfd takes an offset and does not look at it. */
+static long positioned(struct tern_msg *m, server_handler then)
+{
+	struct desc *d = desc_of(m);
+
+	if (d && d->kind == DESC_PIPE)
+		return -ESPIPE;
+	return (int64_t)m->args[3] < 0 ? -EINVAL : then(m);
+}
+
+static long do_pread(struct tern_msg *m)
+{
+	return positioned(m, do_read);
+}
+
+static long do_pwrite(struct tern_msg *m)
+{
+	return positioned(m, do_write);
+}
+
+static long do_lseek(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	return d && d->kind != DESC_PIPE ? 0 : -ESPIPE;
+}
+
+static long do_fallocate(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	return d && d->kind == DESC_PIPE ? -ESPIPE : -ENODEV;
+}
+
+static long do_fcntl(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	if (!d)
+		return -EBADF;
+	switch ((uint32_t)m->args[1]) {
+	case F_GETFL:
+		return d->flags;
+	case F_SETFL:
+		if (m->args[2] & O_DIRECT)
+			return -EINVAL;
+		d->flags = (d->flags & ~(unsigned)SETTABLE) | ((unsigned)m->args[2] & SETTABLE);
+		return 0;
+	case F_SETPIPE_SZ:
+		return d->kind == DESC_PIPE ? pipe_resize(m, d->pipe, (uint32_t)m->args[2]) :
+					      -EBADF;
+	case F_GETPIPE_SZ:
+		return d->kind == DESC_PIPE ? (long)d->pipe->capacity : -EBADF;
+	case F_SETOWN:
+	case F_GETOWN:
+		return 0; /* no SIGIO is ever sent */
+	default:
+		return -EINVAL;
+	}
+}
+
+static long do_ioctl(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	int32_t v;
+
+	if (!d)
+		return -EBADF;
+	switch ((uint32_t)m->args[1]) {
+	case FIONREAD:
+		if (d->kind != DESC_PIPE)
+			return -ENOTTY;
+		v = (int32_t)d->pipe->used;
+		return server_out(m, 0, &v, sizeof v, 0);
+	case FIONBIO:
+		if (tern_copy_in(m->token, 0, 0, &v, sizeof v) != (long)sizeof v)
+			return -EFAULT;
+		d->flags = v ? d->flags | O_NONBLOCK : d->flags & ~(unsigned)O_NONBLOCK;
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static void fill_stat(struct desc *d, uint64_t badge, struct tern_stat *st)
+{
+	struct pipe *p = d->pipe;
+
+	if (d->kind != DESC_PIPE) {
+		server_fill_stat(st, 0600, badge, 0, 0);
+		return;
+	}
+	if (!p->born)
+		p->born = tern_clock_ns(TERN_CLOCK_REALTIME);
+	server_fill_stat(st, S_IFIFO | 0600, p->ident, p->uid, p->gid);
+	st->st_atime_sec = st->st_mtime_sec = st->st_ctime_sec = (int64_t)(p->born / 1000000000u);
+	st->st_atime_nsec = st->st_mtime_nsec = st->st_ctime_nsec = p->born % 1000000000u;
+}
+
+static long do_fstat(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	struct tern_stat st;
+
+	if (!d)
+		return -EBADF;
+	fill_stat(d, m->badge, &st);
+	return server_out(m, TERN_MSG_OP(m->op) == 80 ? 0 : 1, &st, sizeof st, 0);
+}
+
+static long do_statx(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	struct tern_statx sx;
+	struct tern_stat st;
+
+	if (!d)
+		return -EBADF;
+	fill_stat(d, m->badge, &st);
+	memset(&sx, 0, sizeof sx);
+	sx.stx_mask = 0x7ff; /* STATX_BASIC_STATS */
+	sx.stx_blksize = (uint32_t)st.st_blksize;
+	sx.stx_nlink = st.st_nlink;
+	sx.stx_uid = st.st_uid;
+	sx.stx_gid = st.st_gid;
+	sx.stx_mode = (uint16_t)st.st_mode;
+	sx.stx_ino = st.st_ino;
+	sx.stx_dev_minor = (uint32_t)st.st_dev;
+	sx.stx_atime.tv_sec = st.st_atime_sec;
+	sx.stx_atime.tv_nsec = (uint32_t)st.st_atime_nsec;
+	sx.stx_mtime = sx.stx_ctime = sx.stx_atime;
+	return server_out(m, 1, &sx, sizeof sx, 0);
+}
+
+/* ---- events ---- */
+
+static void closed(uint64_t badge, uint64_t sid)
+{
+	struct desc *d = pool_lookup(&server->descs, badge);
+
+	(void)sid;
+	if (d)
+		desc_drop(d);
+	reply_done();
+}
+
+/* Takes a waiting call out of its queue; false: it was answered meanwhile. */
+static bool withdraw(uint64_t badge, uint64_t token, uint64_t *done)
+{
+	struct desc *d = pool_lookup(&server->descs, badge);
+	struct queue *q;
+	struct req *r;
+
+	if (!d)
+		return false;
+	q = d->kind == DESC_PIPE ? &d->pipe->rq : &d->rq;
+	r = queue_find(q, token);
+	if (!r) {
+		q = d->kind == DESC_PIPE ? &d->pipe->wq : &d->wq;
+		r = queue_find(q, token);
+	}
+	if (!r)
+		return false;
+	*done = d->kind == DESC_PIPE ? r->done : 0;
+	queue_remove(q, r);
+	req_free(r);
+	return true;
+}
+
+static void end_waiting(uint64_t badge, uint64_t token, bool gone)
+{
+	struct desc *d;
+	uint64_t done;
+
+	if (!withdraw(badge, token, &done)) {
+		fifo_cancel(token, gone);
+		reply_done();
+		return;
+	}
+	/* The writers behind this one may need less room. */
+	d = pool_lookup(&server->descs, badge);
+	if (d->kind == DESC_PIPE && d->pipe->wq.first) {
+		pipe_refill(d->pipe);
+		pipe_sync(d->pipe, false);
+	}
+	if (!gone)
+		tern_reply(token, done ? (long)done : -TERN_ECANCELLED);
+	reply_done();
+}
+
+static void cancel(uint64_t badge, uint64_t token)
+{
+	end_waiting(badge, token, false);
+}
+
+static void gone(uint64_t badge, uint64_t token)
+{
+	end_waiting(badge, token, true);
+}
+
+static void event(struct tern_msg *m)
+{
+	if (TERN_MSG_OP(m->op) == TERN_EV_TIMER)
+		timerfd_event();
+}
+
+/* ---- the table ---- */
+
+static const server_handler calls[512] = {
+	[19] = event_create,
+	[25] = do_fcntl,
+	[29] = do_ioctl,
+	[47] = do_fallocate,
+	[56] = pipe_open,
+	[59] = pipe_pipe2,
+	[62] = do_lseek,
+	[63] = do_read,
+	[64] = do_write,
+	[65] = do_readv,
+	[66] = do_writev,
+	[67] = do_pread,
+	[68] = do_pwrite,
+	[75] = do_vmsplice,
+	[79] = do_fstat,
+	[80] = do_fstat,
+	[85] = timerfd_create,
+	[86] = timerfd_settime,
+	[87] = timerfd_gettime,
+	[286] = do_preadv2,
+	[287] = do_pwritev2,
+	[291] = do_statx,
+	[437] = pipe_open,
+};
+
+const struct server_ops pipe_server_ops = {
+	.calls = calls,
+	.closed = closed,
+	.cancel = cancel,
+	.gone = gone,
+	.event = event,
+};
+
+void pipe_server_init(void)
+{
+	server = calloc(1, sizeof *server);
+	if (!server)
+		server_panic("no memory");
+	pool_init(&server->descs, sizeof(struct desc));
+	pool_init(&server->pipes, sizeof(struct pipe));
+	pool_init(&server->reqs, sizeof(struct req));
+}
+
+int main(void)
+{
+	pipe_server_init();
+	server_run(&pipe_server_ops);
+}

@@ -1,0 +1,554 @@
+/* Pipes: reading, writing, closing.
+ *
+ * The bytes lie in a ring that is made at the first write and grows by need up to the capacity.
+ * A write that finds parked readers moves straight into their windows; a read that empties the
+ * ring goes on with the parked writers' windows.  What is left of a parked write comes into the
+ * ring as room appears (pipe_refill), in the order in which the writers came.
+ *
+ * Others whose calls end by it are collected in server->done and answered as the turn ends, after
+ * the readiness words are right; when there are none, the words travel with the caller's own
+ * reply.  A failed move or copy never takes bytes out of the pipe.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <tern/linux/mman.h>
+#include <tern/linux/signal.h>
+
+#include "pipe_priv.h"
+
+#define PAGE 4096u
+#define PAGES_AT_ONCE 8u
+
+/* ---- waiting calls ---- */
+
+struct req *req_park(struct queue *q, struct desc *d, uint64_t token, uint64_t len, uint64_t done)
+{
+	struct req *r = d->first.token ? pool_alloc(&server->reqs) : &d->first;
+
+	if (!r)
+		return NULL;
+	r->desc = d;
+	r->token = token;
+	r->len = len;
+	r->done = done;
+	r->type = REQ_IO;
+	r->meta = -1;
+	r->signal = 0;
+	queue_add(q, r);
+	return r;
+}
+
+void req_free(struct req *r)
+{
+	if (r == &r->desc->first)
+		r->token = 0;
+	else
+		pool_free(&server->reqs, r);
+}
+
+void req_complete(struct queue *q, struct req *r, int64_t result)
+{
+	queue_remove(q, r);
+	r->result = result;
+	queue_add(&server->done, r);
+}
+
+void reply_done(void)
+{
+	struct req *r;
+
+	while ((r = server->done.first)) {
+		queue_remove(&server->done, r);
+		if (r->type == REQ_OPEN) {
+			uint64_t token = r->token;
+			long result = fifo_opened(r); /* consumes r */
+
+			tern_reply(token, result);
+			continue;
+		}
+		if (r->signal) {
+			struct tern_reply extra = { .flags = (uint64_t)r->signal };
+
+			tern_reply_with(r->token, r->result, &extra);
+		} else {
+			tern_reply(r->token, r->result);
+		}
+		req_free(r);
+	}
+}
+
+/* ---- readiness ---- */
+
+bool word_make(struct word *w, unsigned bits)
+{
+	if (!w->rid) {
+		w->rid = tern_ready_create(bits);
+		if (w->rid < 0) {
+			w->rid = 0;
+			return false;
+		}
+		w->bits = bits;
+	}
+	return true;
+}
+
+void word_set(struct word *w, unsigned bits, bool in_reply)
+{
+	unsigned set = bits & ~w->bits, clear = w->bits & ~bits;
+
+	if (!w->rid || bits == w->bits)
+		return;
+	w->bits = bits;
+	if (in_reply)
+		server_reply_ready((uint64_t)w->rid, set, clear);
+	else
+		tern_ready_set((uint64_t)w->rid, set, clear);
+}
+
+static unsigned read_bits(const struct pipe *p)
+{
+	return (p->used ? POLLIN | POLLRDNORM : 0) |
+	       (!p->writers && p->had_writer ? POLLHUP : 0);
+}
+
+static unsigned write_bits(const struct pipe *p)
+{
+	return (p->capacity - p->used >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) |
+	       (!p->readers ? POLLERR : 0);
+}
+
+static unsigned mode_bits(const struct pipe *p, unsigned mode)
+{
+	return (mode & MODE_R ? read_bits(p) : 0) | (mode & MODE_W ? write_bits(p) : 0);
+}
+
+struct word *pipe_word(struct pipe *p, unsigned mode)
+{
+	struct word *w = &p->word[mode - 1];
+
+	return word_make(w, mode_bits(p, mode)) ? w : NULL;
+}
+
+void pipe_sync(struct pipe *p, bool in_reply)
+{
+	word_set(&p->word[0], read_bits(p), in_reply);
+	word_set(&p->word[1], write_bits(p), in_reply);
+	if (p->word[2].rid)
+		word_set(&p->word[2], mode_bits(p, MODE_R | MODE_W), in_reply);
+}
+
+/* Ends a handler's turn. */
+static long finish(struct pipe *p, long result)
+{
+	if (server->done.first) {
+		pipe_sync(p, false);
+		reply_done();
+	} else {
+		pipe_sync(p, result != SERVER_NO_REPLY);
+	}
+	return result;
+}
+
+/* ---- the ring ---- */
+
+static void *ring_alloc(uint32_t size)
+{
+	void **page;
+
+	if (size > PAGE) {
+		/* Populated, so that want of memory is an error here and no fault later. */
+		long r = TERN_OP6(222, 0, size, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		return r < 0 ? NULL : (void *)r;
+	}
+	if (!server->pages) {
+		char *more = malloc(PAGES_AT_ONCE * PAGE);
+
+		if (!more)
+			return NULL;
+		for (uint32_t i = 0; i < PAGES_AT_ONCE; i++) {
+			page = (void **)(void *)(more + (size_t)i * PAGE);
+			*page = server->pages;
+			server->pages = page;
+		}
+	}
+	page = server->pages;
+	server->pages = *page;
+	return page;
+}
+
+static void ring_free(void *ring, uint32_t size)
+{
+	if (!ring)
+		return;
+	if (size > PAGE) {
+		tern_munmap(ring, size);
+	} else {
+		*(void **)ring = server->pages;
+		server->pages = ring;
+	}
+}
+
+static bool ring_resize(struct pipe *p, uint32_t size)
+{
+	uint8_t *ring = ring_alloc(size);
+	uint32_t part;
+
+	if (!ring)
+		return false;
+	part = p->size - p->head < p->used ? p->size - p->head : p->used;
+	if (p->used) {
+		memcpy(ring, p->ring + p->head, part);
+		memcpy(ring + part, p->ring, p->used - part);
+	}
+	ring_free(p->ring, p->size);
+	p->ring = ring;
+	p->size = size;
+	p->head = 0;
+	return true;
+}
+
+/* Room for more bytes, after the ring has grown for `want` more if it can. */
+static uint32_t ring_room(struct pipe *p, uint64_t want)
+{
+	if (want > p->size - p->used && p->size < p->capacity) {
+		uint32_t size = PAGE;
+
+		if (p->used + want > PAGE) {
+			size = PIPE_DEFAULT;
+			while (size < p->used + want && size < p->capacity)
+				size *= 2;
+		}
+		if (size > p->capacity)
+			size = p->capacity;
+		/* A smaller ring serves too, if more slowly. */
+		if (size > p->size && !ring_resize(p, size) && p->size < PAGE)
+			ring_resize(p, PAGE);
+	}
+	return p->size - p->used;
+}
+
+/* From a writer's window to behind the last byte, without counting it in: bytes, or an errno. */
+static long ring_fill(struct pipe *p, uint64_t token, uint64_t off, uint32_t n)
+{
+	uint32_t done = 0;
+
+	if (!p->used)
+		p->head = 0;
+	while (done < n) {
+		uint32_t at = (p->head + p->used + done) & (p->size - 1);
+		uint32_t part = p->size - at < n - done ? p->size - at : n - done;
+		long r = tern_copy_in(token, 0, off + done, p->ring + at, part);
+
+		if (r <= 0)
+			return done ? (long)done : r ? r : -EFAULT;
+		done += (uint32_t)r;
+	}
+	return done;
+}
+
+static void ring_consume(struct pipe *p, uint32_t n)
+{
+	p->head = (p->head + n) & (p->size - 1);
+	p->used -= n;
+}
+
+/* Into a reader's window: bytes, or an errno. */
+static long ring_drain(struct pipe *p, uint64_t token, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n) {
+		uint32_t part = p->size - p->head < n - done ? p->size - p->head : n - done;
+		long r = tern_copy_out(token, 0, done, p->ring + p->head, part);
+
+		if (r <= 0)
+			return done ? (long)done : r ? r : -EFAULT;
+		ring_consume(p, (uint32_t)r);
+		done += (uint32_t)r;
+	}
+	return done;
+}
+
+/* ---- life ---- */
+
+struct pipe *pipe_create(uint64_t ident, bool fifo)
+{
+	struct pipe *p = pool_alloc(&server->pipes);
+
+	if (!p)
+		return NULL;
+	p->capacity = PIPE_DEFAULT;
+	p->ident = ident;
+	p->fifo = fifo;
+	return p;
+}
+
+void pipe_destroy(struct pipe *p)
+{
+	for (int i = 0; i < 3; i++)
+		if (p->word[i].rid)
+			tern_ready_destroy((uint64_t)p->word[i].rid);
+	ring_free(p->ring, p->size);
+	if (p->fifo)
+		fifo_forget(p);
+	pool_free(&server->pipes, p);
+}
+
+static void all_writers_fail(struct pipe *p)
+{
+	struct req *r;
+
+	while ((r = p->wq.first)) {
+		r->signal = SIGPIPE;
+		req_complete(&p->wq, r, r->done ? (int64_t)r->done : -EPIPE);
+	}
+}
+
+void desc_drop(struct desc *d)
+{
+	struct pipe *p = d->pipe;
+
+	if (d->kind != DESC_PIPE) {
+		event_drop(d);
+		pool_free(&server->descs, d);
+		return;
+	}
+	if (d->mode & MODE_R)
+		p->readers--;
+	if (d->mode & MODE_W)
+		p->writers--;
+	pool_free(&server->descs, d);
+	if (!p->readers && !p->writers) {
+		pipe_destroy(p);
+		return;
+	}
+	if (!p->readers)
+		all_writers_fail(p);
+	if (!p->writers)
+		while (p->rq.first)
+			req_complete(&p->rq, p->rq.first, 0);
+	pipe_sync(p, false);
+}
+
+/* ---- write ---- */
+
+/* Straight into the windows of parked readers: bytes, or an errno if none went and the writer's
+ * own window failed. */
+static long deliver(struct pipe *p, uint64_t token, uint64_t len)
+{
+	uint64_t done = 0;
+	struct req *q;
+
+	while (done < len && (q = p->rq.first)) {
+		uint64_t want = len - done < q->len ? len - done : q->len;
+		long r;
+
+		if (want > TURN)
+			want = TURN;
+		r = tern_move(token, 0, done, q->token, 0, 0, want);
+		if (r > 0) {
+			done += (uint64_t)r;
+			req_complete(&p->rq, q, r);
+		} else if (r == -TERN_EDEST) {
+			req_complete(&p->rq, q, -EFAULT);
+		} else if (r == -ESRCH && tern_park(token, 0) >= 0) {
+			/* The reader was killed; the kernel ignores this answer. */
+			req_complete(&p->rq, q, -EFAULT);
+		} else {
+			return done ? (long)done : r ? r : -EFAULT;
+		}
+	}
+	return (long)done;
+}
+
+/* What of the write goes into the ring now, `done` bytes being gone already: all or nothing for up
+ * to PIPE_BUF.  The new count of bytes done, or an errno if that would be 0.  *wait: the rest can
+ * wait for room (else the window or the memory ended). */
+static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, bool *wait)
+{
+	bool atomic = len <= PIPE_BUF;
+	uint64_t rest = len - done, least = atomic ? rest : 1;
+	uint32_t room, n;
+	long r;
+
+	*wait = true;
+	/* Big writes queue behind others. */
+	if (!atomic && p->wq.first)
+		return (long)done;
+	room = ring_room(p, rest);
+	if (room < least) {
+		if (p->capacity - p->used < least)
+			return (long)done;
+		*wait = false;
+		return done ? (long)done : -ENOMEM;
+	}
+	n = rest < room ? (uint32_t)rest : room;
+	r = ring_fill(p, token, done, n);
+	if (r < (long)n)
+		*wait = false;
+	if (r < 0 || (atomic && r < (long)n))
+		return done ? (long)done : r < 0 ? r : -EFAULT;
+	p->used += (uint32_t)r;
+	return (long)done + r;
+}
+
+long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	struct pipe *p = d->pipe;
+	bool wait = false;
+	long done = 0;
+
+	if (!len)
+		return 0;
+	if (!p->readers) {
+		server_reply_signal(SIGPIPE);
+		return -EPIPE;
+	}
+	if (p->rq.first) {
+		/* Room for the rest first: an atomic write must not fail half done. */
+		if (len > p->rq.first->len && len <= PIPE_BUF && ring_room(p, len) < len)
+			return -ENOMEM;
+		done = deliver(p, token, len);
+		if (done < 0 || p->rq.first)
+			return finish(p, done);
+	}
+	if ((uint64_t)done < len)
+		done = store(p, token, len, (uint64_t)done, &wait);
+	if (done < 0 || (uint64_t)done == len || !wait)
+		return finish(p, done);
+	if (nonblock)
+		return finish(p, done ? done : -EAGAIN);
+	if (!req_park(&p->wq, d, token, len, (uint64_t)done))
+		return finish(p, done ? done : -ENOMEM);
+	return finish(p, SERVER_NO_REPLY);
+}
+
+void pipe_refill(struct pipe *p)
+{
+	struct req *q;
+
+	while ((q = p->wq.first)) {
+		uint64_t left = q->len - q->done;
+		bool atomic = q->len <= PIPE_BUF;
+		uint64_t least = atomic || left < PIPE_BUF ? left : PIPE_BUF;
+		uint32_t room = ring_room(p, left), n;
+		long r;
+
+		if (room < least) {
+			if (p->used)
+				return;
+			/* An empty pipe without memory: nobody would wake this writer. */
+			req_complete(&p->wq, q, q->done ? (int64_t)q->done : -ENOMEM);
+			continue;
+		}
+		n = left < room ? (uint32_t)left : room;
+		r = ring_fill(p, q->token, q->done, n);
+		if (r > 0 && !(atomic && (uint32_t)r < n)) {
+			p->used += (uint32_t)r;
+			q->done += (uint64_t)r;
+		}
+		if (r < (long)n)
+			req_complete(&p->wq, q, q->done ? (int64_t)q->done : r < 0 ? r : -EFAULT);
+		else if (q->done == q->len)
+			req_complete(&p->wq, q, (int64_t)q->len);
+	}
+}
+
+/* ---- read ---- */
+
+/* Straight from the windows of parked writers, the ring being empty: bytes in all, or an errno. */
+static long collect(struct pipe *p, uint64_t token, uint64_t limit, uint64_t got)
+{
+	struct req *q;
+
+	while (got < limit && (q = p->wq.first)) {
+		uint64_t left = q->len - q->done;
+		long r = tern_move(q->token, 0, q->done, token, 0, got,
+				   left < limit - got ? left : limit - got);
+
+		if (r > 0) {
+			q->done += (uint64_t)r;
+			got += (uint64_t)r;
+			if (q->done == q->len)
+				req_complete(&p->wq, q, (int64_t)q->len);
+		} else if (r == -TERN_EDEST || (r == -ESRCH && tern_park(token, 0) < 0)) {
+			return got ? (long)got : -EFAULT;
+		} else {
+			req_complete(&p->wq, q, q->done ? (int64_t)q->done : -EFAULT);
+		}
+	}
+	return (long)got;
+}
+
+long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	struct pipe *p = d->pipe;
+	uint64_t limit = len < TURN ? len : TURN;
+	uint32_t n = limit < p->used ? (uint32_t)limit : p->used;
+	long got = 0;
+
+	if (!len)
+		return 0;
+	if (!p->wq.first) {
+		if (!n) {
+			if (!p->writers)
+				return 0;
+			if (nonblock)
+				return -EAGAIN;
+			if (!req_park(&p->rq, d, token, len, 0))
+				return -ENOMEM;
+			return SERVER_NO_REPLY;
+		}
+		if (n <= p->size - p->head) {
+			server_reply_copy(0, p->ring + p->head, n);
+			ring_consume(p, n);
+			pipe_sync(p, true);
+			return n;
+		}
+	}
+	if (n)
+		got = ring_drain(p, token, n);
+	if (got >= 0 && !p->used)
+		got = collect(p, token, limit, (uint64_t)got);
+	pipe_refill(p);
+	if (!got) {
+		/* Every parked writer failed. */
+		if (!p->writers)
+			return finish(p, 0);
+		if (nonblock)
+			return finish(p, -EAGAIN);
+		return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
+	}
+	return finish(p, got);
+}
+
+/* ---- F_SETPIPE_SZ ---- */
+
+long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t want)
+{
+	uint32_t size = PAGE;
+	struct tern_caller who;
+
+	if (want > 1u << 31)
+		return -EINVAL;
+	while (size < want)
+		size *= 2;
+	if (size > p->capacity && size > PIPE_MAX_USER) {
+		long r = tern_caller(m->token, &who);
+
+		if (r < 0)
+			return r;
+		if (!(who.cred.cap_effective >> 24 & 1)) /* CAP_SYS_RESOURCE */
+			return -EPERM;
+		if (size > PIPE_MAX)
+			return -ENOMEM;
+	}
+	if (size < p->used)
+		return -EBUSY;
+	if (p->size > size && !ring_resize(p, size))
+		return -ENOMEM;
+	p->capacity = size;
+	pipe_refill(p);
+	return finish(p, (long)size);
+}

@@ -1,0 +1,166 @@
+/* Private to the pipe server: its objects and what its files offer each other.
+ *
+ * A desc is an open file description: what one session's badge names.  Descs of pipes and FIFOs
+ * share a struct pipe; an eventfd or timerfd is its desc.  A req is a call that waits. */
+#pragma once
+
+#include <server/server.h>
+#include <stdbool.h>
+#include <tern/linux/fcntl.h>
+#include <tern/linux/poll.h>
+
+#define PIPE_BUF 4096u
+#define PIPE_DEFAULT 65536u
+#define PIPE_MAX_USER (1u << 20)
+#define PIPE_MAX (1u << 26)
+#define TURN (256u << 10) /* bytes copied at most in one turn for a reader */
+
+#define MODE_R 1u
+#define MODE_W 2u
+
+enum req_type {
+	REQ_IO,
+	REQ_OPEN, /* an open of a FIFO that waits for its other side */
+};
+
+struct desc;
+
+/* In exactly one queue: of its object, or of those that are ready to be answered. */
+struct req {
+	struct req *next, *prev;
+	struct desc *desc;
+	uint64_t token; /* 0: free (the one inside a desc) */
+	uint64_t len, done;
+	int64_t result;
+	uint32_t type;
+	int32_t meta; /* REQ_OPEN: the node's metadata session */
+	int32_t signal;
+};
+
+struct queue {
+	struct req *first, *last;
+};
+
+/* A readiness word and what it was last set to. */
+struct word {
+	int64_t rid; /* 0: not made */
+	uint32_t bits;
+};
+
+/* Invariants: parked readers mean an empty ring and no parked writers; size is 0 or a power of
+ * two <= capacity; readers and writers count descs, opens that wait included. */
+struct pipe {
+	uint8_t *ring;
+	uint32_t size, capacity, head, used;
+	uint32_t readers, writers;
+	bool had_writer, fifo;
+	struct queue rq, wq, openers;
+	struct word word[3]; /* of read ends, write ends, and opens for both */
+	uint64_t ident;
+	uint32_t uid, gid;
+	uint64_t born; /* ns, 0: nobody has asked yet */
+	struct pipe *hash_next;
+};
+
+enum desc_kind { DESC_PIPE = 1, DESC_EVENT, DESC_TIMER };
+
+struct desc {
+	uint8_t kind;
+	uint8_t mode;	/* MODE_* */
+	uint32_t flags; /* as F_GETFL shows them, access mode included */
+	struct pipe *pipe;
+	struct req first; /* saves most waits an allocation */
+	/* eventfd, timerfd */
+	struct word word;
+	struct queue rq, wq;
+	uint64_t count; /* of the eventfd; expirations of the timerfd */
+	uint64_t value; /* what is being copied out */
+	bool semaphore;
+	uint32_t clock;
+	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
+	struct desc *timer_next;
+};
+
+#define FIFO_BUCKETS 64
+struct pipe_server {
+	struct pool descs, pipes, reqs;
+	struct queue done; /* answered as the current turn ends */
+	struct desc *timers; /* by expires */
+	void *pages;	     /* free rings of a page */
+	uint64_t last_ident;
+	uint32_t cred, uid, gid; /* of the credentials last asked for */
+	struct pipe *fifos[FIFO_BUCKETS];
+};
+extern struct pipe_server *server;
+
+static inline void queue_add(struct queue *q, struct req *r)
+{
+	r->next = NULL;
+	r->prev = q->last;
+	if (q->last)
+		q->last->next = r;
+	else
+		q->first = r;
+	q->last = r;
+}
+
+static inline void queue_remove(struct queue *q, struct req *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		q->first = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	else
+		q->last = r->prev;
+}
+
+static inline struct req *queue_find(const struct queue *q, uint64_t token)
+{
+	struct req *r = q->first;
+
+	while (r && r->token != token)
+		r = r->next;
+	return r;
+}
+
+/* pipe_ops.c */
+struct req *req_park(struct queue *q, struct desc *d, uint64_t token, uint64_t len, uint64_t done);
+void req_free(struct req *r);
+/* Takes the call out of its queue; it is answered as the turn ends. */
+void req_complete(struct queue *q, struct req *r, int64_t result);
+void reply_done(void);
+bool word_make(struct word *w, unsigned bits);
+void word_set(struct word *w, unsigned bits, bool in_reply);
+struct pipe *pipe_create(uint64_t ident, bool fifo); /* without any end; NULL: no memory */
+void pipe_destroy(struct pipe *p);
+struct word *pipe_word(struct pipe *p, unsigned mode);
+void pipe_sync(struct pipe *p, bool in_reply);
+long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+void pipe_refill(struct pipe *p);
+long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t size);
+/* A desc's last moment: its end of the pipe goes, and others learn it. */
+void desc_drop(struct desc *d);
+
+/* fifo.c */
+long pipe_pipe2(struct tern_msg *m);
+long pipe_open(struct tern_msg *m);
+long fifo_opened(struct req *r);
+bool fifo_cancel(uint64_t token, bool gone);
+void fifo_forget(struct pipe *p);
+
+/* eventfd.c */
+long event_create(struct tern_msg *m);
+long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+long event_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+void event_drop(struct desc *d);
+long timerfd_create(struct tern_msg *m);
+long timerfd_settime(struct tern_msg *m);
+long timerfd_gettime(struct tern_msg *m);
+void timerfd_event(void);
+
+/* main.c: the table, for the tests too */
+void pipe_server_init(void);
+extern const struct server_ops pipe_server_ops;
