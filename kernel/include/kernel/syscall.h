@@ -9,6 +9,9 @@
 #define SYS_SWITCH ((s64)0x8000000000000002ll)	/* someone else should run; a0 is already set */
 #define SYS_DONE ((s64)0x8000000000000003ll)	/* registers are set as they are to be */
 #define SYS_PASS ((s64)0x8000000000000004ll)	/* K_H, K_S: pass it on by the line's route */
+#define SYS_RELOAD ((s64)0x8000000000000005ll)	/* every register is to be loaded from t->regs */
+#define SYS_PASS_META ((s64)0x8000000000000006ll) /* pass it on to argument 0's meta session */
+/* SYS_BLOCKED and SYS_SWITCH: the kernel lock is held on return.  Else it is not. */
 typedef s64 (*sys_fn)(struct thread *t, u64 *a);
 
 enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
@@ -44,6 +47,10 @@ enum fd_mode { FD_MODE_NONE, FD_MODE_ONE, FD_MODE_TWO, FD_MODE_CLOEXEC, FD_MODE_
 #define NR_SYSCALLS 512
 extern const struct syscall_line syscalls[NR_SYSCALLS];
 extern u32 enosys_counts[NR_SYSCALLS];
+/* The line of a Linux call or of a method; NULL: no such. */
+const struct syscall_line *syscall_line(u32 op);
+/* Sends a call by its line's route: who runs next (the caller, with an errno in a0, or another). */
+struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route);
 
 /* Numbers ipc/poll.c and kernel/sys_*.c provide. */
 #define CALL(nr, name, ...) s64 sys_##name(struct thread *t, u64 *a);

@@ -59,6 +59,17 @@ enum wait_kind {
 #define WORK_STOP 128u	 /* the process is being stopped */
 #define WORK_IDLE 256u	 /* the hart's idle thread */
 #define WORK_RETRY 1024u /* run the system call again: its space was busy */
+#define WORK_RESUME 2048u /* a kernel wait ended: t->resume makes its result (sys_resume()) */
+
+/* One word that a thread waits for; ipc/futex.c. */
+struct futex_waiter {
+	struct list link; /* in a bucket; self-linked: woken */
+	struct futex_key key;
+	struct thread *thread;
+	u32 bitset;
+	u32 index; /* futex_waitv */
+	bool pi;
+};
 
 struct thread {
 	struct trapframe regs; /* first: entry.S */
@@ -99,13 +110,14 @@ struct thread {
 	void (*wait_cancel)(struct thread *t); /* undoes a kernel wait's links */
 	union {
 		struct {
-			struct futex_key key;
-			u32 bitset;
-			u32 index; /* futex_waitv */
+			struct futex_waiter one;
+			struct futex_waiter *many; /* futex_waitv: allocated */
+			u32 count;
 		} futex;
 		struct poll_wait *poll;
 		u64 sig_wanted; /* sigtimedwait */
 	} wait_on;
+	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, without its lock */
 	/* restart_syscall: what to go on with */
 	struct {
 		s64 (*fn)(struct thread *t);
@@ -114,7 +126,9 @@ struct thread {
 
 	/* IPC */
 	struct call call;	   /* the request it makes */
-	struct endpoint *endpoint; /* it receives there */
+	struct endpoint *endpoint; /* it receives there; referenced */
+	u32 async_calls;	   /* it made, not yet freed */
+	struct ipc_node exit_node; /* THREAD_EXITED on its way to pm */
 
 	/* signals (signal.h) */
 	u64 sig_mask;
