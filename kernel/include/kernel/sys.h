@@ -1,0 +1,64 @@
+/* What the system calls of kernel/sys_*.c and the waits of ipc/ share, and offer to the rest. */
+#pragma once
+
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+#include <tern/linux/errno.h>
+#include <tern/linux/time.h>
+
+#define NSEC_PER_SEC 1000000000ull
+#define NO_DEADLINE (~0ull)
+
+#define CAP_SYS_ADMIN 21
+#define CAP_SYS_RESOURCE 24
+#define CAP_SYS_TIME 25
+static inline bool capable(const struct thread *t, unsigned cap)
+{
+	return t->cred->c.cap_effective >> cap & 1;
+}
+
+/* thread_exit_work() with WORK_RESUME, before signals: runs t->resume and stores its result.
+ * Returns who runs next (t unless it blocked again).  No lock held. */
+struct thread *sys_resume(struct thread *t);
+/* A kernel wait is over one way or the other: t->resume will say what came of it. */
+static inline void wait_resumes(struct thread *t, s64 (*fn)(struct thread *t))
+{
+	t->resume = fn;
+	thread_add_work(t, WORK_RESUME);
+}
+
+/* 0; EFAULT; EINVAL unless 0 <= nanoseconds < 10^9 and seconds >= 0. *ns saturates. */
+s64 must_check timespec_get(struct thread *t, va_t va, u64 *ns);
+s64 must_check timespec_put(struct thread *t, va_t va, u64 ns);
+/* now + ns, saturating at NO_DEADLINE. */
+u64 deadline_after(u64 ns);
+/* Ticks of a deadline in monotonic ns, rounded up so that it has passed when the timer fires. */
+u64 deadline_ticks(u64 ns);
+u64 process_cpu_ns(const struct process *p, u64 *user, u64 *system);
+
+/* sys_mm.c */
+s64 must_check mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot);
+struct thread *mm_work_run(struct thread *t);
+#define MM_THEN_NOTHING 0
+#define MM_THEN_ERROR 1 /* a failure replaces a0, else it stays */
+
+/* sys_signal.c */
+struct signalfd;
+s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
+
+/* signal.c, beyond kernel/signal.h */
+bool process_protected(const struct process *p); /* pid 1 and servers */
+/* Takes the next pending signal of the set out; 0 if there is none.  Kernel lock. */
+int signal_dequeue(struct thread *t, u64 wanted, struct tern_siginfo *si);
+void signal_set_mask(struct thread *t, u64 mask); /* and recalculates */
+void signal_restore_mask(struct thread *t);	   /* undoes signal_set_temporary_mask */
+/* The frame at the thread's sp becomes its registers: false if it cannot be.  No lock held. */
+bool signal_return(struct thread *t);
+/* sigaltstack's rules: 0, EINVAL, ENOMEM, EPERM. */
+s64 must_check signal_stack_set(struct thread *t, const struct tern_stack *s);
+void signal_stack_get(const struct thread *t, struct tern_stack *s);
+/* sys_signal.c: a signal became pending: signalfds and sigtimedwait want to know. */
+void signalfd_notify(struct process *p, u64 bit);
+void signal_wait_notify(struct thread *t);
+

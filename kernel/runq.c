@@ -1,0 +1,154 @@
+/*
+ * The O(1) run queue.
+ *
+ * Two arrays of 140 lists, each with a bitmap of the lists that are not empty.  A thread whose
+ * slice is over goes to the expired array; when the active one is empty they change places.  The
+ * best priority is the lowest set bit: three words, then a de Bruijn multiplication (counting zeros
+ * is a library call without Zbb).
+ * Invariants: a bit is set exactly when its list has entries; count is the number of entries.
+ * Caller's lock: the kernel lock.
+ */
+#include <kernel/log.h>
+#include <kernel/runq.h>
+
+#define STEAL_LIMIT 32
+
+static const u8 lowest[64] = {
+	0, 1, 2, 53, 3, 7, 54, 27, 4, 38, 41, 8, 34, 55, 48, 28,
+	62, 5, 39, 46, 44, 42, 22, 9, 24, 35, 59, 56, 49, 18, 29, 11,
+	63, 52, 6, 26, 37, 40, 33, 47, 61, 45, 43, 21, 23, 58, 17, 10,
+	51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12,
+};
+
+static inline unsigned lowest_bit(u64 v)
+{
+	return lowest[((v & -v) * 0x022fdd63cc95386dull) >> 58];
+}
+
+static inline unsigned array_best(const struct prio_array *a)
+{
+	if (a->bitmap[0])
+		return lowest_bit(a->bitmap[0]);
+	if (a->bitmap[1])
+		return 64 + lowest_bit(a->bitmap[1]);
+	if (a->bitmap[2])
+		return 128 + lowest_bit(a->bitmap[2]);
+	return PRIO_COUNT;
+}
+
+void runq_init(struct runq *q)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct prio_array *a = &q->arrays[i];
+
+		a->bitmap[0] = a->bitmap[1] = a->bitmap[2] = 0;
+		a->count = 0;
+		for (unsigned p = 0; p < PRIO_COUNT; p++)
+			list_init(&a->queue[p]);
+	}
+	q->active = &q->arrays[0];
+	q->expired = &q->arrays[1];
+	q->count = 0;
+}
+
+void runq_add(struct runq *q, struct runq_entry *e, unsigned prio, bool expired, bool head)
+{
+	struct prio_array *a = expired ? q->expired : q->active;
+
+	assert(prio < PRIO_COUNT && !e->array);
+	if (head)
+		list_add_head(&a->queue[prio], &e->link);
+	else
+		list_add_tail(&a->queue[prio], &e->link);
+	a->bitmap[prio / 64] |= 1ull << (prio % 64);
+	a->count++;
+	q->count++;
+	e->array = a;
+	e->prio = (u8)prio;
+}
+
+void runq_remove(struct runq *q, struct runq_entry *e)
+{
+	struct prio_array *a = e->array;
+	unsigned prio = e->prio;
+
+	assert(a);
+	list_del(&e->link);
+	if (list_empty(&a->queue[prio]))
+		a->bitmap[prio / 64] &= ~(1ull << (prio % 64));
+	a->count--;
+	q->count--;
+	e->array = NULL;
+}
+
+struct runq_entry *runq_best(struct runq *q)
+{
+	unsigned prio;
+
+	if (!q->active->count) {
+		struct prio_array *a = q->active;
+
+		if (!q->expired->count)
+			return NULL;
+		q->active = q->expired;
+		q->expired = a;
+	}
+	prio = array_best(q->active);
+	return list_entry(q->active->queue[prio].next, struct runq_entry, link);
+}
+
+unsigned runq_best_prio(const struct runq *q) { return array_best(q->active); }
+
+struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry *, void *), void *arg)
+{
+	unsigned looked = 0;
+
+	/* The expired array first: those have been off the hart the longest. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		struct prio_array *a = pass ? q->active : q->expired;
+
+		for (unsigned w = 0; w < 3; w++) {
+			for (u64 bits = a->bitmap[w]; bits; bits &= bits - 1) {
+				struct list *head = &a->queue[w * 64 + lowest_bit(bits)];
+
+				list_for_each(p, head) {
+					struct runq_entry *e =
+						list_entry(p, struct runq_entry, link);
+
+					if (allowed(e, arg))
+						return e;
+					if (++looked >= STEAL_LIMIT)
+						return NULL;
+				}
+			}
+		}
+	}
+	return NULL;
+}
+
+void runq_check(const struct runq *q)
+{
+	u32 total = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct prio_array *a = &q->arrays[i];
+		u32 count = 0;
+
+		for (unsigned p = 0; p < PRIO_COUNT; p++) {
+			bool bit = a->bitmap[p / 64] >> (p % 64) & 1;
+
+			assert(bit == !list_empty(&a->queue[p]));
+			list_for_each(l, &a->queue[p]) {
+				const struct runq_entry *e = list_entry(l, struct runq_entry, link);
+
+				assert(e->array == a && e->prio == p);
+				(void)e;
+				count++;
+			}
+			(void)bit;
+		}
+		assert(count == a->count);
+		total += count;
+	}
+	assert(total == q->count);
+}
