@@ -51,7 +51,7 @@ qemu: build
 	@tools/qemu $(FLAGS)
 
 run: build
-	@tools/run $(FLAGS) -- '$(subst ','\'',$(CMD))'
+	@tools/run $(FLAGS) -- '$(subst ','\'',$(value CMD))'
 
 gdb: build
 	@tools/setup --all
