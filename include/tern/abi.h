@@ -173,8 +173,13 @@ enum tern_op {
 
 /* Methods between servers. */
 #define TERN_VFS_PATHS (TERN_METHOD_WIN + 1)	/* in: idents (u64), out: paths, NUL after each */
-#define TERN_PM_SIGNAL_GROUP (TERN_METHOD + 2)	/* (pgid, signal): from tty */
+/* (pgid, signal, 0): from tty.  Members reached; -ESRCH: none; -EIO: a stop signal for a group that
+ * is orphaned, nobody was signalled (a read from the background fails with EIO then). */
+#define TERN_PM_SIGNAL_GROUP (TERN_METHOD + 2)
 #define TERN_PM_SESSION_TTY (TERN_METHOD + 3)	/* (pid): sid of it; for TIOCSCTTY */
+/* (sid): from pm to tty as the leader of a session ends: its terminal sends SIGHUP and SIGCONT to
+ * the foreground group and is nobody's any more. */
+#define TERN_TTY_SESSION_END (TERN_METHOD + 4)
 
 /* Directions of TERN_COPY…, or'ed to the window's index. */
 #define TERN_COPY_IN 0x100  /* from the client to the server */
