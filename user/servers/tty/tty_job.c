@@ -1,0 +1,333 @@
+/* Controlling terminals and job control: who may read, who gets the signals, and opening.
+ *
+ * The terminal knows its session and foreground group by number; what lies behind the numbers is
+ * pm's, which is asked by asynchronous calls.  Until its answer the client's call waits as a req
+ * that lies in no queue; the answer's cookie is the req's badge.
+ */
+#include <tern/linux/fcntl.h>
+#include <tern/linux/signal.h>
+
+#include "tty_priv.h"
+
+#define DEV_TTY 0x500
+#define REOPEN 0xFD00u
+#define OP_OPENAT2 437
+#define CAP_SYS_ADMIN (1ull << 21)
+
+/* ---- signals ---- */
+
+static long signal_call(uint64_t cookie, uint32_t pgid, uint32_t sig)
+{
+	uint64_t args[6] = { pgid, sig };
+
+	return tern_call_async(cookie, server_boot->pm, TERN_PM_SIGNAL_GROUP, 0, args);
+}
+
+void tty_signal(struct tty *t, uint32_t pgid, uint32_t sig)
+{
+	(void)t;
+	if (!pgid)
+		return;
+	if (signal_call(0, pgid, sig) < 0 && server->nkept < SIGNALS_KEPT) {
+		server->kept[server->nkept].pgid = pgid;
+		server->kept[server->nkept++].signal = sig;
+	}
+}
+
+void tty_signals_retry(void)
+{
+	uint32_t i, left = 0;
+
+	for (i = 0; i < server->nkept; i++)
+		if (signal_call(0, server->kept[i].pgid, server->kept[i].signal) < 0)
+			server->kept[left++] = server->kept[i];
+	server->nkept = left;
+}
+
+/* ---- asking pm ---- */
+
+/* SERVER_NO_REPLY, or an errno at once; the req is consumed then. */
+static long ask(struct req *r, uint32_t op, uint64_t a0, uint64_t a1)
+{
+	uint64_t args[6] = { a0, a1 };
+
+	if (tern_call_async(pool_badge(&server->reqs, r), server_boot->pm, op, 0, args) < 0) {
+		req_destroy(r);
+		return -ENOMEM;
+	}
+	return SERVER_NO_REPLY;
+}
+
+bool tty_foreground(struct desc *d, struct tern_msg *m, uint32_t sig, long *result)
+{
+	struct tty *t = d->tty;
+	struct tern_caller who;
+	struct req *r;
+
+	if (!t->session || !t->pgrp)
+		return true;
+	*result = tern_caller(m->token, &who);
+	if (*result < 0)
+		return false;
+	if (who.sid != t->session || who.pgid == t->pgrp)
+		return true;
+	if ((who.sigmask | who.sigignored) & TERN_SIGBIT(sig)) {
+		*result = -EIO;
+		return sig != SIGTTIN;
+	}
+	r = req_create(d, m, REQ_BACKGROUND);
+	*result = r ? ask(r, TERN_PM_SIGNAL_GROUP, who.pgid, sig) : -ENOMEM;
+	return false;
+}
+
+/* ---- the controlling terminal ---- */
+
+static bool is_leader(const struct tern_caller *who)
+{
+	return who->sid && who->pid == who->sid;
+}
+
+static void take(struct tty *t, uint32_t session, uint32_t pgrp)
+{
+	t->session = session;
+	t->pgrp = pgrp;
+}
+
+long tty_take(struct desc *d, struct tern_msg *m)
+{
+	struct tty *t = d->tty;
+	struct tern_caller who;
+	struct req *r;
+	long result = tern_caller(m->token, &who);
+
+	if (result < 0)
+		return result;
+	if (!is_leader(&who))
+		return -EPERM;
+	if (t->session == who.sid)
+		return 0;
+	if (!t->session || (m->args[2] == 1 && (who.cred.cap_effective & CAP_SYS_ADMIN))) {
+		take(t, who.sid, who.pgid);
+		return 0;
+	}
+	r = req_create(d, m, REQ_SET_TTY);
+	if (!r)
+		return -ENOMEM;
+	r->sid = who.sid;
+	r->pgid = who.pgid;
+	r->pid = t->session;
+	return ask(r, TERN_PM_SESSION_TTY, t->session, 0);
+}
+
+long tty_leave(struct desc *d, struct tern_msg *m)
+{
+	struct tty *t = d->tty;
+	struct tern_caller who;
+	long result = tern_caller(m->token, &who);
+
+	if (result < 0)
+		return result;
+	if (!t->session || who.sid != t->session)
+		return -ENOTTY;
+	if (is_leader(&who)) {
+		tty_signal(t, t->pgrp, SIGHUP);
+		tty_signal(t, t->pgrp, SIGCONT);
+		take(t, 0, 0);
+	}
+	return 0;
+}
+
+long tty_get_pgrp(struct desc *d, struct tern_msg *m)
+{
+	struct tern_caller who;
+	long result = tern_caller(m->token, &who);
+
+	if (result < 0)
+		return result;
+	if (!d->tty->session || who.sid != d->tty->session)
+		return -ENOTTY;
+	return server_out(m, 0, &d->tty->pgrp, sizeof d->tty->pgrp, 0);
+}
+
+long tty_get_session(struct desc *d, struct tern_msg *m)
+{
+	struct tern_caller who;
+	long result = tern_caller(m->token, &who);
+
+	if (result < 0)
+		return result;
+	if (!d->tty->session || who.sid != d->tty->session)
+		return -ENOTTY;
+	return server_out(m, 0, &d->tty->session, sizeof d->tty->session, 0);
+}
+
+long tty_set_pgrp(struct desc *d, struct tern_msg *m)
+{
+	struct tty *t = d->tty;
+	struct tern_caller who;
+	struct req *r;
+	int32_t pgid;
+	long result;
+
+	if (!tty_foreground(d, m, SIGTTOU, &result))
+		return result;
+	result = tern_caller(m->token, &who);
+	if (result < 0)
+		return result;
+	if (!t->session || who.sid != t->session)
+		return -ENOTTY;
+	if (tern_copy_in(m->token, 0, 0, &pgid, sizeof pgid) != (long)sizeof pgid)
+		return -EFAULT;
+	if (pgid < 0)
+		return -EINVAL;
+	if ((uint32_t)pgid == who.pgid) {
+		t->pgrp = who.pgid;
+		return 0;
+	}
+	r = req_create(d, m, REQ_SET_PGRP);
+	if (!r)
+		return -ENOMEM;
+	r->pgid = (uint32_t)pgid;
+	r->sid = who.sid;
+	return ask(r, TERN_PM_SESSION_TTY, (uint64_t)pgid, 0);
+}
+
+/* ---- opening ---- */
+
+static long give(struct desc *d, uint64_t token, int meta)
+{
+	static const unsigned modes[4] = { TERN_R_READ, TERN_R_WRITE, TERN_R_READ | TERN_R_WRITE,
+					   0 };
+	long r = tern_give_session(token, 0, modes[d->flags & O_ACCMODE] | TERN_R_IO,
+				   TERN_KIND_TTY, pool_badge(&server->descs, d), d->ident,
+				   (uint64_t)d->tty->rid, meta);
+
+	if (meta >= 0)
+		tern_close(meta);
+	if (r < 0)
+		pool_free(&server->descs, d);
+	return r < 0 ? r : 0;
+}
+
+static struct desc *desc_create(struct tty *t, uint64_t flags, uint64_t ident)
+{
+	struct desc *d = pool_alloc(&server->descs);
+
+	if (d) {
+		d->tty = t;
+		d->flags = ((uint32_t)flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_LARGEFILE;
+		d->ident = ident;
+	}
+	return d;
+}
+
+/* An open by device number; takes the handle of m when it succeeds or waits. */
+static long open_device(struct tern_msg *m, uint64_t flags)
+{
+	struct tty *t = &server->console;
+	struct tern_caller who;
+	struct desc *d;
+	struct req *r;
+	int meta = (int)m->handle;
+	long result = tern_caller(m->token, &who);
+
+	if (result < 0)
+		return result;
+	if (m->word[0] == DEV_TTY && (!t->session || who.sid != t->session))
+		return -ENXIO;
+	if (t->exclusive && !(who.cred.cap_effective & CAP_SYS_ADMIN))
+		return -EBUSY;
+	d = desc_create(t, flags, m->word[1]);
+	if (!d)
+		return -ENOMEM;
+	if (!(flags & O_NOCTTY) && !(m->op & TERN_MSG_ASYNC) && is_leader(&who) &&
+	    t->session != who.sid) {
+		if (!t->session) {
+			take(t, who.sid, who.pgid);
+		} else if ((r = req_create(d, m, REQ_OPEN))) {
+			r->sid = who.sid;
+			r->pgid = who.pgid;
+			r->pid = t->session;
+			r->meta = meta;
+			/* Without an answer it is opened all the same. */
+			if (ask(r, TERN_PM_SESSION_TTY, t->session, 0) == SERVER_NO_REPLY) {
+				m->handle = -1;
+				return SERVER_NO_REPLY;
+			}
+		}
+	}
+	m->handle = -1;
+	return give(d, m->token, meta);
+}
+
+long tty_open(struct tern_msg *m)
+{
+	uint64_t flags = m->args[2];
+	long result = -ENXIO;
+	struct desc *d;
+
+	if (!(m->op & TERN_MSG_FORWARDED))
+		return -ENOSYS;
+	if (m->word[0] == REOPEN) {
+		d = pool_lookup(&server->descs, m->badge);
+		if (d) {
+			d = desc_create(d->tty, m->word[1], d->ident);
+			result = d ? give(d, m->token, -1) : -ENOMEM;
+		}
+	} else if (m->badge == TERN_BADGE_FROM_VFS) {
+		if (TERN_MSG_OP(m->op) == OP_OPENAT2 &&
+		    tern_copy_in(m->token, 1, 0, &flags, sizeof flags) != (long)sizeof flags)
+			result = -EFAULT;
+		else
+			result = open_device(m, flags);
+	}
+	if (m->handle >= 0)
+		tern_close((int)m->handle);
+	return result;
+}
+
+/* ---- pm's answers ---- */
+
+static bool owner_died(const struct req *r, const struct tty *t, long result)
+{
+	return !t->session || (t->session == r->pid && result != (long)r->pid);
+}
+
+void tty_answered(struct req *r, long result)
+{
+	struct tty *t = r->tty;
+	uint64_t token = r->token;
+	long reply = 0;
+
+	switch (r->type) {
+	case REQ_BACKGROUND:
+		/* The group has its signal by now: interrupted with nothing done. */
+		reply = result < 0 ? -EIO : -TERN_ECANCELLED;
+		break;
+	case REQ_SET_PGRP:
+		if (t->session != r->sid)
+			reply = -ENOTTY;
+		else if (result == -ESRCH)
+			reply = -ESRCH;
+		else if (result >= 0 && result != (long)r->sid)
+			reply = -EPERM;
+		else
+			t->pgrp = r->pgid;
+		break;
+	case REQ_SET_TTY:
+		if (owner_died(r, t, result))
+			take(t, r->sid, r->pgid);
+		else if (t->session != r->sid)
+			reply = -EPERM;
+		break;
+	case REQ_OPEN:
+		if (owner_died(r, t, result))
+			take(t, r->sid, r->pgid);
+		reply = give(r->desc, token, r->meta);
+		break;
+	default:
+		return;
+	}
+	req_destroy(r);
+	tern_reply(token, reply);
+}

@@ -1,0 +1,578 @@
+/* Reading from and writing to terminals, readiness, and the table of operations.
+ *
+ * A handler changes the line discipline's state and ends with tty_update(), which sends the
+ * signals that input raised, completes the calls that can go on, starts the transmission and sets
+ * the readiness word.  Waiting calls are answered in the order in which they came.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <tern/linux/fcntl.h>
+#include <tern/linux/poll.h>
+#include <tern/linux/signal.h>
+#include <tern/linux/stat.h>
+#include <tern/linux/time.h>
+
+#include "tty_priv.h"
+
+#define LENGTH_MAX 0x7ffff000ull
+#define SETTABLE (O_APPEND | O_NONBLOCK)
+#define RWF_NOWAIT 8u
+#define RWF_KNOWN 0x3fu
+#define DECISECOND 100000000ull
+#define WRITERS_RESUME (LDISC_OUT / 2) /* room at which writers that wait go on */
+#define POLLOUT_ON 8192u
+#define POLLOUT_OFF 256u
+
+/* ---- waiting calls ---- */
+
+struct req *req_create(struct desc *d, struct tern_msg *m, enum req_type type)
+{
+	struct req *r = pool_alloc(&server->reqs);
+
+	if (!r)
+		return NULL;
+	r->tty = d->tty;
+	r->desc = d;
+	r->token = m->token;
+	r->type = type;
+	r->meta = -1;
+	return r;
+}
+
+void req_queue(struct queue *q, struct req *r)
+{
+	r->queue = q;
+	r->next = NULL;
+	r->prev = q->last;
+	if (q->last)
+		q->last->next = r;
+	else
+		q->first = r;
+	q->last = r;
+}
+
+void req_destroy(struct req *r)
+{
+	struct queue *q = r->queue;
+
+	if (q) {
+		if (r->prev)
+			r->prev->next = r->next;
+		else
+			q->first = r->next;
+		if (r->next)
+			r->next->prev = r->prev;
+		else
+			q->last = r->prev;
+	}
+	pool_free(&server->reqs, r);
+}
+
+static void answer(struct req *r, long result)
+{
+	uint64_t token = r->token;
+
+	req_destroy(r);
+	tern_reply(token, result);
+}
+
+/* ---- reading ---- */
+
+static bool canonical(const struct tty *t)
+{
+	return t->l.t.c_lflag & ICANON;
+}
+
+/* Whether a blocking read of `len` bytes can be answered now. */
+static bool read_ready(const struct tty *t, uint64_t len)
+{
+	uint32_t min = t->l.t.c_cc[VMIN];
+
+	if (canonical(t))
+		return ldisc_readable(&t->l, 1);
+	if (!min)
+		return !t->l.t.c_cc[VTIME] || ldisc_readable(&t->l, 1);
+	return ldisc_readable(&t->l, len < min ? (uint32_t)len : min);
+}
+
+/* The timers of a waiting raw read (MIN and TIME of termios(3)). */
+static void read_timer(struct tty *t, struct req *r, bool starts)
+{
+	uint32_t min = t->l.t.c_cc[VMIN], time = t->l.t.c_cc[VTIME];
+
+	if (canonical(t) || !time)
+		return;
+	if (min ? r->seen != t->l.head && t->l.head != t->l.tail : starts)
+		tern_park(r->token, tern_clock_ns(TERN_CLOCK_MONOTONIC) + time * DECISECOND);
+	r->seen = t->l.head;
+}
+
+/* Answers a waiting read with what there is. */
+static void read_complete(struct tty *t, struct req *r)
+{
+	uint32_t used, n;
+	long done = 0;
+
+	n = ldisc_peek(&t->l, server->stage, r->len < LDISC_IN ? (uint32_t)r->len : LDISC_IN, &used);
+	if (n) {
+		done = tern_copy_out(r->token, 0, 0, server->stage, n);
+		if (done == -ESRCH) { /* killed meanwhile: the input stays */
+			req_destroy(r);
+			return;
+		}
+		if (done == 0)
+			done = -EFAULT;
+	}
+	ldisc_consume(&t->l, used);
+	answer(r, done);
+}
+
+static void serve_readers(struct tty *t)
+{
+	struct req *r;
+
+	while ((r = t->readers.first) && read_ready(t, r->len))
+		read_complete(t, r);
+	if (r)
+		read_timer(t, r, false);
+}
+
+static long read_now(struct tty *t, uint64_t len)
+{
+	uint32_t used, n;
+
+	n = ldisc_peek(&t->l, server->reply, len < LDISC_IN ? (uint32_t)len : LDISC_IN, &used);
+	ldisc_consume(&t->l, used);
+	if (n)
+		server_reply_copy(0, server->reply, n);
+	tty_update(t);
+	return n;
+}
+
+static long tty_read(struct desc *d, struct tern_msg *m, uint64_t len, bool nonblock)
+{
+	struct tty *t = d->tty;
+	struct req *r;
+	long result;
+
+	if (!tty_foreground(d, m, SIGTTIN, &result))
+		return result;
+	if (!len)
+		return 0;
+	if (!t->readers.first && (read_ready(t, len) || (nonblock && ldisc_readable(&t->l, 1))))
+		return read_now(t, len);
+	if (nonblock)
+		return -EAGAIN;
+	r = req_create(d, m, REQ_READ);
+	if (!r)
+		return -ENOMEM;
+	r->len = len;
+	r->seen = t->l.tail;
+	req_queue(&t->readers, r);
+	read_timer(t, r, true);
+	return SERVER_NO_REPLY;
+}
+
+/* ---- writing ---- */
+
+/* As much as there is room for; the new count of bytes done, or an errno.  *full: no more room. */
+static long push(struct tty *t, uint64_t token, uint64_t len, uint64_t done, bool *full)
+{
+	*full = false;
+	while (done < len) {
+		uint64_t want = len - done;
+		uint32_t taken, room = ldisc_output_room(&t->l);
+		long r;
+
+		if (room < 8) {
+			*full = true;
+			break;
+		}
+		if (want > room)
+			want = room;
+		if (want > sizeof server->stage)
+			want = sizeof server->stage;
+		r = tern_copy_in(token, 0, done, server->stage, want);
+		if (r <= 0)
+			return done ? (long)done : r ? r : -EFAULT;
+		taken = ldisc_output(&t->l, server->stage, (uint32_t)r);
+		done += taken;
+		if (taken < (uint32_t)r) {
+			*full = true;
+			break;
+		}
+	}
+	return (long)done;
+}
+
+static void serve_writers(struct tty *t)
+{
+	struct req *r;
+
+	while ((r = t->writers.first) && ldisc_output_room(&t->l) >= WRITERS_RESUME) {
+		bool full;
+		long done = push(t, r->token, r->len, r->done, &full);
+
+		if (done > 0)
+			r->done = (uint64_t)done;
+		if (full && done >= 0)
+			return;
+		answer(r, done);
+	}
+}
+
+static long tty_write(struct desc *d, struct tern_msg *m, uint64_t len, bool nonblock)
+{
+	struct tty *t = d->tty;
+	bool full = true;
+	struct req *r;
+	long done = 0;
+
+	if ((t->l.t.c_lflag & TOSTOP) && !tty_foreground(d, m, SIGTTOU, &done))
+		return done;
+	if (!len)
+		return 0;
+	done = 0;
+	if (!t->writers.first) {
+		done = push(t, m->token, len, 0, &full);
+		tty_update(t);
+	}
+	if (done < 0 || !full)
+		return done;
+	if (nonblock)
+		return done ? done : -EAGAIN;
+	r = req_create(d, m, REQ_WRITE);
+	if (!r)
+		return done ? done : -ENOMEM;
+	r->len = len;
+	r->done = (uint64_t)done;
+	req_queue(&t->writers, r);
+	/* The transmission just started may have made room already. */
+	serve_writers(t);
+	return SERVER_NO_REPLY;
+}
+
+/* ---- what follows a change ---- */
+
+static void send_signals(struct tty *t)
+{
+	uint32_t s = t->l.signals;
+
+	t->l.signals = 0;
+	if (s & LDISC_SIGINT)
+		tty_signal(t, t->pgrp, SIGINT);
+	if (s & LDISC_SIGQUIT)
+		tty_signal(t, t->pgrp, SIGQUIT);
+	if (s & LDISC_SIGTSTP)
+		tty_signal(t, t->pgrp, SIGTSTP);
+}
+
+static void set_bits(struct tty *t)
+{
+	uint32_t least = t->l.t.c_cc[VTIME] || !t->l.t.c_cc[VMIN] ? 1 : t->l.t.c_cc[VMIN];
+	uint32_t room = ldisc_output_room(&t->l), bits = 0;
+
+	if (ldisc_readable(&t->l, least))
+		bits |= POLLIN | POLLRDNORM;
+	if (room >= ((t->bits & POLLOUT) ? POLLOUT_OFF : POLLOUT_ON))
+		bits |= POLLOUT | POLLWRNORM;
+	if (bits == t->bits)
+		return;
+	tern_ready_set((uint64_t)t->rid, bits & ~t->bits, t->bits & ~bits);
+	t->bits = bits;
+}
+
+void tty_update(struct tty *t)
+{
+	struct req *r;
+
+	if (t->l.signals)
+		send_signals(t);
+	t->kick(t);
+	if (t->writers.first) {
+		serve_writers(t);
+		t->kick(t);
+	}
+	while ((r = t->drainers.first) && !ldisc_output_used(&t->l))
+		tty_drained(r);
+	set_bits(t);
+	if (t->readers.first) {
+		serve_readers(t);
+		set_bits(t);
+	}
+	t->unthrottle(t);
+}
+
+void tty_init(struct tty *t)
+{
+	ldisc_init(&t->l);
+	t->size.ws_row = 24;
+	t->size.ws_col = 80;
+	t->bits = POLLOUT | POLLWRNORM;
+	t->rid = tern_ready_create(t->bits);
+	if (t->rid < 0)
+		server_panic("no readiness word");
+}
+
+/* ---- operations ---- */
+
+static struct desc *desc_of(struct tern_msg *m)
+{
+	return pool_lookup(&server->descs, m->badge);
+}
+
+static uint64_t length(struct tern_msg *m)
+{
+	return m->args[2] < LENGTH_MAX ? m->args[2] : LENGTH_MAX;
+}
+
+static long do_read(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	return d ? tty_read(d, m, length(m), d->flags & O_NONBLOCK) : -EBADF;
+}
+
+static long do_write(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	return d ? tty_write(d, m, length(m), d->flags & O_NONBLOCK) : -EBADF;
+}
+
+static long vector(struct tern_msg *m, bool write, bool nonblock)
+{
+	struct desc *d = desc_of(m);
+	long n;
+
+	if (!d)
+		return -EBADF;
+	n = tern_window_length(m->token, 0);
+	if (n < 0)
+		return n;
+	nonblock = nonblock || d->flags & O_NONBLOCK;
+	return write ? tty_write(d, m, (uint64_t)n, nonblock) :
+		       tty_read(d, m, (uint64_t)n, nonblock);
+}
+
+static long do_readv(struct tern_msg *m)
+{
+	return vector(m, false, false);
+}
+
+static long do_writev(struct tern_msg *m)
+{
+	return vector(m, true, false);
+}
+
+/* preadv2, pwritev2: at offset -1 they are readv and writev. */
+static long vector2(struct tern_msg *m, bool write)
+{
+	if (m->args[3] != ~0ull)
+		return -ESPIPE;
+	if ((uint32_t)m->args[5] & ~RWF_KNOWN)
+		return -EOPNOTSUPP;
+	return vector(m, write, m->args[5] & RWF_NOWAIT);
+}
+
+static long do_preadv2(struct tern_msg *m)
+{
+	return vector2(m, false);
+}
+
+static long do_pwritev2(struct tern_msg *m)
+{
+	return vector2(m, true);
+}
+
+static long do_fcntl(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	if (!d)
+		return -EBADF;
+	switch ((uint32_t)m->args[1]) {
+	case F_GETFL:
+		return d->flags;
+	case F_SETFL:
+		if (m->args[2] & O_DIRECT)
+			return -EINVAL;
+		d->flags = (d->flags & ~(unsigned)SETTABLE) | ((unsigned)m->args[2] & SETTABLE);
+		return 0;
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		return -EBADF;
+	case F_SETOWN:
+	case F_GETOWN:
+		return 0; /* no SIGIO is ever sent */
+	default:
+		return -EINVAL;
+	}
+}
+
+static void fill_stat(struct desc *d, struct tern_stat *st)
+{
+	server_fill_stat(st, S_IFCHR | 0620, d->ident, 0, 5);
+	st->st_rdev = d->tty->rdev;
+}
+
+static long do_fstat(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	struct tern_stat st;
+
+	if (!d)
+		return -EBADF;
+	fill_stat(d, &st);
+	return server_out(m, TERN_MSG_OP(m->op) == 80 ? 0 : 1, &st, sizeof st, 0);
+}
+
+static long do_statx(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	struct tern_statx sx;
+	struct tern_stat st;
+
+	if (!d)
+		return -EBADF;
+	fill_stat(d, &st);
+	memset(&sx, 0, sizeof sx);
+	sx.stx_mask = 0x7ff; /* STATX_BASIC_STATS */
+	sx.stx_blksize = (uint32_t)st.st_blksize;
+	sx.stx_nlink = st.st_nlink;
+	sx.stx_gid = st.st_gid;
+	sx.stx_mode = (uint16_t)st.st_mode;
+	sx.stx_ino = st.st_ino;
+	sx.stx_rdev_major = (uint32_t)(st.st_rdev >> 8);
+	sx.stx_rdev_minor = (uint32_t)(st.st_rdev & 0xff);
+	sx.stx_dev_minor = (uint32_t)st.st_dev;
+	return server_out(m, 1, &sx, sizeof sx, 0);
+}
+
+/* ---- events ---- */
+
+static void closed(uint64_t badge, uint64_t sid)
+{
+	(void)sid;
+	pool_free(&server->descs, pool_lookup(&server->descs, badge));
+}
+
+static struct req *find_in(const struct queue *q, uint64_t token)
+{
+	struct req *r = q->first;
+
+	while (r && r->token != token)
+		r = r->next;
+	return r;
+}
+
+static struct req *find_waiting(struct tty *t, uint64_t token)
+{
+	struct req *r = find_in(&t->readers, token);
+
+	if (!r)
+		r = find_in(&t->writers, token);
+	return r ? r : find_in(&t->drainers, token);
+}
+
+/* Calls that wait for pm's answer are not interrupted: it comes soon. */
+static void cancel(uint64_t badge, uint64_t token)
+{
+	struct tty *t = &server->console;
+	struct req *r = find_waiting(t, token);
+
+	(void)badge;
+	if (!r)
+		return;
+	if (r->type == REQ_READ && !canonical(t) && ldisc_readable(&t->l, 1))
+		read_complete(t, r); /* fewer than MIN, but some */
+	else
+		answer(r, r->done ? (long)r->done : -TERN_ECANCELLED);
+	tty_update(t);
+}
+
+static void gone(uint64_t badge, uint64_t token)
+{
+	struct tty *t = &server->console;
+	struct req *r = find_waiting(t, token);
+
+	(void)badge;
+	if (!r)
+		return;
+	req_destroy(r);
+	tty_update(t);
+}
+
+static void timeout(uint64_t badge, uint64_t token)
+{
+	struct tty *t = &server->console;
+	struct req *r = find_in(&t->readers, token);
+
+	(void)badge;
+	if (!r || canonical(t))
+		return;
+	/* With MIN the timer begins at the first character, which another reader may have got. */
+	if (t->l.t.c_cc[VMIN] && !ldisc_readable(&t->l, 1))
+		return;
+	read_complete(t, r);
+	tty_update(t);
+}
+
+static void note(uint64_t badge, uint64_t bits)
+{
+	(void)bits;
+	if (badge != UART_BADGE)
+		return;
+	uart_interrupt(&server->console);
+	tty_update(&server->console);
+}
+
+static void done(uint64_t cookie, long result, int handle, int handle2)
+{
+	struct req *r = pool_lookup(&server->reqs, cookie);
+
+	if (handle >= 0)
+		tern_close(handle);
+	if (handle2 >= 0)
+		tern_close(handle2);
+	if (r)
+		tty_answered(r, result);
+	tty_signals_retry();
+}
+
+static const server_handler calls[512] = {
+	[25] = do_fcntl,
+	[29] = tty_ioctl,
+	[56] = tty_open,
+	[63] = do_read,
+	[64] = do_write,
+	[65] = do_readv,
+	[66] = do_writev,
+	[79] = do_fstat,
+	[80] = do_fstat,
+	[286] = do_preadv2,
+	[287] = do_pwritev2,
+	[291] = do_statx,
+	[437] = tty_open,
+};
+
+const struct server_ops tty_server_ops = {
+	.calls = calls,
+	.closed = closed,
+	.cancel = cancel,
+	.gone = gone,
+	.done = done,
+	.timeout = timeout,
+	.note = note,
+};
+
+void tty_server_init(void)
+{
+	server = calloc(1, sizeof *server);
+	if (!server)
+		server_panic("no memory");
+	pool_init(&server->descs, sizeof(struct desc));
+	pool_init(&server->reqs, sizeof(struct req));
+	tty_init(&server->console);
+	server->console.rdev = TERN_MKDEV(5, 1);
+}

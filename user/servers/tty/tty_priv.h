@@ -1,0 +1,120 @@
+/* Private to the tty server: terminals, their descriptions, waiting calls, the device's driver. */
+#pragma once
+
+#include <server/server.h>
+#include <stdbool.h>
+
+#include "ldisc.h"
+
+/* A 16550 and what is known of it without asking (each register access is slow). */
+struct uart {
+	volatile uint8_t *reg;
+	unsigned shift;	 /* register stride: 1 << shift */
+	int irq;	 /* handle */
+	uint8_t ier;	 /* as last written */
+	bool break_seen; /* reading the line status took it off the device */
+};
+
+enum req_type {
+	REQ_READ,
+	REQ_WRITE,
+	REQ_DRAIN,	/* TCSETSW, TCSETSF, TCSBRK: until all output has gone */
+	REQ_BACKGROUND, /* pm is signalling the caller's group: start again, or EIO */
+	REQ_SET_PGRP,	/* pm says whether that group is of the session */
+	REQ_SET_TTY,	/* pm says whether the session that has the terminal still lives */
+	REQ_OPEN,	/* the same, for an open */
+};
+
+struct desc;
+
+/* A call that waits: in one of the tty's queues, or for pm's answer (queue NULL). */
+struct req {
+	struct req *next, *prev;
+	struct queue *queue;
+	struct tty *tty;
+	struct desc *desc; /* REQ_OPEN: the new one */
+	uint64_t token;
+	uint64_t len, done;
+	uint32_t type;
+	uint32_t op;	/* REQ_DRAIN: the ioctl */
+	uint32_t seen;	/* REQ_READ: input position when its timer was last set */
+	uint32_t pgid, sid, pid; /* caller's, or asked for */
+	int32_t meta;
+	struct tern_termios termios;
+};
+
+struct queue {
+	struct req *first, *last;
+};
+
+/* One terminal: here the console; a pty's two sides would be others with another `kick`. */
+struct tty {
+	struct ldisc l;
+	struct tern_winsize size;
+	uint32_t session, pgrp; /* 0: none */
+	bool exclusive;
+	uint64_t rdev;
+	int64_t rid; /* readiness of all opens */
+	uint32_t bits;
+	struct queue readers, writers, drainers;
+	void (*kick)(struct tty *t); /* starts the transmission of what is there */
+	void (*unthrottle)(struct tty *t); /* there is room for input again */
+	struct uart uart;
+};
+
+/* An open file description. */
+struct desc {
+	struct tty *tty;
+	uint32_t flags; /* as F_GETFL shows them */
+	uint64_t ident;
+};
+
+struct signal_out {
+	uint32_t pgid, signal;
+};
+
+#define SIGNALS_KEPT 8
+struct tty_server {
+	struct pool descs, reqs;
+	struct tty console;
+	struct signal_out kept[SIGNALS_KEPT]; /* pm could not be called just then */
+	uint32_t nkept;
+	uint8_t stage[4096]; /* on its way in or out */
+	uint8_t reply[LDISC_IN]; /* goes with the running handler's reply */
+};
+extern struct tty_server *server;
+
+/* uart.c */
+#define UART_BADGE 1
+bool uart_init(struct uart *u);
+void uart_interrupt(struct tty *t);
+void uart_kick(struct tty *t);
+void uart_unthrottle(struct tty *t);
+
+/* tty_ops.c */
+void tty_init(struct tty *t);
+/* After anything has changed: signals, waiting calls, transmission, readiness. */
+void tty_update(struct tty *t);
+void tty_server_init(void);
+extern const struct server_ops tty_server_ops;
+
+/* tty_ioctl.c */
+long tty_ioctl(struct tern_msg *m);
+void tty_drained(struct req *r);
+void tty_answered(struct req *r, long result);
+
+/* tty_job.c */
+void tty_signal(struct tty *t, uint32_t pgid, uint32_t sig);
+void tty_signals_retry(void);
+/* Whether the caller may go on with what only the foreground may do; if not, *result. */
+bool tty_foreground(struct desc *d, struct tern_msg *m, uint32_t sig, long *result);
+long tty_open(struct tern_msg *m);
+long tty_set_pgrp(struct desc *d, struct tern_msg *m);
+long tty_get_pgrp(struct desc *d, struct tern_msg *m);
+long tty_get_session(struct desc *d, struct tern_msg *m);
+long tty_take(struct desc *d, struct tern_msg *m);
+long tty_leave(struct desc *d, struct tern_msg *m);
+
+struct req *req_create(struct desc *d, struct tern_msg *m, enum req_type type);
+void req_queue(struct queue *q, struct req *r);
+void req_destroy(struct req *r);
