@@ -232,6 +232,7 @@ s64 sys_sched_yield(struct thread *t, u64 *a)
 	t->regs.x[REG_A0] = 0;
 	kernel_lock();
 	sched_yield_current(t);
+	kernel_unlock();
 	return SYS_SWITCH;
 }
 
@@ -467,7 +468,7 @@ static s64 random_fill(struct thread *t)
 		return (s64)done;
 	t->again.args[0] = done;
 	wait_resumes(t, random_fill);
-	return SYS_DONE;
+	return (s64)a[0];
 }
 
 s64 sys_getrandom(struct thread *t, u64 *a)

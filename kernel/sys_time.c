@@ -297,8 +297,7 @@ static s64 sleep_until_deadline(struct thread *t)
 	timer_init(&t->timer, sleep_fired);
 	sleep_arm(t);
 	t->again.fn = sleep_until_deadline;
-	thread_block(t, WAIT_SLEEP, true, sleep_cancel);
-	return SYS_BLOCKED;
+	return wait_block(t, WAIT_SLEEP, true, sleep_cancel);
 }
 
 static s64 sleep_for(struct thread *t, u64 ns, va_t rem)

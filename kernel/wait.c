@@ -53,8 +53,7 @@ struct thread *sys_resume(struct thread *t)
 	thread_clear_work(t, WORK_RESUME);
 	r = t->resume(t);
 	if (r == SYS_BLOCKED)
-		return sched_next();
-	if (r != SYS_DONE)
-		t->regs.x[REG_A0] = (u64)r;
+		return sched_after_block();
+	t->regs.x[REG_A0] = (u64)r;
 	return t;
 }

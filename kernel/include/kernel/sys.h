@@ -28,6 +28,15 @@ static inline void wait_resumes(struct thread *t, s64 (*fn)(struct thread *t))
 	thread_add_work(t, WORK_RESUME);
 }
 
+/* The end of a K function that waits: thread_block() and kernel_unlock(). */
+static inline s64 wait_block(struct thread *t, enum wait_kind kind, bool interruptible,
+			     void (*cancel)(struct thread *t))
+{
+	thread_block(t, kind, interruptible, cancel);
+	kernel_unlock();
+	return SYS_BLOCKED;
+}
+
 /* 0; EFAULT; EINVAL unless 0 <= nanoseconds < 10^9 and seconds >= 0. *ns saturates. */
 s64 must_check timespec_get(struct thread *t, va_t va, u64 *ns);
 s64 must_check timespec_put(struct thread *t, va_t va, u64 ns);

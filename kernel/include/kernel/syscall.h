@@ -7,11 +7,10 @@
 /* A K function gets the thread and its saved arguments a0…a5 and returns the result, or: */
 #define SYS_BLOCKED ((s64)0x8000000000000001ll) /* thread_block() was called */
 #define SYS_SWITCH ((s64)0x8000000000000002ll)	/* someone else should run; a0 is already set */
-#define SYS_DONE ((s64)0x8000000000000003ll)	/* registers are set as they are to be */
+#define SYS_DONE ((s64)0x8000000000000003ll)	/* every register is as it is to be in t->regs */
 #define SYS_PASS ((s64)0x8000000000000004ll)	/* K_H, K_S: pass it on by the line's route */
-#define SYS_RELOAD ((s64)0x8000000000000005ll)	/* every register is to be loaded from t->regs */
 #define SYS_PASS_META ((s64)0x8000000000000006ll) /* pass it on to argument 0's meta session */
-/* SYS_BLOCKED and SYS_SWITCH: the kernel lock is held on return.  Else it is not. */
+/* The kernel lock is held neither on entry nor on return. */
 typedef s64 (*sys_fn)(struct thread *t, u64 *a);
 
 enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
