@@ -76,6 +76,7 @@ struct process {
 
 	struct tern_rlimit limits[TERN_NLIMITS];
 	u32 personality;
+	u32 membarrier; /* registrations; atomic */
 
 	/* accounting: of dead threads and reaped children */
 	u64 dead_user_ticks, dead_system_ticks, dead_nvcsw, dead_nivcsw;
@@ -103,3 +104,12 @@ static inline u64 process_limit(const struct process *p, int resource)
 {
 	return p->limits[resource].cur;
 }
+/* Queues an event for pm (bits of process_events.pending).  Kernel lock held. */
+void process_event(struct process *p, u32 bits);
+/* WORK_FORK and WORK_EXEC of thread_exit_work(). */
+void process_fork_step(struct thread *t);
+struct thread *process_exec_step(struct thread *t);
+void process_exec_abort(struct thread *t);
+extern struct memobj *vdso_memobj;
+/* Maps the vDSO into a space that begins. 0 or an errno. */
+int must_check process_map_vdso(struct aspace *as);

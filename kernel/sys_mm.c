@@ -1,0 +1,608 @@
+/*
+ * Memory calls: the checks of the man pages, then the address space's operations.
+ *
+ * An operation over a long range goes on in t->mm_work before the thread returns to user mode
+ * (WORK_MM); its success is already in a0 and a failure replaces it.  A space that is busy with
+ * another thread's long operation makes its caller wait in a hashed list of its space; woken, it
+ * executes the ecall again.  A file mapping goes to the file's session first, and what comes back
+ * is placed by mmap_finish().
+ * Kernel lock guards the lists of waiters.
+ */
+#include <kernel/handle.h>
+#include <kernel/log.h>
+#include <kernel/sys.h>
+#include <tern/linux/mman.h>
+
+#define NR_SHMAT 196
+#define SHM_RDONLY 010000
+#define SHM_RND 020000
+#define SHM_REMAP 040000
+#define SHM_EXEC 0100000
+#define CAP_IPC_LOCK 14
+#define CAP_SYS_NICE 23
+
+/* ---- a busy space ---- */
+
+#define WAIT_BUCKETS 8
+static struct list waiters[WAIT_BUCKETS];
+
+static struct list *bucket_of(const struct aspace *as)
+{
+	struct list *b = &waiters[((u64)as >> 8 ^ (u64)as >> 12) % WAIT_BUCKETS];
+
+	if (!b->next)
+		list_init(b);
+	return b;
+}
+
+static void wait_unlink(struct thread *t) { list_del(&t->wait_link); }
+
+/* The kernel lock is held on entry; dropped. */
+static s64 wait_for_aspace(struct thread *t, void (*cancel)(struct thread *))
+{
+	list_add_tail(bucket_of(t->aspace), &t->wait_link);
+	thread_block(t, WAIT_ASPACE, false, cancel);
+	/* mm clears `busy` before it calls mm_wake: either it is seen here, or we are found there. */
+	if (!READ_ONCE(t->aspace->busy)) {
+		cancel(t);
+		thread_wake(t, (s64)t->orig_a0);
+	}
+	kernel_unlock();
+	return SYS_BLOCKED;
+}
+
+void mm_wake(struct aspace *as)
+{
+	struct list *b;
+
+	kernel_lock();
+	b = bucket_of(as);
+	list_for_each_safe(p, n, b) {
+		struct thread *t = list_entry(p, struct thread, wait_link);
+
+		if (t->aspace == as) {
+			t->wait_cancel(t);
+			thread_wake(t, (s64)t->orig_a0);
+		}
+	}
+	kernel_unlock();
+}
+
+/* What an operation of the space answered, `value` being the call's result if it succeeds. */
+static s64 finish(struct thread *t, u64 *a, int r, s64 value)
+{
+	if (likely(r == 0))
+		return value;
+	if (r < 0)
+		return r;
+	if (r == MM_BUSY) {
+		kernel_lock();
+		t->orig_a0 = a[0];
+		t->regs.x[REG_PC] -= 4;
+		return wait_for_aspace(t, wait_unlink);
+	}
+	t->mm_then = MM_THEN_ERROR;
+	thread_add_work(t, WORK_MM);
+	return value;
+}
+
+struct thread *mm_work_run(struct thread *t)
+{
+	int r = mm_work_step(&t->mm_work);
+
+	if (r == MM_MORE)
+		return t;
+	thread_clear_work(t, WORK_MM);
+	if (r < 0 && t->mm_then == MM_THEN_ERROR)
+		t->regs.x[REG_A0] = (u64)(s64)r;
+	t->mm_then = MM_THEN_NOTHING;
+	return t;
+}
+
+/* Makes pages present, as far as it goes: nobody is told of a failure. */
+static void populate(struct thread *t, va_t at, u64 len, unsigned prot)
+{
+	int r;
+
+	if (!(prot & (PROT_READ | PROT_WRITE)))
+		return;
+	r = aspace_advise(t->aspace, at, PAGE_UP(len),
+			  prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ, &t->mm_work);
+	if (r == MM_MORE) {
+		t->mm_then = MM_THEN_NOTHING;
+		thread_add_work(t, WORK_MM);
+	}
+}
+
+/* ---- mmap ---- */
+
+static s64 map_file(struct thread *t, u64 *a)
+{
+	struct handle *h;
+	s64 r = SYS_PASS;
+
+	kernel_lock();
+	h = handle_find(t->process->handles, (u32)a[4]);
+	if (!h || (h->rights & TERN_R_PATH))
+		r = -EBADF;
+	else if (!a[1])
+		r = -EINVAL;
+	else if (a[1] > USER_MAX)
+		r = -ENOMEM;
+	else if (a[5] + PAGE_UP(a[1]) < a[5])
+		r = -EOVERFLOW;
+	else if ((a[3] & MAP_TYPE) - 1 > 2)
+		r = -EINVAL;
+	else if (h->type != HANDLE_SESSION)
+		r = -ENODEV;
+	kernel_unlock();
+	return r;
+}
+
+s64 sys_mmap(struct thread *t, u64 *a)
+{
+	u64 len = a[1], flags = (u32)a[3];
+	unsigned prot = (unsigned)a[2] & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	va_t at;
+	int r;
+
+	if (unlikely(a[5] & PAGE_MASK))
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS))
+		return map_file(t, a);
+	if (unlikely(!len))
+		return -EINVAL;
+	if (unlikely(len > USER_MAX || flags & MAP_HUGETLB))
+		return -ENOMEM;
+	if (unlikely((flags & MAP_TYPE) != MAP_PRIVATE && (flags & MAP_TYPE) != MAP_SHARED))
+		return -EINVAL;
+	r = aspace_map(t->aspace, a[0], len, prot, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       (unsigned)flags, NULL, 0, &t->mm_work, &at);
+	if (unlikely(r == 0 && flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK))
+		populate(t, at, len, prot);
+	return finish(t, a, r, (s64)at);
+}
+
+static s64 place(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot, va_t *at)
+{
+	const u64 *a = &t->regs.x[REG_A0];
+	unsigned prot, flags;
+	va_t want = t->orig_a0;
+	u64 len;
+	int r;
+
+	if (t->regs.x[REG_A7] == NR_SHMAT) {
+		prot = PROT_READ;
+		if (!(a[2] & SHM_RDONLY))
+			prot |= PROT_WRITE;
+		if (a[2] & SHM_EXEC)
+			prot |= PROT_EXEC;
+		flags = MAP_SHARED;
+		want = a[1];
+		if (want & PAGE_MASK) {
+			if (!(a[2] & SHM_RND))
+				return -EINVAL;
+			want = PAGE_DOWN(want);
+		}
+		if (want)
+			flags |= a[2] & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+		else if (a[2] & SHM_REMAP)
+			return -EINVAL;
+		len = m->size;
+	} else {
+		prot = (unsigned)a[2] & (PROT_READ | PROT_WRITE | PROT_EXEC);
+		flags = (u32)a[3];
+		len = a[1];
+		if (!(max_prot & PROT_READ))
+			return -EACCES;
+		if ((flags & MAP_TYPE) == MAP_PRIVATE)
+			max_prot |= PROT_WRITE; /* of the copies */
+	}
+	r = aspace_map(t->aspace, want, len, prot, max_prot, flags, m, offset, &t->mm_work, at);
+	if (r == 0 && flags & (MAP_POPULATE | MAP_LOCKED) && !(flags & MAP_NONBLOCK))
+		populate(t, *at, len, prot);
+	return r == -EEXIST && t->regs.x[REG_A7] == NR_SHMAT ? -EINVAL : r;
+}
+
+static void map_cancel(struct thread *t);
+
+/* The space was busy when the file's answer came: again.  Consumes t->map_memobj. */
+static s64 map_resume(struct thread *t)
+{
+	struct memobj *m = t->map_memobj;
+	va_t at = 0;
+	s64 r = place(t, m, t->map_offset, t->map_max_prot, &at);
+
+	if (r == MM_BUSY) {
+		kernel_lock();
+		return wait_for_aspace(t, map_cancel);
+	}
+	t->map_memobj = NULL;
+	memobj_put(m);
+	return finish(t, NULL, (int)r, (s64)at);
+}
+
+static void map_cancel(struct thread *t)
+{
+	list_del(&t->wait_link);
+	wait_resumes(t, map_resume);
+}
+
+s64 mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot)
+{
+	va_t at = 0;
+	s64 r = place(t, m, offset, max_prot, &at);
+
+	if (r == MM_BUSY) {
+		memobj_get(m);
+		t->map_memobj = m;
+		t->map_offset = offset;
+		t->map_max_prot = (u8)max_prot;
+		wait_resumes(t, map_resume);
+		return 0;
+	}
+	return finish(t, NULL, (int)r, (s64)at);
+}
+
+/* ---- the others ---- */
+
+s64 sys_munmap(struct thread *t, u64 *a)
+{
+	if (unlikely(a[0] & PAGE_MASK || !a[1] || !user_range_ok(a[0], a[1])))
+		return -EINVAL;
+	return finish(t, a, aspace_unmap(t->aspace, a[0], a[1], &t->mm_work), 0);
+}
+
+s64 sys_brk(struct thread *t, u64 *a)
+{
+	va_t out = t->aspace->brk;
+	int r;
+
+	if (unlikely(a[0] >= USER_MAX))
+		return (s64)out;
+	r = aspace_brk(t->aspace, a[0], &t->mm_work, &out);
+	return r < 0 ? (s64)out : finish(t, a, r, (s64)out);
+}
+
+s64 sys_mremap(struct thread *t, u64 *a)
+{
+	u64 old = a[0], old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]), flags = a[3];
+	va_t out;
+	int r;
+
+	if (flags & ~7ull || (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) ||
+	    (flags & MREMAP_DONTUNMAP && old_len != new_len) || old & PAGE_MASK || !new_len ||
+	    a[2] > USER_MAX || old >= USER_MAX)
+		return -EINVAL;
+	if (old_len > USER_MAX || a[1] > USER_MAX)
+		return -EFAULT;
+	if (flags & MREMAP_FIXED &&
+	    (a[4] & PAGE_MASK || !user_range_ok(a[4], new_len) ||
+	     (old + old_len > a[4] && a[4] + new_len > old)))
+		return -EINVAL;
+	r = aspace_remap(t->aspace, old, old_len, new_len, (unsigned)flags, a[4], &t->mm_work, &out);
+	return finish(t, a, r, (s64)out);
+}
+
+static s64 protect(struct thread *t, u64 *a)
+{
+	va_t start = a[0];
+	u64 len = PAGE_UP(a[1]), prot = a[2];
+
+	if (unlikely(prot & (PROT_GROWSDOWN | PROT_GROWSUP))) {
+		struct tern_region_info r;
+
+		if (prot & PROT_GROWSUP || start & PAGE_MASK)
+			return -EINVAL;
+		if (!aspace_query(t->aspace, start, &r, 1) || r.start > start)
+			return -ENOMEM;
+		if (!(r.flags & TERN_REGION_GROWSDOWN))
+			return -EINVAL;
+		len += start - r.start;
+		start = r.start;
+		prot &= ~(u64)PROT_GROWSDOWN;
+	}
+	if (unlikely(start & PAGE_MASK || prot & ~7ull))
+		return -EINVAL;
+	if (unlikely(!a[1]))
+		return 0;
+	if (unlikely(a[1] > USER_MAX || !user_range_ok(start, len)))
+		return -ENOMEM;
+	return finish(t, a, aspace_protect(t->aspace, start, len, (unsigned)prot, &t->mm_work), 0);
+}
+
+s64 sys_mprotect(struct thread *t, u64 *a) { return protect(t, a); }
+
+s64 sys_pkey_mprotect(struct thread *t, u64 *a)
+{
+	return (s32)a[3] == -1 ? protect(t, a) : -EINVAL;
+}
+
+s64 sys_madvise(struct thread *t, u64 *a)
+{
+	u64 len = PAGE_UP(a[1]);
+
+	if (a[0] & PAGE_MASK || (a[1] && !len))
+		return -EINVAL;
+	if (a[0] + len < a[0])
+		return -EINVAL;
+	if (!user_range_ok(a[0], len))
+		return -ENOMEM;
+	return finish(t, a, aspace_advise(t->aspace, a[0], len, (int)a[2], &t->mm_work), 0);
+}
+
+s64 sys_msync(struct thread *t, u64 *a)
+{
+	u64 len = PAGE_UP(a[1]), flags = (u32)a[2];
+
+	if (flags & ~7ull || a[0] & PAGE_MASK || (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return -EINVAL;
+	if (a[1] > USER_MAX || !user_range_ok(a[0], len))
+		return -ENOMEM;
+	return len ? aspace_sync(t->aspace, a[0], len, (int)flags) : 0;
+}
+
+#define MINCORE_PIECE 256u
+
+s64 sys_mincore(struct thread *t, u64 *a)
+{
+	u64 pages = PAGE_UP(a[1]) >> PAGE_SHIFT;
+	u8 vec[MINCORE_PIECE];
+
+	if (a[0] & PAGE_MASK)
+		return -EINVAL;
+	if (a[1] > USER_MAX || !user_range_ok(a[0], a[1]))
+		return -ENOMEM;
+	if (!user_range_ok(a[2], pages))
+		return -EFAULT;
+	for (u64 done = 0; done < pages;) {
+		u64 n = MIN(pages - done, MINCORE_PIECE);
+		int r = aspace_mincore(t->aspace, a[0] + done * PAGE_SIZE, n, vec);
+
+		if (r)
+			return r;
+		if (put_user(t, a[2] + done, vec, n))
+			return -EFAULT;
+		done += n;
+	}
+	return 0;
+}
+
+/* ---- locking: nothing is ever swapped out, so it means making present within the limit ---- */
+
+#define MLOCK_ONFAULT 1
+#define MCL_CURRENT 1
+#define MCL_FUTURE 2
+#define MCL_ONFAULT 4
+
+static bool may_lock(const struct thread *t)
+{
+	return process_limit(t->process, RLIMIT_MEMLOCK) || capable(t, CAP_IPC_LOCK);
+}
+
+static s64 lock(struct thread *t, u64 *a, bool fault_in)
+{
+	va_t start = PAGE_DOWN(a[0]);
+	u64 len = PAGE_UP(a[1] + (a[0] & PAGE_MASK));
+
+	if (!may_lock(t))
+		return -EPERM;
+	if (len > process_limit(t->process, RLIMIT_MEMLOCK) && !capable(t, CAP_IPC_LOCK))
+		return -ENOMEM;
+	if (start + len < start || len < a[1])
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (!user_range_ok(start, len))
+		return -ENOMEM;
+	if (!fault_in)
+		return aspace_sync(t->aspace, start, len, MS_ASYNC);
+	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_READ, &t->mm_work), 0);
+}
+
+s64 sys_mlock(struct thread *t, u64 *a) { return lock(t, a, true); }
+
+s64 sys_mlock2(struct thread *t, u64 *a)
+{
+	if (a[2] & ~(u64)MLOCK_ONFAULT)
+		return -EINVAL;
+	return lock(t, a, !(a[2] & MLOCK_ONFAULT));
+}
+
+s64 sys_munlock(struct thread *t, u64 *a)
+{
+	va_t start = PAGE_DOWN(a[0]);
+	u64 len = PAGE_UP(a[1] + (a[0] & PAGE_MASK));
+
+	if (start + len < start || len < a[1])
+		return -EINVAL;
+	if (!user_range_ok(start, len))
+		return -ENOMEM;
+	return len ? aspace_sync(t->aspace, start, len, MS_ASYNC) : 0;
+}
+
+s64 sys_mlockall(struct thread *t, u64 *a)
+{
+	u64 flags = (u32)a[0];
+
+	if (!flags || flags & ~7ull || flags == MCL_ONFAULT)
+		return -EINVAL;
+	if (!may_lock(t))
+		return -EPERM;
+	if (flags & MCL_CURRENT && !capable(t, CAP_IPC_LOCK) &&
+	    t->aspace->mapped * PAGE_SIZE > process_limit(t->process, RLIMIT_MEMLOCK))
+		return -ENOMEM;
+	return 0;
+}
+
+s64 sys_munlockall(struct thread *t, u64 *a) { return (void)t, (void)a, 0; }
+
+/* ---- policies: there is one node, 0 ---- */
+
+#define MPOL_MODE_FLAGS 0xe000u
+enum { MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_PREFERRED_MANY,
+       MPOL_WEIGHTED_INTERLEAVE, MPOL_MAX };
+#define MPOL_F_NODE 1
+#define MPOL_F_ADDR 2
+#define MPOL_F_MEMS_ALLOWED 4
+#define MPOL_MF_MOVE_ALL 4
+
+/* Reads a node mask: *empty says whether it names no node. */
+static s64 nodes_get(struct thread *t, va_t va, u64 bits, bool *empty)
+{
+	*empty = true;
+	if (bits)
+		bits--; /* Linux counts one more than it uses */
+	if (!va || !bits)
+		return 0;
+	if (bits > PAGE_SIZE * 8)
+		return -EINVAL;
+	for (u64 i = 0; i < bits; i += 64) {
+		u64 w;
+
+		if (get_user(t, &w, va + i / 8, 8))
+			return -EFAULT;
+		if (bits - i < 64)
+			w &= (1ull << (bits - i)) - 1;
+		if (w & ~(i ? 0ull : 1ull))
+			return -EINVAL;
+		if (w)
+			*empty = false;
+	}
+	return 0;
+}
+
+static s64 policy_check(struct thread *t, u64 mode, va_t va, u64 bits)
+{
+	bool empty;
+	s64 r;
+
+	if (((u32)mode & ~MPOL_MODE_FLAGS) >= MPOL_MAX)
+		return -EINVAL;
+	mode = (u32)mode & ~MPOL_MODE_FLAGS;
+	r = nodes_get(t, va, bits, &empty);
+	if (r)
+		return r;
+	if (mode == MPOL_DEFAULT || mode == MPOL_LOCAL)
+		return empty ? 0 : -EINVAL;
+	return empty && mode != MPOL_PREFERRED ? -EINVAL : 0;
+}
+
+s64 sys_set_mempolicy(struct thread *t, u64 *a) { return policy_check(t, a[0], a[1], a[2]); }
+
+s64 sys_mbind(struct thread *t, u64 *a)
+{
+	u64 len = PAGE_UP(a[1]);
+	s64 r;
+
+	if (a[5] & ~7ull || a[0] & PAGE_MASK)
+		return -EINVAL;
+	if (a[5] & MPOL_MF_MOVE_ALL && !capable(t, CAP_SYS_NICE))
+		return -EPERM;
+	r = policy_check(t, a[2], a[3], a[4]);
+	if (r)
+		return r;
+	if (a[0] + len < a[0])
+		return -EINVAL;
+	if (!len)
+		return 0;
+	return !user_range_ok(a[0], len) || aspace_sync(t->aspace, a[0], len, MS_ASYNC) ? -EFAULT : 0;
+}
+
+s64 sys_get_mempolicy(struct thread *t, u64 *a)
+{
+	u64 flags = a[4], mask = 0;
+	u32 mode = MPOL_DEFAULT;
+
+	if (flags & ~7ull || (a[1] && !a[2]))
+		return -EINVAL;
+	if (flags & MPOL_F_MEMS_ALLOWED) {
+		if (flags & (MPOL_F_NODE | MPOL_F_ADDR))
+			return -EINVAL;
+		mask = 1;
+	} else if (flags & MPOL_F_ADDR) {
+		if (!user_range_ok(a[3], 1) ||
+		    aspace_sync(t->aspace, PAGE_DOWN(a[3]), PAGE_SIZE, MS_ASYNC))
+			return -EFAULT;
+	} else if (a[3] || flags & MPOL_F_NODE) {
+		return -EINVAL;
+	}
+	if (a[0] && put_user(t, a[0], &mode, 4))
+		return -EFAULT;
+	if (a[1]) {
+		u64 bytes = MIN(PAGE_UP(a[2]) / 8, PAGE_SIZE), zero = 0;
+
+		bytes = MIN((a[2] + 63) / 64 * 8, bytes);
+		for (u64 i = 0; i < bytes; i += 8)
+			if (put_user(t, a[1] + i, i ? &zero : &mask, 8))
+				return -EFAULT;
+	}
+	return 0;
+}
+
+s64 sys_remap_file_pages(struct thread *t, u64 *a) { return (void)t, (void)a, -EINVAL; }
+
+/* Nothing can be sealed here, and to say otherwise would be worse than not to know the call. */
+s64 sys_mseal(struct thread *t, u64 *a)
+{
+	(void)t;
+	return a[2] || a[0] & PAGE_MASK ? -EINVAL : -ENOSYS;
+}
+
+/* ---- order between harts ---- */
+
+enum {
+	MEMBARRIER_QUERY = 0,
+	MEMBARRIER_GLOBAL = 1,
+	MEMBARRIER_GLOBAL_EXPEDITED = 2,
+	MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 4,
+	MEMBARRIER_PRIVATE_EXPEDITED = 8,
+	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED = 16,
+	MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE = 32,
+	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64,
+};
+
+/* Every hart passes through the firmware's trap and a fence.i before this returns. */
+static void all_harts_fence(void)
+{
+	__sync_synchronize();
+	mmu_sync_icache((1u << nharts) - 1);
+	__sync_synchronize();
+}
+
+s64 sys_membarrier(struct thread *t, u64 *a)
+{
+	u32 cmd = (u32)a[0];
+
+	if (a[1])
+		return -EINVAL;
+	switch (cmd) {
+	case MEMBARRIER_QUERY:
+		return 0x7f;
+	case MEMBARRIER_GLOBAL:
+	case MEMBARRIER_GLOBAL_EXPEDITED:
+		all_harts_fence();
+		return 0;
+	case MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+		__atomic_fetch_or(&t->process->membarrier, cmd, __ATOMIC_RELAXED);
+		return 0;
+	case MEMBARRIER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE:
+		if (!(t->process->membarrier & cmd << 1))
+			return -EPERM;
+		all_harts_fence();
+		return 0;
+	}
+	return -EINVAL;
+}
+
+s64 sys_riscv_flush_icache(struct thread *t, u64 *a)
+{
+	(void)t;
+	if (a[2] & ~1ull)
+		return -EINVAL;
+	mmu_sync_icache((1u << nharts) - 1);
+	return 0;
+}
