@@ -137,6 +137,21 @@ long tty_leave(struct desc *d, struct tern_msg *m)
 	return 0;
 }
 
+/* pm's word that the leader of a session has ended: the terminal is free again. */
+long tty_session_end(struct tern_msg *m)
+{
+	struct tty *t = &server->console;
+
+	if (TERN_MSG_OP(m->op) != TERN_TTY_SESSION_END || m->badge != TERN_BADGE_FROM_PM)
+		return -ENOSYS;
+	if (t->session && t->session == (uint32_t)m->args[0]) {
+		tty_signal(t, t->pgrp, SIGHUP);
+		tty_signal(t, t->pgrp, SIGCONT);
+		take(t, 0, 0);
+	}
+	return 0;
+}
+
 long tty_get_pgrp(struct desc *d, struct tern_msg *m)
 {
 	struct tern_caller who;

@@ -558,6 +558,7 @@ static const server_handler calls[512] = {
 
 const struct server_ops tty_server_ops = {
 	.calls = calls,
+	.method = tty_session_end,
 	.closed = closed,
 	.cancel = cancel,
 	.gone = gone,

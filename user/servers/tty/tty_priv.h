@@ -114,6 +114,7 @@ long tty_get_pgrp(struct desc *d, struct tern_msg *m);
 long tty_get_session(struct desc *d, struct tern_msg *m);
 long tty_take(struct desc *d, struct tern_msg *m);
 long tty_leave(struct desc *d, struct tern_msg *m);
+long tty_session_end(struct tern_msg *m);
 
 struct req *req_create(struct desc *d, struct tern_msg *m, enum req_type type);
 void req_queue(struct queue *q, struct req *r);
