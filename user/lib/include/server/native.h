@@ -194,6 +194,10 @@ static inline long tern_aspace_pagemap(int proc, uint64_t addr, uint64_t *v, uns
 {
 	return TERN_OP4(TERN_ASPACE_PAGEMAP, proc, addr, TERN_PTR(v), count);
 }
+static inline long tern_aspace_read(int proc, uint64_t addr, void *buf, size_t n)
+{
+	return TERN_OP4(TERN_ASPACE_READ, proc, addr, TERN_PTR(buf), n);
+}
 static inline long tern_process_create(const struct tern_process_args *a)
 {
 	return TERN_OP1(TERN_PROCESS_CREATE, TERN_PTR(a));

@@ -1,0 +1,166 @@
+/* prctl: attributes of a process or thread.  Pointers are in the window `any`, whose offsets are
+ * the caller's addresses. */
+#include "pm.h"
+#include <string.h>
+
+enum {
+	PR_SET_PDEATHSIG = 1,
+	PR_GET_PDEATHSIG = 2,
+	PR_GET_DUMPABLE = 3,
+	PR_SET_DUMPABLE = 4,
+	PR_GET_KEEPCAPS = 7,
+	PR_SET_KEEPCAPS = 8,
+	PR_GET_TIMING = 13,
+	PR_SET_TIMING = 14,
+	PR_SET_NAME = 15,
+	PR_GET_NAME = 16,
+	PR_GET_SECCOMP = 21,
+	PR_CAPBSET_READ = 23,
+	PR_CAPBSET_DROP = 24,
+	PR_GET_SECUREBITS = 27,
+	PR_SET_TIMERSLACK = 29,
+	PR_GET_TIMERSLACK = 30,
+	PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER = 37,
+	PR_SET_NO_NEW_PRIVS = 38,
+	PR_GET_NO_NEW_PRIVS = 39,
+	PR_SET_THP_DISABLE = 41,
+	PR_GET_THP_DISABLE = 42,
+	PR_CAP_AMBIENT = 47,
+	PR_SET_VMA = 0x53564d41,
+};
+
+static long put_int(struct tern_msg *m, int32_t v)
+{
+	return tern_copy_out(m->token, 0, m->args[1], &v, sizeof v) == (long)sizeof v ? 0 : -EFAULT;
+}
+
+static long set_name(struct tern_msg *m, struct proc *p)
+{
+	struct number *n = number_find(&pm.tree, (int64_t)m->tid);
+	char name[16] = { 0 };
+	uint64_t w[2];
+	long r;
+
+	/* The string may end before 16 bytes and its page with it. */
+	r = tern_copy_in(m->token, 0, m->args[1], name, 15);
+	if (r <= 0 || (r < 15 && !memchr(name, 0, (size_t)r)))
+		return -EFAULT;
+	memset(name + strlen(name), 0, sizeof name - strlen(name));
+	if (n && n->thread_of == p) {
+		memcpy(n->comm, name, sizeof name);
+		return 0;
+	}
+	memcpy(w, name, sizeof w);
+	return tern_process_set(p->handle, TERN_PW_COMM, w[0], w[1]);
+}
+
+static long get_name(struct tern_msg *m, struct proc *p)
+{
+	struct number *n = number_find(&pm.tree, (int64_t)m->tid);
+	struct tern_process_stat st;
+	const char *name = st.comm;
+
+	if (n && n->thread_of == p && n->comm[0])
+		name = n->comm;
+	else if (tern_process_stat(p->handle, 0, &st) < 0)
+		return -ESRCH;
+	return tern_copy_out(m->token, 0, m->args[1], name, 16) == 16 ? 0 : -EFAULT;
+}
+
+static long drop_bounding(struct tern_msg *m)
+{
+	struct tern_cred c;
+
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	if (m->args[1] > CAP_LAST)
+		return -EINVAL;
+	if (!cred_capable(&c, CAP_SETPCAP))
+		return -EPERM;
+	c.cap_bounding &= ~(1ull << m->args[1]);
+	return tern_cred_set(m->token, &c);
+}
+
+static long read_bounding(struct tern_msg *m)
+{
+	struct tern_cred c;
+
+	if (m->args[1] > CAP_LAST)
+		return -EINVAL;
+	return caller_cred(m, &c) ? (long)(c.cap_bounding >> m->args[1] & 1) : -ESRCH;
+}
+
+long pm_prctl(struct tern_msg *m)
+{
+	struct proc *p = caller_of(m);
+	uint64_t a = m->args[1];
+	bool rest = m->args[2] || m->args[3] || m->args[4];
+
+	if (!p)
+		return -ESRCH;
+	switch ((int32_t)m->args[0]) {
+	case PR_SET_PDEATHSIG:
+		if (a > TERN_NSIG)
+			return -EINVAL;
+		p->pdeathsig = (uint8_t)a;
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return put_int(m, p->pdeathsig);
+	case PR_GET_DUMPABLE:
+		return p->undumpable ? 0 : 1;
+	case PR_SET_DUMPABLE:
+		if (a > 1)
+			return -EINVAL;
+		p->undumpable = a == 0;
+		tern_process_set(p->handle, TERN_PW_DUMPABLE, a, 0);
+		pidmap_update(p);
+		return 0;
+	case PR_GET_KEEPCAPS:
+		return p->keep_caps;
+	case PR_SET_KEEPCAPS:
+		if (a > 1)
+			return -EINVAL;
+		p->keep_caps = a != 0;
+		return 0;
+	case PR_GET_TIMING:
+	case PR_GET_SECCOMP:
+	case PR_GET_SECUREBITS:
+		return 0;
+	case PR_SET_TIMING:
+		return a == 0 ? 0 : -EINVAL;
+	case PR_SET_NAME:
+		return set_name(m, p);
+	case PR_GET_NAME:
+		return get_name(m, p);
+	case PR_CAPBSET_READ:
+		return read_bounding(m);
+	case PR_CAPBSET_DROP:
+		return drop_bounding(m);
+	case PR_SET_TIMERSLACK:
+		return 0;
+	case PR_GET_TIMERSLACK:
+		return 50000;
+	case PR_SET_CHILD_SUBREAPER:
+		p->subreaper = a != 0;
+		return 0;
+	case PR_GET_CHILD_SUBREAPER:
+		return put_int(m, p->subreaper);
+	case PR_SET_NO_NEW_PRIVS:
+		if (a != 1 || rest)
+			return -EINVAL;
+		p->no_new_privs = true;
+		return 0;
+	case PR_GET_NO_NEW_PRIVS:
+		return a || rest ? -EINVAL : p->no_new_privs;
+	case PR_SET_THP_DISABLE:
+		return rest ? -EINVAL : 0;
+	case PR_GET_THP_DISABLE:
+		return a || rest ? -EINVAL : 0;
+	case PR_CAP_AMBIENT:
+		return a == 1 ? 0 : -EINVAL; /* none is ever set */
+	case PR_SET_VMA:
+		return a == 0 ? 0 : -EINVAL; /* a name that nobody shows */
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,237 @@
+/* maps, smaps, smaps_rollup: the regions of a process as Linux prints them.
+ *
+ * Regions come from the kernel, 32 at a time.  The files behind them are known by ident; their
+ * paths are vfs's, asked for once for all of them: the read waits for that answer.
+ */
+#include "proc_priv.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tern/linux/mman.h>
+#include <tern/proc.h>
+
+#define BATCH 32
+#define MAX_REGIONS 65536
+#define PATH_ROOM 160 /* bytes for each path asked for, on average */
+#define NAME_COLUMN 73
+
+static void job_release(struct proc_job *job)
+{
+	free(job->regions);
+	free(job->idents);
+	free(job->paths);
+	job->regions = NULL;
+	job->idents = NULL;
+	job->paths = NULL;
+}
+
+static long collect(struct proc_job *job, struct proc *p)
+{
+	uint64_t at = 0;
+
+	for (;;) {
+		long n;
+
+		if (job->nregions + BATCH > job->room) {
+			uint32_t room = job->room ? job->room * 2 : BATCH;
+			void *more = realloc(job->regions, room * sizeof *job->regions);
+
+			if (!more)
+				return -ENOMEM;
+			job->regions = more;
+			job->room = room;
+		}
+		n = tern_aspace_query(p->handle, at, job->regions + job->nregions, BATCH);
+		if (n <= 0)
+			return 0;
+		job->nregions += (uint32_t)n;
+		at = job->regions[job->nregions - 1].end;
+		if (n < BATCH || job->nregions > MAX_REGIONS)
+			return 0;
+	}
+}
+
+static uint32_t ident_index(const struct proc_job *job, uint64_t ident)
+{
+	uint32_t i = 0;
+
+	while (i < job->nidents && job->idents[i] != ident)
+		i++;
+	return i;
+}
+
+static long collect_idents(struct proc_job *job)
+{
+	job->idents = calloc(job->nregions ? job->nregions : 1, sizeof *job->idents);
+	if (!job->idents)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < job->nregions; i++) {
+		uint64_t ident = job->regions[i].ident;
+
+		if (ident && ident_index(job, ident) == job->nidents)
+			job->idents[job->nidents++] = ident;
+	}
+	return 0;
+}
+
+static const char *path_of(const struct proc_job *job, uint64_t ident)
+{
+	uint32_t index = ident_index(job, ident);
+	const char *p = job->paths, *end = p + job->paths_size;
+
+	if (!p || index == job->nidents)
+		return "";
+	for (; index && p < end; index--)
+		p += strlen(p) + 1;
+	return p < end ? p : "";
+}
+
+static const char *region_name(const struct proc_job *job, const struct tern_region_info *r)
+{
+	if (r->flags & TERN_REGION_HEAP)
+		return "[heap]";
+	if (r->flags & TERN_REGION_STACK)
+		return "[stack]";
+	if (r->flags & TERN_REGION_VDSO)
+		return "[vdso]";
+	return r->ident ? path_of(job, r->ident) : "";
+}
+
+static void map_line(struct text *t, const struct tern_region_info *r, const char *name)
+{
+	char line[128];
+	int n = snprintf(line, sizeof line, "%08lx-%08lx %c%c%c%c %08lx 00:%02x %lu ",
+			 (unsigned long)r->start, (unsigned long)r->end,
+			 r->prot & PROT_READ ? 'r' : '-', r->prot & PROT_WRITE ? 'w' : '-',
+			 r->prot & PROT_EXEC ? 'x' : '-', r->flags & TERN_REGION_SHARED ? 's' : 'p',
+			 (unsigned long)r->offset, r->ident ? 1u : 0u,
+			 (unsigned long)r->ident);
+
+	text_append(t, line, (size_t)n);
+	if (name[0]) {
+		for (; n < NAME_COLUMN; n++)
+			text_append(t, " ", 1);
+		text_append(t, name, strlen(name));
+	}
+	text_append(t, "\n", 1);
+}
+
+static void field(struct text *t, const char *name, uint64_t pages)
+{
+	text_printf(t, "%-16s%8lu kB\n", name, (unsigned long)(pages * 4));
+}
+
+/* Pss counts a page that others map too as half: how many they are is not known. */
+static void counters(struct text *t, const struct tern_region_info *r, uint64_t size_pages)
+{
+	bool anonymous = r->ident == 0;
+
+	if (size_pages)
+		field(t, "Size:", size_pages);
+	if (size_pages) {
+		field(t, "KernelPageSize:", 1);
+		field(t, "MMUPageSize:", 1);
+	}
+	field(t, "Rss:", r->resident);
+	field(t, "Pss:", r->priv_dirty + r->priv_clean + r->shared / 2);
+	field(t, "Shared_Clean:", anonymous ? 0 : r->shared);
+	field(t, "Shared_Dirty:", anonymous ? r->shared : 0);
+	field(t, "Private_Clean:", r->priv_clean);
+	field(t, "Private_Dirty:", r->priv_dirty);
+	field(t, "Referenced:", r->resident);
+	field(t, "Anonymous:", anonymous ? r->resident : r->priv_dirty);
+	field(t, "Swap:", 0);
+	field(t, "Locked:", 0);
+}
+
+static void smaps_entry(struct text *t, const struct tern_region_info *r, const char *name)
+{
+	map_line(t, r, name);
+	counters(t, r, (r->end - r->start) / 4096);
+	text_printf(t, "VmFlags:%s%s%s%s%s%s%s%s\n", r->prot & PROT_READ ? " rd" : "",
+		    r->prot & PROT_WRITE ? " wr" : "", r->prot & PROT_EXEC ? " ex" : "",
+		    r->flags & TERN_REGION_SHARED ? " sh" : "", r->max_prot & PROT_READ ? " mr" : "",
+		    r->max_prot & PROT_WRITE ? " mw" : "", r->max_prot & PROT_EXEC ? " me" : "",
+		    r->flags & TERN_REGION_GROWSDOWN ? " gd" : "");
+}
+
+static void write_all(struct proc_job *job)
+{
+	for (uint32_t i = 0; i < job->nregions && !job->text.failed; i++) {
+		const struct tern_region_info *r = &job->regions[i];
+
+		if (job->number == TERN_PROC_PID_SMAPS)
+			smaps_entry(&job->text, r, region_name(job, r));
+		else
+			map_line(&job->text, r, region_name(job, r));
+	}
+}
+
+static void got_paths(void *arg, long result, int handle)
+{
+	struct proc_job *job = arg;
+
+	if (handle >= 0)
+		tern_close(handle);
+	if (result < 0)
+		job->paths[0] = 0;
+	write_all(job);
+	job_release(job);
+	proc_job_done(job, 0);
+}
+
+long proc_maps_start(struct proc_job *job, struct proc *p)
+{
+	uint64_t args[6] = { 0 };
+	long r = p->state == PROC_ZOMBIE ? 0 : collect(job, p);
+
+	if (r == 0)
+		r = collect_idents(job);
+	if (r == 0 && job->nidents) {
+		job->paths_size = job->nidents * PATH_ROOM + 4096;
+		job->paths = calloc(1, job->paths_size + 1);
+		r = job->paths ? 0 : -ENOMEM;
+	}
+	if (r == 0 && job->nidents) {
+		args[0] = TERN_PTR(job->idents);
+		args[1] = job->nidents * sizeof *job->idents;
+		args[2] = TERN_PTR(job->paths);
+		args[3] = job->paths_size;
+		r = async_call(pm.vfs, TERN_VFS_PATHS, 0, args, got_paths, job);
+		if (r == 0)
+			return 0;
+	}
+	if (r < 0) {
+		job_release(job);
+		return r;
+	}
+	write_all(job);
+	job_release(job);
+	proc_job_done(job, 0);
+	return 0;
+}
+
+void proc_text_rollup(struct text *t, struct proc *p)
+{
+	struct tern_region_info v[BATCH], sum;
+	uint64_t at = 0;
+	long n;
+
+	memset(&sum, 0, sizeof sum);
+	while ((n = tern_aspace_query(p->handle, at, v, BATCH)) > 0) {
+		for (long i = 0; i < n; i++) {
+			if (!sum.end)
+				sum.start = v[i].start;
+			sum.end = v[i].end;
+			sum.resident += v[i].resident;
+			sum.priv_dirty += v[i].priv_dirty;
+			sum.priv_clean += v[i].priv_clean;
+			sum.shared += v[i].shared;
+		}
+		at = sum.end;
+		if (n < BATCH)
+			break;
+	}
+	map_line(t, &sum, "[rollup]");
+	counters(t, &sum, 0);
+}

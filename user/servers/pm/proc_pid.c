@@ -1,0 +1,290 @@
+/* The contents of the files under /proc/<pid> and task/<tid>, in the formats of proc(5).
+ *
+ * Everything is asked of the kernel at the moment of reading; the tree adds who is whose child, group
+ * and session, and says of a zombie what was kept of it. */
+#include "proc_priv.h"
+#include <string.h>
+#include <tern/proc.h>
+
+#define UL(x) ((unsigned long)(x))
+#define KB(bytes) UL((bytes) / 1024)
+
+/* What is known of a process or thread; zeros where the kernel has no answer (pm itself). */
+static void get_stat(struct proc *p, uint32_t tid, struct tern_process_stat *st)
+{
+	struct number *n = number_find(&pm.tree, tid);
+
+	if (tern_process_stat(p->handle, tid == p->pid ? 0 : tid, st) < 0) {
+		memset(st, 0, sizeof *st);
+		st->state = 'S';
+		memcpy(st->comm, p->pid == PID_PM ? "pm" : "?", 3);
+	}
+	st->pid = p->pid;
+	st->ppid = p->parent ? p->parent->pid : 0;
+	st->pgid = proc_pgid(p);
+	st->sid = proc_sid(p);
+	st->comm[sizeof st->comm - 1] = 0;
+	if (p->state == PROC_ZOMBIE)
+		st->state = 'Z';
+	if (n && n->thread_of == p && n->comm[0])
+		memcpy(st->comm, n->comm, sizeof st->comm);
+}
+
+static const char *state_name(uint32_t state)
+{
+	switch (state) {
+	case 'R': return "R (running)";
+	case 'D': return "D (disk sleep)";
+	case 'T': return "T (stopped)";
+	case 'Z': return "Z (zombie)";
+	case 'X': return "X (dead)";
+	}
+	return "S (sleeping)";
+}
+
+static void status_memory(struct text *t, const struct tern_process_stat *st)
+{
+	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
+		    KB(st->peak_vsize), KB(st->vsize), 0u, 0u);
+	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", UL(st->peak_rss * 4), UL(st->rss * 4));
+	text_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n",
+		    KB(st->size_data), KB(st->size_stack), KB(st->size_exe), KB(st->size_lib));
+	text_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n", KB(st->size_pt), 0u);
+}
+
+static void status(struct text *t, struct proc *p, uint32_t tid)
+{
+	struct tern_process_stat st;
+
+	get_stat(p, tid, &st);
+	text_printf(t, "Name:\t%s\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n",
+		    st.comm, state_name(st.state), st.pid, tid, st.ppid);
+	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", st.cred.uid,
+		    st.cred.euid, st.cred.suid, st.cred.fsuid, st.cred.gid, st.cred.egid,
+		    st.cred.sgid, st.cred.fsgid, (st.nfds + 63) & ~63u);
+	for (uint32_t i = 0; i < st.cred.ngroups && i < 32; i++)
+		text_printf(t, "%u ", st.cred.groups[i]);
+	text_printf(t, "\nNStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n", st.pid, tid, st.pgid,
+		    st.sid);
+	if (p->state != PROC_ZOMBIE)
+		status_memory(t, &st);
+	text_printf(t, "Threads:\t%u\nSigQ:\t%lu/%lu\n", st.nthreads ? st.nthreads : 1,
+		    UL(st.sig_queued), UL(st.limits[RLIMIT_SIGPENDING][0]));
+	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		    UL(st.sig_pending), UL(st.sig_shared_pending), UL(st.sig_blocked),
+		    UL(st.sig_ignored), UL(st.sig_caught));
+	text_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+		    UL(st.cred.cap_inheritable), UL(st.cred.cap_permitted),
+		    UL(st.cred.cap_effective), UL(st.cred.cap_bounding), 0ul);
+	text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n",
+		    p->no_new_privs, UL(st.affinity), pm.boot.nharts ? pm.boot.nharts - 1 : 0);
+	text_printf(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", UL(st.nvcsw),
+		    UL(st.nivcsw));
+}
+
+static void stat(struct text *t, struct proc *p, uint32_t tid)
+{
+	struct tern_process_stat st;
+	bool realtime;
+	int priority;
+
+	get_stat(p, tid, &st);
+	if (p->state == PROC_ZOMBIE) {
+		st.user_ns = p->self.user_ns;
+		st.system_ns = p->self.system_ns;
+		st.vsize = st.rss = 0;
+	}
+	realtime = st.policy == SCHED_FIFO || st.policy == SCHED_RR;
+	priority = realtime ? -1 - (int)st.rt_prio : 20 + (int)st.nice;
+	text_printf(t, "%u (%s) %c %u %u %u 0 -1 %u ", tid, st.comm, (char)st.state, st.ppid, st.pgid,
+		    st.sid, p->state == PROC_SERVER ? 0x200000u : 0x400000u);
+	text_printf(t, "%lu %lu %lu %lu %lu %lu %lu %lu ", UL(st.minflt), UL(st.child_minflt),
+		    UL(st.majflt), UL(st.child_majflt), UL(TICKS(st.user_ns)),
+		    UL(TICKS(st.system_ns)), UL(TICKS(st.child_user_ns)),
+		    UL(TICKS(st.child_system_ns)));
+	text_printf(t, "%d %d %u 0 %lu %lu %lu %lu ", priority, (int)st.nice,
+		    st.nthreads ? st.nthreads : 1, UL(TICKS(st.start_ns)), UL(st.vsize), UL(st.rss),
+		    UL(st.limits[RLIMIT_RSS][0]));
+	text_printf(t, "%u %u %lu %lu %lu %lu %lu %lu %lu 0 0 0 %u %u %u %u 0 0 0 ", 1u, 1u,
+		    UL(st.stack_start), UL(st.sp), UL(st.pc), UL(st.sig_pending & 0x7fffffff),
+		    UL(st.sig_blocked & 0x7fffffff), UL(st.sig_ignored & 0x7fffffff),
+		    UL(st.sig_caught & 0x7fffffff), p->exit_signal, st.hart, st.rt_prio, st.policy);
+	text_printf(t, "0 0 %lu %lu %lu %lu %lu %d\n", UL(st.brk_start), UL(st.arg_start),
+		    UL(st.arg_end), UL(st.env_start), UL(st.env_end),
+		    p->state == PROC_ZOMBIE ? p->status : 0);
+}
+
+static void statm(struct text *t, struct proc *p)
+{
+	struct tern_process_stat st;
+
+	get_stat(p, p->pid, &st);
+	if (p->state == PROC_ZOMBIE) {
+		text_printf(t, "0 0 0 0 0 0 0\n");
+		return;
+	}
+	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", UL(st.vsize / 4096), UL(st.rss),
+		    UL((st.size_exe + st.size_lib) / 4096), UL(st.size_exe / 4096),
+		    UL((st.size_data + st.size_stack) / 4096));
+}
+
+/* A range of the process's memory as it is. */
+static void memory(struct text *t, struct proc *p, uint64_t from, uint64_t to)
+{
+	if (p->state == PROC_ZOMBIE || from == 0)
+		return;
+	while (from < to && !t->failed) {
+		uint64_t n = to - from < 4096 ? to - from : 4096;
+		char *room = text_room(t, n);
+		long r = room ? tern_aspace_read(p->handle, from, room, n) : 0;
+
+		if (r <= 0)
+			return;
+		t->length += (size_t)r;
+		from += (uint64_t)r;
+	}
+}
+
+static void cmdline(struct text *t, struct proc *p, bool env)
+{
+	struct tern_process_stat st;
+
+	get_stat(p, p->pid, &st);
+	if (env)
+		memory(t, p, st.env_start, st.env_end);
+	else
+		memory(t, p, st.arg_start, st.arg_end);
+}
+
+static void limit_value(struct text *t, uint64_t v)
+{
+	if (v == RLIM_INFINITY)
+		text_printf(t, "%-20s ", "unlimited");
+	else
+		text_printf(t, "%-20lu ", UL(v));
+}
+
+static void limits(struct text *t, struct proc *p)
+{
+	static const struct {
+		const char *name, *unit;
+	} rows[TERN_NLIMITS] = {
+		{ "Max cpu time", "seconds" },	     { "Max file size", "bytes" },
+		{ "Max data size", "bytes" },	     { "Max stack size", "bytes" },
+		{ "Max core file size", "bytes" },   { "Max resident set", "bytes" },
+		{ "Max processes", "processes" },    { "Max open files", "files" },
+		{ "Max locked memory", "bytes" },    { "Max address space", "bytes" },
+		{ "Max file locks", "locks" },	     { "Max pending signals", "signals" },
+		{ "Max msgqueue size", "bytes" },    { "Max nice priority", "" },
+		{ "Max realtime priority", "" },     { "Max realtime timeout", "us" },
+	};
+	struct tern_process_stat st;
+
+	get_stat(p, p->pid, &st);
+	text_printf(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (int i = 0; i < TERN_NLIMITS; i++) {
+		text_printf(t, "%-25s ", rows[i].name);
+		limit_value(t, st.limits[i][0]);
+		limit_value(t, st.limits[i][1]);
+		text_printf(t, "%-10s\n", rows[i].unit);
+	}
+}
+
+static void comm(struct text *t, struct proc *p, uint32_t tid)
+{
+	struct tern_process_stat st;
+
+	get_stat(p, tid, &st);
+	text_printf(t, "%s\n", st.comm);
+}
+
+static void wchan(struct text *t, struct proc *p)
+{
+	struct tern_process_stat st;
+
+	get_stat(p, p->pid, &st);
+	if (st.state == 'S' && (int32_t)st.syscall >= 0)
+		text_printf(t, "syscall_%u", st.syscall);
+	else
+		text_printf(t, "0");
+}
+
+void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid)
+{
+	switch (number) {
+	case TERN_PROC_PID_STATUS:
+		status(t, p, p->pid);
+		break;
+	case TERN_PROC_TASK_STATUS:
+		status(t, p, tid);
+		break;
+	case TERN_PROC_PID_STAT:
+		stat(t, p, p->pid);
+		break;
+	case TERN_PROC_TASK_STAT:
+		stat(t, p, tid);
+		break;
+	case TERN_PROC_PID_STATM:
+		statm(t, p);
+		break;
+	case TERN_PROC_PID_CMDLINE:
+		cmdline(t, p, false);
+		break;
+	case TERN_PROC_PID_ENVIRON:
+		cmdline(t, p, true);
+		break;
+	case TERN_PROC_PID_COMM:
+		comm(t, p, p->pid);
+		break;
+	case TERN_PROC_TASK_COMM:
+		comm(t, p, tid);
+		break;
+	case TERN_PROC_PID_SMAPS_ROLLUP:
+		if (p->state != PROC_ZOMBIE)
+			proc_text_rollup(t, p);
+		break;
+	case TERN_PROC_PID_LIMITS:
+		limits(t, p);
+		break;
+	case TERN_PROC_PID_AUXV:
+		memory(t, p, p->auxv, p->auxv + p->auxv_size);
+		break;
+	case TERN_PROC_PID_WCHAN:
+		wchan(t, p);
+		break;
+	case TERN_PROC_PID_CGROUP:
+		text_printf(t, "0::/\n");
+		break;
+	case TERN_PROC_PID_OOM_SCORE:
+		text_printf(t, "0\n");
+		break;
+	}
+}
+
+void proc_text_ptwalk(struct text *t, struct proc *p, uint64_t va)
+{
+	static const char *const flags = "VRWXUGAD";
+	struct tern_walk w;
+	uint32_t i;
+
+	memset(&w, 0, sizeof w);
+	if (p->state == PROC_ZOMBIE || tern_aspace_walk(p->handle, va, &w) < 0) {
+		text_printf(t, "%016lx: no space\n", UL(va));
+		return;
+	}
+	text_printf(t, "address %016lx  offset %03lx\n", UL(va), UL(va & 0xfff));
+	for (i = 0; i < w.levels && i < 3; i++) {
+		char bits[9];
+
+		for (int b = 0; b < 8; b++)
+			bits[b] = w.level[i].entry >> b & 1 ? flags[b] : '-';
+		bits[8] = 0;
+		text_printf(t, "level %u  table %010lx  index %3u  entry %016lx  %s  ppn %09lx%s\n",
+			    2 - i, UL(w.level[i].table), w.level[i].index, UL(w.level[i].entry),
+			    bits, UL(w.level[i].entry >> 10 & 0xfffffffffff),
+			    w.level[i].unlinked ? "  shared table, not linked" : "");
+	}
+	text_printf(t, "physical %010lx  access %c%c%c  references %u\n", UL(w.pa),
+		    w.effective & 1 ? 'r' : '-', w.effective & 2 ? 'w' : '-',
+		    w.effective & 4 ? 'x' : '-', w.refs);
+}

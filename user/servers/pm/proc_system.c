@@ -1,0 +1,275 @@
+/* The contents of the files in /proc that are about the system, in the formats of proc(5).
+ * Each is asked of the kernel (TERN_SYSTEM_INFO) at the moment of reading. */
+#include "proc_priv.h"
+#include <string.h>
+#include <tern/proc.h>
+
+#define UL(x) ((unsigned long)(x))
+#define MAX_HARTS 64
+#define MAX_SLABS 96
+
+struct uts {
+	char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65];
+};
+
+static void get_uts(struct uts *u)
+{
+	memset(u, 0, sizeof *u);
+	tern_syscall(160, TERN_PTR(u), 0, 0, 0, 0, 0);
+}
+
+static void row(struct text *t, const char *name, uint64_t pages)
+{
+	text_printf(t, "%-16s%8lu kB\n", name, UL(pages * 4));
+}
+
+static void meminfo(struct text *t)
+{
+	struct tern_memory_info m = { 0 };
+
+	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
+	row(t, "MemTotal:", m.total_pages);
+	row(t, "MemFree:", m.free_pages);
+	row(t, "MemAvailable:", m.free_pages > m.min_free_pages ? m.free_pages - m.min_free_pages : 0);
+	row(t, "Buffers:", 0);
+	row(t, "Cached:", m.cached_pages);
+	row(t, "SwapCached:", 0);
+	row(t, "Active:", m.anon_pages);
+	row(t, "Inactive:", m.cached_pages);
+	row(t, "SwapTotal:", 0);
+	row(t, "SwapFree:", 0);
+	row(t, "Dirty:", 0);
+	row(t, "Writeback:", 0);
+	row(t, "AnonPages:", m.anon_pages);
+	row(t, "Mapped:", m.mapped_pages);
+	row(t, "Shmem:", m.shared_pages);
+	row(t, "Slab:", m.slab_pages);
+	row(t, "SReclaimable:", 0);
+	row(t, "SUnreclaim:", m.slab_pages);
+	row(t, "PageTables:", m.table_pages);
+	row(t, "CommitLimit:", m.total_pages);
+	row(t, "Committed_AS:", m.committed_pages);
+	row(t, "VmallocTotal:", 1024 * 1024 / 4);
+	row(t, "VmallocUsed:", m.kernel_pages);
+}
+
+static void uptime(struct text *t)
+{
+	struct tern_time_info i = { 0 };
+
+	tern_system_info(TERN_INFO_TIME, &i, sizeof i);
+	text_printf(t, "%lu.%02lu %lu.%02lu\n", UL(i.monotonic_ns / NSEC),
+		    UL(i.monotonic_ns % NSEC / 10000000), UL(i.idle_ns / NSEC),
+		    UL(i.idle_ns % NSEC / 10000000));
+}
+
+static uint32_t get_cpus(struct tern_cpu_info *cpus)
+{
+	uint32_t n = pm.boot.nharts < MAX_HARTS ? pm.boot.nharts : MAX_HARTS;
+
+	memset(cpus, 0, n * sizeof *cpus);
+	tern_system_info(TERN_INFO_CPU, cpus, n * sizeof *cpus);
+	return n;
+}
+
+static void cpuinfo(struct text *t)
+{
+	static struct tern_cpu_info cpus[MAX_HARTS];
+	uint32_t n = get_cpus(cpus);
+
+	for (uint32_t i = 0; i < n; i++)
+		text_printf(t, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\n\n", i,
+			    cpus[i].hartid, pm.boot.isa[0] ? pm.boot.isa : "rv64imafdc");
+}
+
+static void cpu_row(struct text *t, const char *name, const struct tern_cpu_info *c)
+{
+	text_printf(t, "%s %lu %lu %lu %lu 0 %lu 0 0 0 0\n", name, UL(TICKS(c->user_ns)),
+		    UL(TICKS(c->nice_ns)), UL(TICKS(c->system_ns)), UL(TICKS(c->idle_ns)),
+		    UL(TICKS(c->irq_ns)));
+}
+
+static void stat(struct text *t)
+{
+	static struct tern_cpu_info cpus[MAX_HARTS];
+	static const char digits[] = "0123456789";
+	struct tern_cpu_info sum = { 0 };
+	struct tern_time_info time = { 0 };
+	uint32_t n = get_cpus(cpus);
+
+	tern_system_info(TERN_INFO_TIME, &time, sizeof time);
+	for (uint32_t i = 0; i < n; i++) {
+		sum.user_ns += cpus[i].user_ns;
+		sum.nice_ns += cpus[i].nice_ns;
+		sum.system_ns += cpus[i].system_ns;
+		sum.idle_ns += cpus[i].idle_ns;
+		sum.irq_ns += cpus[i].irq_ns;
+		sum.interrupts += cpus[i].interrupts;
+	}
+	cpu_row(t, "cpu ", &sum);
+	for (uint32_t i = 0; i < n; i++) {
+		char name[] = "cpu\0\0";
+
+		name[3] = digits[i < 10 ? i : i / 10];
+		name[4] = i < 10 ? 0 : digits[i % 10];
+		cpu_row(t, name, &cpus[i]);
+	}
+	text_printf(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\n", UL(sum.interrupts),
+		    UL(time.context_switches), UL(time.boot_realtime_s), UL(time.forks));
+	text_printf(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0\n", time.running);
+}
+
+static void loadavg(struct text *t)
+{
+	struct tern_time_info i = { 0 };
+
+	tern_system_info(TERN_INFO_TIME, &i, sizeof i);
+	for (int k = 0; k < 3; k++)
+		text_printf(t, "%lu.%02lu ", UL(i.load[k] >> 16), UL((i.load[k] & 0xffff) * 100 >> 16));
+	text_printf(t, "%u/%u %u\n", i.running, i.threads, pm.tree.last);
+}
+
+static void interrupts(struct text *t)
+{
+	static uint64_t counts[MAX_HARTS * TERN_NIRQ];
+	uint32_t n = pm.boot.nharts < MAX_HARTS ? pm.boot.nharts : MAX_HARTS;
+
+	memset(counts, 0, sizeof counts);
+	tern_system_info(TERN_INFO_IRQ, counts, n * TERN_NIRQ * sizeof counts[0]);
+	text_printf(t, "    ");
+	for (uint32_t h = 0; h < n; h++)
+		text_printf(t, "       CPU%-1u", h);
+	text_printf(t, "\n");
+	for (uint32_t i = 0; i < TERN_NIRQ; i++) {
+		uint64_t sum = 0;
+
+		for (uint32_t h = 0; h < n; h++)
+			sum += counts[h * TERN_NIRQ + i];
+		if (i >= 2 && !sum)
+			continue;
+		if (i == 1)
+			text_printf(t, "IPI:");
+		else
+			text_printf(t, "%3u:", i == 0 ? 5 : i - 2);
+		for (uint32_t h = 0; h < n; h++)
+			text_printf(t, " %10lu", UL(counts[h * TERN_NIRQ + i]));
+		text_printf(t, "  %s\n", i == 0	  ? "RISC-V INTC   5 Edge      riscv-timer"
+					 : i == 1 ? "inter-processor interrupts"
+					 : i - 2 == pm.boot.uart_irq ? "SiFive PLIC  Level  ttyS0"
+								     : "SiFive PLIC  Level");
+	}
+}
+
+static void buddyinfo(struct text *t)
+{
+	uint64_t orders[11] = { 0 };
+
+	tern_system_info(TERN_INFO_BUDDY, orders, sizeof orders);
+	text_printf(t, "Node 0, zone    DMA32");
+	for (int i = 0; i < 11; i++)
+		text_printf(t, " %6lu", UL(orders[i]));
+	text_printf(t, "\n");
+}
+
+static void slabinfo(struct text *t)
+{
+	static struct tern_slab_info v[MAX_SLABS];
+	long n = tern_system_info(TERN_INFO_SLABS, v, sizeof v);
+
+	text_printf(t, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+		       "<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : "
+		       "slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	for (long i = 0; i < n / (long)sizeof v[0]; i++)
+		text_printf(t, "%-17.24s %6lu %6lu %6u %4u %4u : tunables    0    0    0 : slabdata %6lu %6lu      0\n",
+			    v[i].name, UL(v[i].used), UL(v[i].total), v[i].size, v[i].per_slab,
+			    (v[i].size * v[i].per_slab + 4095) / 4096, UL(v[i].slabs),
+			    UL(v[i].slabs));
+}
+
+static void vmstat(struct text *t)
+{
+	struct tern_memory_info m = { 0 };
+
+	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
+	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_mapped %lu\nnr_file_pages %lu\n",
+		    UL(m.free_pages), UL(m.anon_pages), UL(m.mapped_pages), UL(m.cached_pages));
+	text_printf(t, "nr_shmem %lu\nnr_slab_unreclaimable %lu\nnr_page_table_pages %lu\n",
+		    UL(m.shared_pages), UL(m.slab_pages), UL(m.table_pages));
+	text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %lu\npgmajfault 0\n",
+		    UL(m.faults));
+	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\n",
+		    UL(m.cow_copies), UL(m.zero_fills), UL(m.forks), UL(m.shootdowns));
+}
+
+void proc_text_system(struct text *t, int number)
+{
+	struct uts u;
+
+	get_uts(&u);
+	switch (number) {
+	case TERN_PROC_MEMINFO:
+		meminfo(t);
+		break;
+	case TERN_PROC_UPTIME:
+		uptime(t);
+		break;
+	case TERN_PROC_CPUINFO:
+		cpuinfo(t);
+		break;
+	case TERN_PROC_STAT:
+		stat(t);
+		break;
+	case TERN_PROC_LOADAVG:
+		loadavg(t);
+		break;
+	case TERN_PROC_VERSION:
+		text_printf(t, "%s version %s (tern) (gcc) %s\n", u.sysname, u.release, u.version);
+		break;
+	case TERN_PROC_FILESYSTEMS:
+		text_printf(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n");
+		break;
+	case TERN_PROC_CMDLINE:
+		text_printf(t, "%s\n", pm.boot.bootargs);
+		break;
+	case TERN_PROC_INTERRUPTS:
+		interrupts(t);
+		break;
+	case TERN_PROC_BUDDYINFO:
+		buddyinfo(t);
+		break;
+	case TERN_PROC_SLABINFO:
+		slabinfo(t);
+		break;
+	case TERN_PROC_VMSTAT:
+		vmstat(t);
+		break;
+	case TERN_PROC_SWAPS:
+		text_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+		break;
+	case TERN_PROC_DEVICES:
+		text_printf(t, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n"
+			       "  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n");
+		break;
+	case TERN_PROC_PARTITIONS:
+		text_printf(t, "major minor  #blocks  name\n\n");
+		break;
+	case TERN_PROC_SYS_HOSTNAME:
+		text_printf(t, "%s\n", u.nodename);
+		break;
+	case TERN_PROC_SYS_OSRELEASE:
+		text_printf(t, "%s\n", u.release);
+		break;
+	case TERN_PROC_SYS_OSTYPE:
+		text_printf(t, "%s\n", u.sysname);
+		break;
+	case TERN_PROC_SYS_KVERSION:
+		text_printf(t, "%s\n", u.version);
+		break;
+	case TERN_PROC_SYS_PID_MAX:
+		text_printf(t, "%d\n", TERN_PID_MAX);
+		break;
+	case TERN_PROC_SYS_OVERCOMMIT:
+		text_printf(t, "0\n");
+		break;
+	}
+}

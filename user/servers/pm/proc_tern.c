@@ -1,0 +1,134 @@
+/* /proc/tern: what is Tern's own.  objects and enosys are "name value" lines, made to be compared
+ * before and after; handles is one line a descriptor; endpoints says who serves what; log is the
+ * kernel's log. */
+#include "proc_priv.h"
+#include <string.h>
+#include <tern/proc.h>
+
+#define UL(x) ((unsigned long)(x))
+
+static void objects(struct text *t)
+{
+	static const char *const names[TERN_NOBJECTS] = {
+		[TERN_OBJ_PROCESS] = "process",	      [TERN_OBJ_THREAD] = "thread",
+		[TERN_OBJ_CRED] = "cred",	      [TERN_OBJ_CALL] = "call",
+		[TERN_OBJ_ASPACE] = "aspace",	      [TERN_OBJ_MEMOBJ] = "memobj",
+		[TERN_OBJ_ENDPOINT] = "endpoint",     [TERN_OBJ_SESSION] = "session",
+		[TERN_OBJ_READY] = "ready",	      [TERN_OBJ_NOTIFICATION] = "notification",
+		[TERN_OBJ_IRQ] = "irq",		      [TERN_OBJ_WAITSET] = "waitset",
+		[TERN_OBJ_REGION] = "region",	      [TERN_OBJ_HANDLE] = "handle",
+	};
+	uint64_t counts[TERN_NOBJECTS] = { 0 };
+	struct tern_memory_info m = { 0 };
+
+	tern_system_info(TERN_INFO_OBJECTS, counts, sizeof counts);
+	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
+	for (int i = 0; i < TERN_NOBJECTS; i++)
+		text_printf(t, "%s %lu\n", names[i] ? names[i] : "?", UL(counts[i]));
+	text_printf(t, "free_frames %lu\n", UL(m.free_pages));
+	text_printf(t, "pm_processes %u\npm_numbers %u\n", pm.tree.processes, pm.tree.used);
+}
+
+static const char *kind_name(uint32_t kind)
+{
+	static const char *const names[] = { "none",  "file",  "pipe",	 "fifo", "tty",	  "event",
+					     "proc",  "socket", "mq",	 "service", "epoll", "object" };
+
+	return kind < sizeof names / sizeof names[0] ? names[kind] : "?";
+}
+
+static void handles_of(struct text *t, struct proc *p)
+{
+	struct tern_handle_info v[32];
+	unsigned first = 0;
+	long n;
+
+	while (!t->failed && (n = tern_process_handles(p->handle, first, v, 32)) > 0) {
+		for (long i = 0; i < n; i++)
+			text_printf(t, "%u %u %s %c%c%c%c%c%c %lx\n", p->pid, v[i].fd,
+				    kind_name(v[i].kind), v[i].rights & TERN_R_READ ? 'r' : '-',
+				    v[i].rights & TERN_R_WRITE ? 'w' : '-',
+				    v[i].rights & TERN_R_IO ? 'i' : '-',
+				    v[i].rights & TERN_R_MAP ? 'm' : '-',
+				    v[i].rights & TERN_R_TRANSFER ? 't' : '-',
+				    v[i].rights & TERN_R_MANAGE ? 'o' : '-', UL(v[i].ident));
+		first = v[n - 1].fd + 1;
+		if (n < 32)
+			return;
+	}
+}
+
+static void handles(struct text *t)
+{
+	text_printf(t, "pid fd kind rights ident\n");
+	for (int64_t pid = PID_PM; pid <= PID_PIPE; pid++)
+		if (proc_find(&pm.tree, pid))
+			handles_of(t, proc_find(&pm.tree, pid));
+	LINK_EACH(l, &pm.tree.all) {
+		struct proc *p = LINK_OF(l, struct proc, all);
+
+		if (p->state == PROC_ALIVE)
+			handles_of(t, p);
+	}
+}
+
+static void endpoints(struct text *t)
+{
+	static const char *const names[] = { "pm", "vfs", "tty", "pipe" };
+
+	text_printf(t, "endpoint owner state\n");
+	for (int i = 0; i < 4; i++) {
+		struct proc *p = proc_find(&pm.tree, PID_PM + i);
+
+		text_printf(t, "%s %d %s\n", names[i], PID_PM + i,
+			    p && p->state == PROC_SERVER ? "up" : "down");
+	}
+}
+
+static void enosys(struct text *t)
+{
+	static struct {
+		uint32_t nr, count;
+	} v[512];
+	long n = tern_system_info(TERN_INFO_ENOSYS, v, sizeof v);
+
+	for (long i = 0; i < n / (long)sizeof v[0]; i++)
+		if (v[i].count)
+			text_printf(t, "%u %u\n", v[i].nr, v[i].count);
+}
+
+static void kernel_log(struct text *t)
+{
+	uint64_t at = 0;
+
+	for (;;) {
+		char *room = text_room(t, 4096);
+		long r = room ? tern_log_read(at, room, 4096) : 0;
+
+		if (r <= 0 || at > (1u << 20))
+			return;
+		t->length += (size_t)r;
+		at += (uint64_t)r;
+	}
+}
+
+void proc_text_tern(struct text *t, int number)
+{
+	switch (number) {
+	case TERN_PROC_TERN_HANDLES:
+		handles(t);
+		break;
+	case TERN_PROC_TERN_ENDPOINTS:
+		endpoints(t);
+		break;
+	case TERN_PROC_TERN_OBJECTS:
+		objects(t);
+		break;
+	case TERN_PROC_TERN_ENOSYS:
+		enosys(t);
+		break;
+	case TERN_PROC_TERN_LOG:
+		kernel_log(t);
+		break;
+	}
+}

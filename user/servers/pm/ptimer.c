@@ -1,0 +1,296 @@
+/* POSIX timers: timer_create(2) with SIGEV_SIGNAL, SIGEV_THREAD_ID and SIGEV_NONE on the real-time,
+ * monotonic and boot clocks and on the process's CPU time.
+ *
+ * While a timer's signal is still pending, further expirations only count as overruns, so a timer
+ * never fills its process's queue.  CPU time is looked at as itimer.c does.
+ */
+#include "pm.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SIGEV_SIGNAL 0
+#define SIGEV_NONE 1
+#define SIGEV_THREAD 2
+#define SIGEV_THREAD_ID 4
+#define MAX_TIMERS 1024 /* of one process */
+#define CPU_STEP 4000000ull
+#define SHORTEST 50000ull
+
+struct ptimer {
+	struct timer timer;
+	struct link link;
+	struct proc *proc;
+	int id, clock, notify, signo;
+	uint32_t tid;
+	uint64_t value; /* sigev_value */
+	uint64_t deadline, interval;
+	int64_t overruns, last_overrun;
+};
+
+struct sigevent {
+	uint64_t value;
+	int32_t signo, notify, tid;
+	int32_t rest[11];
+};
+struct itimerspec {
+	struct tern_timespec interval, value;
+};
+
+static uint64_t clock_now(const struct ptimer *t)
+{
+	struct tern_process_stat st;
+
+	if (t->clock == TERN_CLOCK_PROCESS_CPUTIME_ID) {
+		if (tern_process_stat(t->proc->handle, 0, &st) < 0)
+			return 0;
+		return st.user_ns + st.system_ns;
+	}
+	return tern_clock_ns(t->clock == TERN_CLOCK_REALTIME ? TERN_CLOCK_REALTIME
+							      : TERN_CLOCK_MONOTONIC);
+}
+
+static void arm(struct ptimer *t, uint64_t now)
+{
+	uint64_t left, mono;
+
+	if (!t->deadline) {
+		timer_set(&t->timer, 0);
+		return;
+	}
+	left = t->deadline > now ? t->deadline - now : 0;
+	if (t->clock == TERN_CLOCK_PROCESS_CPUTIME_ID && left < CPU_STEP)
+		left = CPU_STEP;
+	mono = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+	timer_set(&t->timer, mono + left);
+}
+
+static bool still_pending(const struct ptimer *t)
+{
+	struct tern_process_stat st;
+	bool thread = t->notify == SIGEV_THREAD_ID;
+
+	if (tern_process_stat(t->proc->handle, thread ? t->tid : 0, &st) < 0)
+		return false;
+	return ((thread ? st.sig_pending : st.sig_shared_pending) & TERN_SIGBIT(t->signo)) != 0;
+}
+
+static void notify(struct ptimer *t, uint64_t missed)
+{
+	struct tern_siginfo si = { .signo = t->signo, .code = SI_TIMER };
+
+	if (t->notify == SIGEV_NONE)
+		return;
+	if (still_pending(t)) {
+		t->overruns += (int64_t)missed + 1;
+		return;
+	}
+	t->last_overrun = t->overruns + (int64_t)missed;
+	if (t->last_overrun > INT32_MAX)
+		t->last_overrun = INT32_MAX;
+	t->overruns = 0;
+	si.u.timer.id = t->id;
+	si.u.timer.overrun = (int32_t)t->last_overrun;
+	si.u.timer.value = t->value;
+	signal_post(t->proc, t->notify == SIGEV_THREAD_ID ? t->tid : 0, &si);
+}
+
+static void fired(struct timer *base)
+{
+	struct ptimer *t = LINK_OF(base, struct ptimer, timer);
+	uint64_t now = clock_now(t), missed = 0;
+
+	if (now >= t->deadline) {
+		if (t->interval) {
+			missed = (now - t->deadline) / t->interval;
+			t->deadline += (missed + 1) * t->interval;
+		} else {
+			t->deadline = 0;
+		}
+		notify(t, missed);
+	}
+	arm(t, now);
+	/* However short the interval, what expired meanwhile is an overrun: pm has other things to do. */
+	if (t->timer.when && t->timer.when < tern_clock_ns(TERN_CLOCK_MONOTONIC) + SHORTEST)
+		timer_set(&t->timer, tern_clock_ns(TERN_CLOCK_MONOTONIC) + SHORTEST);
+}
+
+static struct ptimer *find(struct tern_msg *m)
+{
+	struct proc *p = caller_of(m);
+
+	if (!p)
+		return NULL;
+	LINK_EACH(l, &p->ptimers) {
+		struct ptimer *t = LINK_OF(l, struct ptimer, link);
+
+		if (t->id == (int32_t)m->args[0])
+			return t;
+	}
+	return NULL;
+}
+
+static void ptimer_free(struct ptimer *t)
+{
+	timer_set(&t->timer, 0);
+	link_remove(&t->link);
+	free(t);
+}
+
+void ptimers_drop(struct proc *p)
+{
+	while (!link_empty(&p->ptimers))
+		ptimer_free(LINK_OF(p->ptimers.next, struct ptimer, link));
+}
+
+static long check_event(struct proc *p, const struct sigevent *e)
+{
+	if (e->notify == SIGEV_NONE)
+		return 0;
+	if (e->notify != SIGEV_SIGNAL && e->notify != SIGEV_THREAD && e->notify != SIGEV_THREAD_ID)
+		return -EINVAL;
+	if (e->signo < 1 || e->signo > TERN_NSIG)
+		return -EINVAL;
+	if (e->notify == SIGEV_THREAD_ID && proc_of_tid(&pm.tree, e->tid) != p)
+		return -EINVAL;
+	return 0;
+}
+
+static long check_clock(int clock)
+{
+	switch (clock) {
+	case TERN_CLOCK_REALTIME:
+	case TERN_CLOCK_MONOTONIC:
+	case TERN_CLOCK_BOOTTIME:
+	case TERN_CLOCK_PROCESS_CPUTIME_ID:
+		return 0;
+	case TERN_CLOCK_MONOTONIC_RAW:
+	case TERN_CLOCK_REALTIME_COARSE:
+	case TERN_CLOCK_MONOTONIC_COARSE:
+		return -EOPNOTSUPP;
+	}
+	return -EINVAL;
+}
+
+long pm_timer_create(struct tern_msg *m)
+{
+	struct sigevent e = { .signo = SIGALRM, .notify = SIGEV_SIGNAL };
+	struct proc *p = caller_of(m);
+	struct ptimer *t;
+	int32_t id;
+	long r = check_clock((int32_t)m->args[0]);
+
+	if (!p)
+		return -ESRCH;
+	if (r < 0)
+		return r;
+	if (m->args[1]) {
+		if (tern_copy_in(m->token, 0, 0, &e, sizeof e) != (long)sizeof e)
+			return -EFAULT;
+		r = check_event(p, &e);
+		if (r < 0)
+			return r;
+	}
+	if (p->next_timer_id >= INT32_MAX)
+		return -EAGAIN;
+	r = 0;
+	LINK_EACH(l, &p->ptimers)
+		r++;
+	t = r < MAX_TIMERS ? calloc(1, sizeof *t) : NULL;
+	if (!t)
+		return -EAGAIN;
+	id = (int32_t)p->next_timer_id++;
+	t->id = id;
+	t->proc = p;
+	t->clock = (int32_t)m->args[0];
+	t->notify = e.notify;
+	t->signo = e.signo;
+	t->tid = (uint32_t)e.tid;
+	t->value = m->args[1] ? e.value : (uint64_t)id;
+	t->timer.fire = fired;
+	link_append(&p->ptimers, &t->link);
+	r = server_out(m, 1, &id, sizeof id, 0);
+	if (r < 0)
+		ptimer_free(t);
+	return r;
+}
+
+static bool valid(const struct tern_timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < (int64_t)NSEC;
+}
+
+static uint64_t to_ns(const struct tern_timespec *t)
+{
+	if (t->tv_sec > 4000000000)
+		return 4000000000 * NSEC;
+	return (uint64_t)t->tv_sec * NSEC + (uint64_t)t->tv_nsec;
+}
+
+static void to_timespec(uint64_t ns, struct tern_timespec *t)
+{
+	t->tv_sec = (int64_t)(ns / NSEC);
+	t->tv_nsec = (int64_t)(ns % NSEC);
+}
+
+static void current(const struct ptimer *t, struct itimerspec *v)
+{
+	memset(v, 0, sizeof *v);
+	to_timespec(t->interval, &v->interval);
+	if (t->deadline) {
+		uint64_t now = clock_now(t);
+
+		to_timespec(t->deadline > now ? t->deadline - now : 1, &v->value);
+	}
+}
+
+long pm_timer_settime(struct tern_msg *m)
+{
+	struct ptimer *t = find(m);
+	struct itimerspec new, old;
+	uint64_t now, value;
+
+	if (m->args[2] == 0)
+		return -EINVAL;
+	if (tern_copy_in(m->token, 0, 0, &new, sizeof new) != (long)sizeof new)
+		return -EFAULT;
+	if (!t || !valid(&new.interval) || !valid(&new.value))
+		return -EINVAL;
+	current(t, &old);
+	value = to_ns(&new.value);
+	now = clock_now(t);
+	t->overruns = t->last_overrun = 0;
+	t->interval = value ? to_ns(&new.interval) : 0;
+	t->deadline = !value ? 0 : m->args[1] & TERN_TIMER_ABSTIME ? value : now + value;
+	arm(t, now);
+	if (m->args[3])
+		return server_out(m, 1, &old, sizeof old, 0);
+	return 0;
+}
+
+long pm_timer_gettime(struct tern_msg *m)
+{
+	struct ptimer *t = find(m);
+	struct itimerspec v;
+
+	if (!t)
+		return -EINVAL;
+	current(t, &v);
+	return server_out(m, 0, &v, sizeof v, 0);
+}
+
+long pm_timer_getoverrun(struct tern_msg *m)
+{
+	struct ptimer *t = find(m);
+
+	return t ? (long)t->last_overrun : -EINVAL;
+}
+
+long pm_timer_delete(struct tern_msg *m)
+{
+	struct ptimer *t = find(m);
+
+	if (!t)
+		return -EINVAL;
+	ptimer_free(t);
+	return 0;
+}

@@ -1,0 +1,244 @@
+/* kill, tkill, tgkill, the sigqueue calls: who may signal whom, and the groups' signals.
+ *
+ * Rules beside kill(2)'s: pid 1 gets only signals it has a handler for; servers none; SIGTSTP,
+ * SIGTTIN and SIGTTOU do not reach an orphaned group's processes that take the default action.
+ */
+#include "pm.h"
+#include <string.h>
+
+#define STOP_SIGNALS (TERN_SIGBIT(SIGTSTP) | TERN_SIGBIT(SIGTTIN) | TERN_SIGBIT(SIGTTOU))
+
+struct sender {
+	struct tern_cred cred;
+	struct proc *proc;
+	struct tern_siginfo info;
+};
+
+static bool deliverable(struct proc *p, int sig)
+{
+	struct tern_process_stat st;
+	bool stop = sig <= SIGSYS && (TERN_SIGBIT(sig) & STOP_SIGNALS) != 0;
+
+	if (p != pm.init && !(stop && group_orphaned(p->group, NULL)))
+		return true;
+	if (tern_process_stat(p->handle, 0, &st) < 0)
+		return false;
+	return (st.sig_caught & TERN_SIGBIT(sig)) != 0;
+}
+
+long signal_post(struct proc *p, uint32_t tid, const struct tern_siginfo *si)
+{
+	if (p->state != PROC_ALIVE || p->handle < 0)
+		return 0;
+	if (!deliverable(p, si->signo))
+		return 0;
+	return tern_signal_send(p->handle, tid, si);
+}
+
+void signal_process(struct proc *p, int sig)
+{
+	struct tern_siginfo si = { .signo = sig, .code = SI_KERNEL };
+
+	signal_post(p, 0, &si);
+}
+
+void signal_group(struct number *group, int sig)
+{
+	LINK_EACH_SAFE (l, &group->members)
+		signal_process(LINK_OF(l, struct proc, in_group), sig);
+}
+
+void signal_if_orphaned(struct number *group, const struct proc *without)
+{
+	if (group && group_has_stopped(group) && group_orphaned(group, without)) {
+		signal_group(group, SIGHUP);
+		signal_group(group, SIGCONT);
+	}
+}
+
+bool signal_parent(struct proc *p, int code, int status)
+{
+	struct tern_siginfo si = { .signo = p->exit_signal, .code = code };
+	struct proc *parent = p->parent;
+	struct tern_process_stat st;
+	bool ended = p->state == PROC_ZOMBIE, ignored = false;
+
+	if (!parent || parent->state != PROC_ALIVE)
+		return ended;
+	if (!ended)
+		si.signo = SIGCHLD;
+	if (si.signo == SIGCHLD && ended && tern_process_stat(parent->handle, 0, &st) == 0)
+		ignored = (st.sig_ignored & TERN_SIGBIT(SIGCHLD)) != 0;
+	si.u.chld.pid = (int32_t)p->pid;
+	si.u.chld.uid = p->uid;
+	si.u.chld.status = status;
+	si.u.chld.utime = (int64_t)TICKS(p->self.user_ns);
+	si.u.chld.stime = (int64_t)TICKS(p->self.system_ns);
+	if (si.signo && !ignored)
+		tern_signal_send(parent->handle, 0, &si);
+	return ignored;
+}
+
+static long sender_init(struct sender *s, struct tern_msg *m, int sig, int code)
+{
+	s->proc = caller_of(m);
+	if (!s->proc || !caller_cred(m, &s->cred))
+		return -ESRCH;
+	if (sig < 0 || sig > TERN_NSIG)
+		return -EINVAL;
+	memset(&s->info, 0, sizeof s->info);
+	s->info.signo = sig;
+	s->info.code = code;
+	s->info.u.kill.pid = (int32_t)s->proc->pid;
+	s->info.u.kill.uid = s->cred.uid;
+	return 0;
+}
+
+static long send_one(const struct sender *s, struct proc *p, uint32_t tid)
+{
+	if (p != s->proc && !kill_allowed(s->cred.euid, s->cred.uid, cred_capable(&s->cred, CAP_KILL),
+					  proc_sid(s->proc), p, s->info.signo))
+		return -EPERM;
+	return s->info.signo == 0 ? 0 : signal_post(p, tid, &s->info);
+}
+
+static void add_result(long r, long *result)
+{
+	/* One success makes the whole a success; else the first refusal is told. */
+	if (r == 0)
+		*result = 0;
+	else if (*result == -ESRCH)
+		*result = r;
+}
+
+static long send_group(const struct sender *s, struct number *group)
+{
+	long result = -ESRCH;
+
+	if (!group)
+		return -ESRCH;
+	LINK_EACH_SAFE (l, &group->members)
+		add_result(send_one(s, LINK_OF(l, struct proc, in_group), 0), &result);
+	return result;
+}
+
+static long send_all(const struct sender *s)
+{
+	long result = -ESRCH;
+
+	LINK_EACH_SAFE (l, &pm.tree.all) {
+		struct proc *p = LINK_OF(l, struct proc, all);
+
+		if (p != pm.init && p != s->proc)
+			add_result(send_one(s, p, 0), &result);
+	}
+	return result;
+}
+
+long pm_kill(struct tern_msg *m)
+{
+	int32_t pid = (int32_t)m->args[0];
+	struct sender s;
+	struct proc *p;
+	long r = sender_init(&s, m, (int)m->args[1], SI_USER);
+
+	if (r < 0)
+		return r;
+	if (pid > 0) {
+		p = proc_of_tid(&pm.tree, pid);
+		return p ? send_one(&s, p, 0) : -ESRCH;
+	}
+	if (pid == -1)
+		return send_all(&s);
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	return send_group(&s, pid == 0 ? s.proc->group : number_find(&pm.tree, -(int64_t)pid));
+}
+
+static long send_thread(const struct sender *s, int32_t tgid, int32_t tid)
+{
+	struct proc *p = proc_of_tid(&pm.tree, tid);
+
+	if (!p || (tgid > 0 && p->pid != (uint32_t)tgid) || p->state == PROC_ZOMBIE)
+		return -ESRCH;
+	return send_one(s, p, (uint32_t)tid);
+}
+
+long pm_tkill(struct tern_msg *m)
+{
+	struct sender s;
+	long r;
+
+	if ((int32_t)m->args[0] <= 0)
+		return -EINVAL;
+	r = sender_init(&s, m, (int)m->args[1], SI_TKILL);
+	return r < 0 ? r : send_thread(&s, 0, (int32_t)m->args[0]);
+}
+
+long pm_tgkill(struct tern_msg *m)
+{
+	struct sender s;
+	long r;
+
+	if ((int32_t)m->args[0] <= 0 || (int32_t)m->args[1] <= 0)
+		return -EINVAL;
+	r = sender_init(&s, m, (int)m->args[2], SI_TKILL);
+	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
+}
+
+static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t target)
+{
+	long r = sender_init(s, m, sig, SI_QUEUE);
+
+	if (r < 0)
+		return r;
+	if (tern_copy_in(m->token, 0, 0, &s->info, sizeof s->info) != (long)sizeof s->info)
+		return -EFAULT;
+	s->info.signo = sig;
+	if ((s->info.code >= 0 || s->info.code == SI_TKILL) && (uint32_t)target != s->proc->pid)
+		return -EPERM;
+	return 0;
+}
+
+long pm_rt_sigqueueinfo(struct tern_msg *m)
+{
+	struct sender s;
+	struct proc *p;
+	long r = take_info(&s, m, (int)m->args[1], (int32_t)m->args[0]);
+
+	if (r < 0)
+		return r;
+	p = proc_of_tid(&pm.tree, (int32_t)m->args[0]);
+	return p ? send_one(&s, p, 0) : -ESRCH;
+}
+
+long pm_rt_tgsigqueueinfo(struct tern_msg *m)
+{
+	struct sender s;
+	long r;
+
+	if ((int32_t)m->args[0] <= 0 || (int32_t)m->args[1] <= 0)
+		return -EINVAL;
+	r = take_info(&s, m, (int)m->args[2], (int32_t)m->args[0]);
+	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
+}
+
+long signal_group_method(struct tern_msg *m)
+{
+	struct number *group = number_find(&pm.tree, (int32_t)m->args[0]);
+	int sig = (int)m->args[1];
+	long n = 0;
+
+	if (sig < 0 || sig > TERN_NSIG)
+		return -EINVAL;
+	if (!group || link_empty(&group->members))
+		return -ESRCH;
+	if (sig && sig <= SIGSYS && (TERN_SIGBIT(sig) & STOP_SIGNALS) && group_orphaned(group, NULL))
+		return -EIO;
+	LINK_EACH_SAFE (l, &group->members) {
+		if (sig)
+			signal_process(LINK_OF(l, struct proc, in_group), sig);
+		n++;
+	}
+	return n;
+}

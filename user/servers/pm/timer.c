@@ -1,0 +1,56 @@
+/* Timers: a list sorted by time over the kernel's one timer an endpoint. */
+#include "pm.h"
+
+static struct link timers;
+static uint64_t armed;
+
+void timer_init(void)
+{
+	link_init(&timers);
+}
+
+static void arm(void)
+{
+	uint64_t when = link_empty(&timers) ? 0 : LINK_OF(timers.next, struct timer, link)->when;
+
+	if (when == armed)
+		return;
+	armed = when;
+	tern_timer(when, 0);
+}
+
+static void insert(struct timer *t)
+{
+	struct link *at = timers.prev;
+
+	while (at != &timers && LINK_OF(at, struct timer, link)->when > t->when)
+		at = at->prev;
+	link_insert(at, &t->link);
+}
+
+void timer_set(struct timer *t, uint64_t when)
+{
+	if (t->when)
+		link_remove(&t->link);
+	t->when = when;
+	if (when)
+		insert(t);
+	arm();
+}
+
+void timers_run(void)
+{
+	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+
+	armed = 0;
+	while (!link_empty(&timers)) {
+		struct timer *t = LINK_OF(timers.next, struct timer, link);
+
+		if (t->when > now)
+			break;
+		link_remove(&t->link);
+		t->when = 0;
+		t->fire(t);
+	}
+	arm();
+}

@@ -1,0 +1,311 @@
+/* wait4, waitid: looking for a child that has something to say, parking when none has yet.
+ *
+ * A parked wait is in its process's list and in a hash by token, for CANCEL and GONE.  A status is
+ * consumed only when the reply that carries it was taken: a waiter that died meanwhile loses
+ * nothing.  The statuses of a zombie, a stop and a continue are each reported once.
+ */
+#include "pm.h"
+#include <string.h>
+
+struct waiter {
+	struct link link;
+	struct waiter *hash_next;
+	struct proc *proc;
+	uint64_t token;
+	uint32_t id, options;
+	int idtype;
+	bool waitid, want_info, want_status, want_usage;
+};
+
+#define BUCKETS 64
+static struct waiter *by_token[BUCKETS];
+static struct pool waiters;
+
+struct wait_info { /* siginfo_t as waitid fills it */
+	int32_t signo, err, code, pad;
+	int32_t pid;
+	uint32_t uid;
+	int32_t status;
+	int32_t rest[25];
+};
+_Static_assert(sizeof(struct wait_info) == 128, "siginfo_t");
+
+static struct waiter **bucket(uint64_t token)
+{
+	return &by_token[(token ^ token >> 7) % BUCKETS];
+}
+
+static struct waiter *waiter_find(uint64_t token)
+{
+	struct waiter *w = *bucket(token);
+
+	while (w && w->token != token)
+		w = w->hash_next;
+	return w;
+}
+
+static void waiter_free(struct waiter *w)
+{
+	struct waiter **at = bucket(w->token);
+
+	while (*at != w)
+		at = &(*at)->hash_next;
+	*at = w->hash_next;
+	link_remove(&w->link);
+	pool_free(&waiters, w);
+}
+
+static void usage_timeval(struct tern_timeval *tv, uint64_t ns)
+{
+	tv->tv_sec = (int64_t)(ns / NSEC);
+	tv->tv_usec = (int64_t)(ns % NSEC / 1000);
+}
+
+static void child_usage(const struct proc *child, struct rusage *u)
+{
+	struct rusage_sum sum = child->self;
+
+	if (child->state != PROC_ZOMBIE) {
+		struct tern_process_stat st;
+
+		memset(&sum, 0, sizeof sum);
+		if (tern_process_stat(child->handle, 0, &st) == 0) {
+			sum.user_ns = st.user_ns;
+			sum.system_ns = st.system_ns;
+			sum.minflt = st.minflt;
+			sum.majflt = st.majflt;
+			sum.nvcsw = st.nvcsw;
+			sum.nivcsw = st.nivcsw;
+			sum.maxrss_pages = st.peak_rss;
+		}
+	}
+	memset(u, 0, sizeof *u);
+	usage_timeval(&u->utime, sum.user_ns + child->reaped.user_ns);
+	usage_timeval(&u->stime, sum.system_ns + child->reaped.system_ns);
+	u->maxrss = (int64_t)(sum.maxrss_pages > child->reaped.maxrss_pages
+				      ? sum.maxrss_pages
+				      : child->reaped.maxrss_pages) * 4;
+	u->minflt = (int64_t)(sum.minflt + child->reaped.minflt);
+	u->majflt = (int64_t)(sum.majflt + child->reaped.majflt);
+	u->nvcsw = (int64_t)(sum.nvcsw + child->reaped.nvcsw);
+	u->nivcsw = (int64_t)(sum.nivcsw + child->reaped.nivcsw);
+}
+
+static void fill_info(struct wait_info *info, const struct proc *child, enum wait_event event)
+{
+	int signal = child->status & 0x7f;
+
+	memset(info, 0, sizeof *info);
+	info->signo = SIGCHLD;
+	info->pid = (int32_t)child->pid;
+	info->uid = child->uid;
+	switch (event) {
+	case WAIT_EXITED:
+		info->code = signal == 0 ? CLD_EXITED
+			     : child->status & TERN_W_COREFLAG ? CLD_DUMPED : CLD_KILLED;
+		info->status = signal ? signal : (child->status >> 8) & 0xff;
+		break;
+	case WAIT_STOPPED:
+		info->code = CLD_STOPPED;
+		info->status = child->stop_signal;
+		break;
+	default:
+		info->code = CLD_CONTINUED;
+		info->status = SIGCONT;
+		break;
+	}
+}
+
+static int status_word(const struct proc *child, enum wait_event event)
+{
+	return event == WAIT_EXITED    ? child->status
+	       : event == WAIT_STOPPED ? TERN_W_STOP(child->stop_signal)
+				       : TERN_W_CONT;
+}
+
+static void consume(struct proc *child, enum wait_event event, uint32_t options)
+{
+	if (options & WNOWAIT)
+		return;
+	if (event == WAIT_EXITED)
+		process_reap(child);
+	else if (event == WAIT_STOPPED)
+		child->report_stop = false;
+	else
+		child->report_continue = false;
+}
+
+/* The outputs and the result of w with what child has to say; EFAULT leaves the rest written. */
+static long report(const struct waiter *w, const struct proc *child, enum wait_event event)
+{
+	bool ok = true;
+
+	if (w->waitid && w->want_info) {
+		struct wait_info info;
+
+		fill_info(&info, child, event);
+		ok &= tern_copy_out(w->token, 0, 0, &info, sizeof info) == (long)sizeof info;
+	} else if (w->want_status) {
+		int32_t word = status_word(child, event);
+
+		ok &= tern_copy_out(w->token, 0, 0, &word, sizeof word) == (long)sizeof word;
+	}
+	if (w->want_usage) {
+		struct rusage u;
+
+		child_usage(child, &u);
+		ok &= tern_copy_out(w->token, 1, 0, &u, sizeof u) == (long)sizeof u;
+	}
+	if (!ok)
+		return -EFAULT;
+	return w->waitid ? 0 : (long)child->pid;
+}
+
+/* Nothing yet: WNOHANG's answer. */
+static long report_nothing(const struct waiter *w)
+{
+	static const struct wait_info none;
+
+	if (w->waitid && w->want_info &&
+	    tern_copy_out(w->token, 0, 0, &none, sizeof none) != (long)sizeof none)
+		return -EFAULT;
+	return 0;
+}
+
+static long park(const struct waiter *w)
+{
+	struct waiter *kept;
+	struct waiter **at = bucket(w->token);
+
+	if (!waiters.size)
+		pool_init(&waiters, sizeof(struct waiter));
+	kept = pool_alloc(&waiters);
+	if (!kept)
+		return -ENOMEM;
+	*kept = *w;
+	kept->hash_next = *at;
+	*at = kept;
+	link_append(&w->proc->waiters, &kept->link);
+	return SERVER_NO_REPLY;
+}
+
+static long wait_common(struct waiter *w)
+{
+	enum wait_event event;
+	bool any;
+	struct proc *child = wait_find(&pm.tree, w->proc, w->idtype, w->id, w->options, &event, &any);
+	long r;
+
+	if (!child) {
+		if (!any)
+			return -ECHILD;
+		return w->options & WNOHANG ? report_nothing(w) : park(w);
+	}
+	r = report(w, child, event);
+	consume(child, event, w->options);
+	return r;
+}
+
+long pm_wait4(struct tern_msg *m)
+{
+	int32_t pid = (int32_t)m->args[0];
+	uint32_t options = (uint32_t)m->args[2];
+	struct waiter w = { .proc = caller_of(m), .token = m->token };
+
+	if (!w.proc)
+		return -ESRCH;
+	if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | WAIT_ALL | WAIT_CLONE | WAIT_NOTHREAD))
+		return -EINVAL;
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	w.options = options | WEXITED;
+	w.want_status = m->args[1] != 0;
+	w.want_usage = m->args[3] != 0;
+	w.idtype = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
+	w.id = pid > 0 ? (uint32_t)pid : pid == 0 ? proc_pgid(w.proc) : (uint32_t)-pid;
+	return wait_common(&w);
+}
+
+long pm_waitid(struct tern_msg *m)
+{
+	int32_t id = (int32_t)m->args[1];
+	uint32_t options = (uint32_t)m->args[3];
+	struct waiter w = { .proc = caller_of(m), .token = m->token, .waitid = true };
+
+	if (!w.proc)
+		return -ESRCH;
+	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WAIT_ALL |
+			WAIT_CLONE | WAIT_NOTHREAD))
+		return -EINVAL;
+	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
+		return -EINVAL;
+	w.idtype = (int)m->args[0];
+	switch (w.idtype) {
+	case P_ALL:
+		break;
+	case P_PID:
+		if (id <= 0)
+			return -EINVAL;
+		break;
+	case P_PGID:
+		if (id < 0)
+			return -EINVAL;
+		if (id == 0)
+			id = (int32_t)proc_pgid(w.proc);
+		break;
+	case P_PIDFD:
+		return -EBADF;
+	default:
+		return -EINVAL;
+	}
+	w.id = (uint32_t)id;
+	w.options = options;
+	w.want_info = m->args[2] != 0;
+	w.want_usage = m->args[4] != 0;
+	return wait_common(&w);
+}
+
+void wait_wake(struct proc *parent)
+{
+	LINK_EACH_SAFE (l, &parent->waiters) {
+		struct waiter *w = LINK_OF(l, struct waiter, link);
+		enum wait_event event;
+		bool any;
+		struct proc *child =
+			wait_find(&pm.tree, parent, w->idtype, w->id, w->options, &event, &any);
+		long r;
+
+		if (!child && any)
+			continue;
+		r = tern_reply(w->token, child ? report(w, child, event) : -ECHILD);
+		if (child && r != -ESRCH)
+			consume(child, event, w->options);
+		waiter_free(w);
+	}
+}
+
+void wait_cancel(uint64_t badge, uint64_t token)
+{
+	struct waiter *w = waiter_find(token);
+
+	(void)badge;
+	if (!w)
+		return;
+	waiter_free(w);
+	tern_reply(token, -TERN_ECANCELLED);
+}
+
+void wait_gone(uint64_t badge, uint64_t token)
+{
+	struct waiter *w = waiter_find(token);
+
+	(void)badge;
+	if (w)
+		waiter_free(w);
+}
+
+void wait_drop_all(struct proc *p)
+{
+	while (!link_empty(&p->waiters))
+		waiter_free(LINK_OF(p->waiters.next, struct waiter, link));
+}
