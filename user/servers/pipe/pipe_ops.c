@@ -222,7 +222,7 @@ static uint32_t ring_room(struct pipe *p, uint64_t want)
 		if (size > p->capacity)
 			size = p->capacity;
 		/* A smaller ring serves too, if more slowly. */
-		if (size > p->size && !ring_resize(p, size) && p->size < PAGE)
+		if (size > p->size && !ring_resize(p, size) && size > PAGE && p->size < PAGE)
 			ring_resize(p, PAGE);
 	}
 	return p->size - p->used;
