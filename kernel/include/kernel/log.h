@@ -12,6 +12,12 @@ int ksnprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((forma
  * machine with a failing exit code. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Index + 1 of the hart that panics, or 0. */
+extern u32 panic_hart;
+/* On an inter-processor interrupt: if another hart panics, prints where this one is, in turn, and
+ * does not return. */
+void panic_check(void);
+
 #if TERN_DEBUG || defined(TERN_HOST)
 #define assert(x)                                                                            \
 	do {                                                                                 \

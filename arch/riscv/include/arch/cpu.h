@@ -43,11 +43,13 @@ void arch_wait(void);
  * kernel's handlers below; returns when nothing is. Used by the idle loop after arch_wait. */
 void arch_poll_interrupts(void);
 
-/* Ends the machine: code 0 is success, 1 asks for a reset, others are QEMU's exit code. */
+/* Ends the machine: with a reset, or with QEMU's exit status `code` (0: success). */
 _Noreturn void arch_power(unsigned code, bool reset);
 void arch_console_write(const char *s, size_t n); /* polling; any context */
 /* Entropy from the device tree's rng-seed, and whatever else differs between boots. */
 u64 arch_entropy(void);
+/* The board's clock: nanoseconds since 1970, 0 without one. */
+u64 arch_rtc_ns(void);
 
 /* Prints a backtrace of the calling hart, or of a frame pointer, symbolised. */
 void arch_backtrace(u64 fp, u64 pc);
@@ -59,5 +61,7 @@ void kernel_external_interrupt(unsigned irq); /* already claimed and masked at t
 /* The kernel's side of the PLIC. */
 void arch_irq_enable(unsigned irq); /* unmask (again) */
 void arch_irq_disable(unsigned irq);
+/* The hart (index) that takes it; the boot hart unless told. */
+void arch_irq_route(unsigned irq, unsigned hart);
 
 static inline u64 arch_now_ns(void) { return arch_ticks_to_ns(arch_ticks()); }

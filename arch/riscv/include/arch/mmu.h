@@ -17,6 +17,10 @@ typedef u64 pte_t;
 #define KERNEL_HALF 0xffffffc000000000ul
 #define DIRECT_MAP KERNEL_HALF
 #define MEGA_SIZE (2ul << 20)
+/* Kernel mappings outside the direct map: one GiB, of which arch/ uses what is below VMAP_START. */
+#define VMAP_BASE 0xffffffff00000000ul
+#define VMAP_START (VMAP_BASE + (128ul << 20))
+#define VMAP_END (VMAP_BASE + (1ul << 30))
 
 #define PTE_V (1ul << 0)
 #define PTE_R (1ul << 1)
@@ -88,9 +92,12 @@ void mmu_fence_remote(u32 hart_mask, va_t va, u64 len, u16 asid);
 void mmu_activate(pfn_t root, u16 asid);
 /* Copies the kernel half's entries into a new root table. */
 void mmu_init_root(pte_t *root);
+/* The kernel's own root: what a hart without a space has active, with ASID 0. */
+pfn_t mmu_kernel_root(void);
 /* The number of ASIDs (power of two, at least 1: then every switch fences). */
 u32 mmu_asid_count(void);
-/* Kernel mappings outside the direct map (the vmap GiB, kernel stacks). prot in PROT_* bits. */
+/* One page between VMAP_START and VMAP_END; prot in PROT_* bits, never write and execute. 0 or
+ * -ENOMEM.  Fences every hart: not with the kernel lock held. */
 int must_check mmu_map_kernel(va_t va, pfn_t pfn, unsigned prot);
 void mmu_unmap_kernel(va_t va);
 

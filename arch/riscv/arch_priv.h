@@ -1,0 +1,66 @@
+/* What the files of arch/riscv share and nobody else sees. */
+#pragma once
+
+#include <arch/mmu.h>
+#include <kernel/types.h>
+
+/* The vmap GiB: stacks, then device registers, then what others map (VMAP_START). */
+#define VMAP_STACKS VMAP_BASE
+#define VMAP_DEVICES (VMAP_BASE + (16ul << 20))
+#define STACK_SIZE (16ul << 10)
+#define STACK_SLOT (2 * STACK_SIZE) /* the lower half stays unmapped: the guard */
+
+#define PROT_R 1u
+#define PROT_W 2u
+#define PROT_X 4u
+
+/* csr_read(time), csr_write(0x14d, v), … */
+#define csr_read(csr)                                                                        \
+	({                                                                                   \
+		u64 v_;                                                                      \
+		__asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                     \
+		v_;                                                                          \
+	})
+#define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"r"((u64)(v)) : "memory")
+#define csr_set(csr, v) __asm__ volatile("csrs " #csr ", %0" ::"r"((u64)(v)) : "memory")
+#define csr_clear(csr, v) __asm__ volatile("csrc " #csr ", %0" ::"r"((u64)(v)) : "memory")
+#define SIP_SOFT (1ul << 1)
+#define SIP_TIMER (1ul << 5)
+#define SIP_EXTERNAL (1ul << 9)
+
+extern char _start_va[], _end_va[], _text_start[], _text_end[], _rodata_start[], _rodata_end[],
+	_data_start[];
+
+/* pagetable.c */
+extern pa_t image_pa;
+static inline pa_t image_to_phys(const void *p) { return (pa_t)p - (pa_t)_start_va + image_pa; }
+/* Builds the kernel's table from boot_facts.ram and the image, and makes it this hart's. */
+void pagetable_init(void);
+/* Maps device registers; a place in the vmap GiB, or NULL for pa 0. */
+void *pagetable_map_device(pa_t pa, u64 size);
+/* Where hart i's stack ends; its pages are mapped below. */
+static inline va_t stack_top(unsigned i) { return VMAP_STACKS + (i + 1) * STACK_SLOT; }
+/* Maps `STACK_SIZE` bytes from pa on as hart i's stack. 0 or ENOMEM. */
+int must_check stack_map(unsigned i, pa_t pa);
+
+/* mmu.c */
+void mmu_init(void);
+/* timer.c, console.c, plic.c, power.c: once, on the boot hart, after boot_facts. */
+void timer_init_boot(void);
+void timer_init_hart(void);
+void console_init(void);
+void plic_init(void);
+void plic_init_hart(void);
+/* Hands every external interrupt that waits for this hart to the kernel. */
+void plic_interrupt(void);
+void power_init(void);
+void entropy_init(void);
+
+/* Harts (indices) that are running. */
+u32 online_mask(void);
+/* boot.c, start.S */
+_Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image);
+_Noreturn void arch_secondary(void);
+_Noreturn void start_on_stack(va_t sp, void (*fn)(void));
+extern char secondary_start[], boot_stack[];
+extern u64 kernel_satp;

@@ -1,0 +1,123 @@
+/*
+ * Where a hart is, as a list of return addresses, symbolised by the table that the second link
+ * brings (.ksyms; without it, plain addresses).
+ *
+ * With frame pointers (debug builds) the chain is followed: [fp - 8] is the return address and
+ * [fp - 16] the caller's fp; a leaf function keeps only its caller's fp, at [fp - 8].  Without, the
+ * stack is searched for words that point behind a call in the text: callers are among them, so are
+ * leftovers, and the lines say "?".  A trap taken in the kernel continues on another stack: its
+ * stack pointer is in sscratch.  Nothing is read but the kernel's stacks.  No locks.
+ */
+#include <arch/cpu.h>
+#include <kernel/hart.h>
+#include <kernel/log.h>
+
+#include "arch_priv.h"
+
+#define MAX_LINES 32
+#define MAX_WORDS 1024
+
+extern const u64 ksyms_count __attribute__((weak));
+extern const u64 ksyms_addr[] __attribute__((weak));
+extern const u32 ksyms_name[] __attribute__((weak));
+extern const char ksyms_names[] __attribute__((weak));
+
+static bool in_text(u64 a) { return a >= (u64)_text_start && a < (u64)_text_end; }
+
+/* The end of the stack that holds address a, or 0. */
+static u64 stack_end(u64 a)
+{
+	u64 top = this_hart()->kernel_sp;
+
+	if (a % 8)
+		return 0;
+	if (top && a >= top - STACK_SIZE && a < top)
+		return top;
+	/* the stacks in the image: boot, panic */
+	if (a >= (u64)_data_start && a < (u64)_end_va)
+		return (u64)_end_va;
+	return 0;
+}
+
+static void print_line(u64 pc, const char *mark)
+{
+	u64 low = 0, high = &ksyms_count ? ksyms_count : 0;
+
+	if (!high || pc < ksyms_addr[0]) {
+		klog("  %s%016lx\n", mark, pc);
+		return;
+	}
+	while (high - low > 1) {
+		u64 middle = (low + high) / 2;
+
+		if (ksyms_addr[middle] <= pc)
+			low = middle;
+		else
+			high = middle;
+	}
+	klog("  %s%016lx %s+0x%lx\n", mark, pc, ksyms_names + ksyms_name[low],
+	     pc - ksyms_addr[low]);
+}
+
+#if TERN_DEBUG
+static void follow(u64 fp)
+{
+	for (int i = 0; i < MAX_LINES && stack_end(fp - 16); i++) {
+		const u64 *frame = (const u64 *)fp;
+		u64 ra = frame[-1];
+
+		if (in_text(ra)) {
+			print_line(ra, "");
+			fp = frame[-2];
+		} else {
+			fp = ra; /* a leaf function's frame */
+		}
+	}
+}
+#else
+/* A word that points right behind a call: jal or jalr, 4 bytes, or c.jalr, 2. */
+static bool behind_call(u64 a)
+{
+	u16 half;
+	u32 low;
+
+	if (!in_text(a - 4) || a % 2)
+		return false;
+	half = *(const u16 *)(a - 2);
+	low = *(const u16 *)(a - 4);
+	if ((low & 0x7f) == 0x6f || (low & 0x7f) == 0x67)
+		return true;
+	return (half & 0xf07f) == 0x9002 && (half & 0x0f80);
+}
+
+static void search(u64 sp)
+{
+	u64 end = stack_end(sp);
+	int lines = 0;
+
+	for (u64 a = sp; a < end && a < sp + MAX_WORDS * 8 && lines < MAX_LINES; a += 8) {
+		u64 word = *(const u64 *)a;
+
+		if (behind_call(word)) {
+			print_line(word, "? ");
+			lines++;
+		}
+	}
+}
+#endif
+
+void arch_backtrace(u64 fp, u64 pc)
+{
+	if (pc)
+		print_line(pc, "");
+#if TERN_DEBUG
+	follow(fp ? fp : (u64)__builtin_frame_address(0));
+#else
+	if (!stack_end(fp))
+		fp = (u64)__builtin_frame_address(0);
+	/* On the panic stack after a trap of the kernel: sscratch has the stack it came from. */
+	if (stack_end(fp) == (u64)_end_va && stack_end(csr_read(sscratch)))
+		fp = csr_read(sscratch);
+	search(fp);
+#endif
+}

@@ -1,0 +1,209 @@
+/*
+ * The kernel's own page table: direct map, image, vmap GiB.
+ *
+ * kernel_root is built once by the boot hart.  Root entries: one for each GiB of the direct map that
+ * has RAM (a 1 GiB page, or a table where RAM begins or ends inside), vmap's and the image's; they
+ * never change, and every process's root has the same ones.  Tables come from a small pool in bss,
+ * and once frames exist, those of the vmap GiB from there; none is ever freed.
+ *
+ * No page is both writable and executable, in the direct map neither: text and rodata are read-only
+ * there.  RAM below the image is the firmware's and not mapped.
+ * Lock: vmap_lock for the vmap GiB's entries after start-up.
+ */
+#include <arch/mmu.h>
+#include <arch/sbi.h>
+#include <kernel/boot.h>
+#include <kernel/hart.h>
+#include <kernel/log.h>
+#include <kernel/spinlock.h>
+#include <tern/linux/errno.h>
+
+#include "arch_priv.h"
+
+#define POOL_TABLES 14
+#define PTE_KERNEL (PTE_V | PTE_A | PTE_D | PTE_G)
+
+typedef pte_t table_t[PT_ENTRIES];
+
+static table_t kernel_root __attribute__((aligned(4096), section(".bss.page")));
+static table_t pool[POOL_TABLES] __attribute__((aligned(4096), section(".bss.page")));
+static unsigned pool_used;
+static va_t next_device = VMAP_DEVICES;
+static struct spinlock vmap_lock = SPINLOCK_INIT;
+pa_t image_pa;
+
+/* A table's entries; the pool is not always in the direct map yet. */
+static pte_t *table_at(pfn_t pfn)
+{
+	pa_t pa = pfn << PAGE_SHIFT;
+
+	if (pa >= image_pa && pa < image_pa + MEGA_SIZE)
+		return (pte_t *)(_start_va + (pa - image_pa));
+	return pfn_to_virt(pfn);
+}
+
+/* An empty table: from the pool, then from the frames. 0: none. */
+static pfn_t table_new(void)
+{
+	if (pool_used < POOL_TABLES)
+		return image_to_phys(pool[pool_used++]) >> PAGE_SHIFT;
+	return frames ? frame_alloc(0, FRAME_TABLE, FRAME_ZERO) : 0;
+}
+
+/* The entry of va at a level, with the tables above it; NULL: out of memory. */
+static pte_t *entry_at(va_t va, int level)
+{
+	pte_t *table = kernel_root;
+
+	for (int l = PT_LEVELS - 1; l > level; l--) {
+		pte_t *e = &table[pt_index(va, l)];
+
+		if (!pte_valid(*e)) {
+			pfn_t pfn = table_new();
+
+			if (!pfn)
+				return NULL;
+			mmu_publish();
+			*e = pte_table(pfn);
+		}
+		assert(pte_is_table(*e));
+		table = table_at(pte_pfn(*e));
+	}
+	return &table[pt_index(va, level)];
+}
+
+/* Maps with the largest pages that fit.  0 or ENOMEM. */
+static int map_range(va_t va, pa_t pa, u64 len, pte_t flags)
+{
+	while (len) {
+		int level = PT_LEVELS - 1;
+		pte_t *e;
+
+		while (((va | pa) & (pt_span(level) - 1)) || len < pt_span(level))
+			level--;
+		e = entry_at(va, level);
+		if (!e)
+			return -ENOMEM;
+		*e = (pa >> PAGE_SHIFT << PTE_PFN_SHIFT) | PTE_KERNEL | flags;
+		va += pt_span(level);
+		pa += pt_span(level);
+		len -= pt_span(level);
+	}
+	return 0;
+}
+
+static void must_map(va_t va, pa_t pa, u64 len, pte_t flags)
+{
+	if (map_range(va, pa, len, flags) < 0)
+		panic("kernel page tables: none left for %lx at %lx", pa, va);
+}
+
+static void map_direct(pa_t start, pa_t end, pte_t flags)
+{
+	if (start < end)
+		must_map((va_t)phys_to_virt(start), start, end - start, flags);
+}
+
+/* One range of RAM; the image's 2 MiB are taken out and mapped with the image's rights. */
+static void map_ram(pa_t start, pa_t end)
+{
+	pa_t fixed = image_to_phys(_rodata_end);
+
+	if (image_pa < start || image_pa >= end) {
+		map_direct(start, end, PTE_R | PTE_W);
+		return;
+	}
+	map_direct(start, image_pa, PTE_R | PTE_W);
+	map_direct(image_pa, fixed, PTE_R);
+	map_direct(fixed, end, PTE_R | PTE_W);
+}
+
+static void map_image(const char *start, const char *end, pte_t flags)
+{
+	must_map((va_t)start, image_to_phys(start), (u64)(end - start), flags);
+}
+
+void pagetable_init(void)
+{
+	map_image(_text_start, _text_end, PTE_R | PTE_X);
+	map_image(_rodata_start, _rodata_end, PTE_R);
+	map_image(_data_start, _end_va, PTE_R | PTE_W);
+	for (unsigned i = 0; i < boot_facts.nram; i++)
+		map_ram(boot_facts.ram[i].start, boot_facts.ram[i].end);
+	/* vmap's level-1 table exists from now on, so root entries never change. */
+	if (stack_map(0, image_to_phys(boot_stack)) < 0)
+		panic("no page table for the boot stack");
+	kernel_satp = (8ul << 60) | mmu_kernel_root();
+	csr_write(satp, kernel_satp);
+	mmu_fence_all();
+}
+
+pfn_t mmu_kernel_root(void) { return image_to_phys(kernel_root) >> PAGE_SHIFT; }
+
+void mmu_init_root(pte_t *root)
+{
+	for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
+		root[i] = kernel_root[i];
+}
+
+int stack_map(unsigned i, pa_t pa)
+{
+	return map_range(stack_top(i) - STACK_SIZE, pa, STACK_SIZE, PTE_R | PTE_W);
+}
+
+void *pagetable_map_device(pa_t pa, u64 size)
+{
+	pa_t start = PAGE_DOWN(pa), end = PAGE_UP(pa + size);
+	va_t va;
+
+	if (!pa)
+		return NULL;
+	/* Large windows get large pages: same place within 2 MiB as the physical address. */
+	if (end - start >= MEGA_SIZE)
+		next_device = ((next_device + MEGA_SIZE - 1) & ~(MEGA_SIZE - 1)) +
+			      (start & (MEGA_SIZE - 1));
+	va = next_device;
+	assert(va + (end - start) <= VMAP_START);
+	must_map(va, start, end - start, PTE_R | PTE_W);
+	next_device = va + (end - start);
+	mmu_fence_all();
+	return (void *)(va + (pa - start));
+}
+
+/* Every running hart forgets one kernel page. */
+static void fence_kernel(va_t va)
+{
+	u32 others = online_mask() & ~(1u << hart_index());
+
+	__asm__ volatile("sfence.vma %0, zero" ::"r"(va) : "memory");
+	if (others)
+		sbi_remote_sfence(others, va, PAGE_SIZE);
+}
+
+int mmu_map_kernel(va_t va, pfn_t pfn, unsigned prot)
+{
+	pte_t flags = PTE_R | (prot & PROT_W ? PTE_W : 0) | (prot & PROT_X ? PTE_X : 0);
+	int r;
+
+	assert(va >= VMAP_START && va < VMAP_END);
+	assert((prot & (PROT_W | PROT_X)) != (PROT_W | PROT_X));
+	spin_lock(&vmap_lock);
+	r = map_range(PAGE_DOWN(va), pfn << PAGE_SHIFT, PAGE_SIZE, flags);
+	spin_unlock(&vmap_lock);
+	if (r == 0)
+		fence_kernel(va); /* that it was invalid may be cached */
+	return r;
+}
+
+void mmu_unmap_kernel(va_t va)
+{
+	pte_t *e;
+
+	assert(va >= VMAP_START && va < VMAP_END);
+	spin_lock(&vmap_lock);
+	e = entry_at(va, 0);
+	assert(e && pte_valid(*e));
+	*e = 0;
+	spin_unlock(&vmap_lock);
+	fence_kernel(va);
+}
