@@ -24,10 +24,12 @@ struct region {
 	u64 offset;	       /* of start in the memobj, page-aligned */
 	struct aspace *aspace;
 	struct list in_memobj; /* memobj->lock */
-	/* tree links belong to region.c */
+	/* tree and order: region.c */
 	struct region *left, *right, *parent;
+	struct region *prev, *next; /* by address; next also links what was taken out */
+	u64 max_gap;		    /* the largest hole below a region of this subtree */
 	u32 priority;
-	u32 spare;
+	u32 stamp; /* memobj.stamp of the last shrink that is done with it; memobj->lock */
 };
 #define REGION_SHARED 1
 #define REGION_GROWSDOWN 2
@@ -38,14 +40,21 @@ struct region {
 #define REGION_DONTFORK 64
 #define REGION_WIPEONFORK 128
 #define REGION_LOCKED 256
+#define REGION_COPIED 512 /* of a memobj: may hold private copies of its pages */
 
 /* A long operation, kept in the thread that runs it (thread.work). */
 struct mm_work {
 	u8 kind; /* 0: none; private to mm */
 	bool retried;
+	u8 phase;
+	u32 flags;
 	struct aspace *aspace, *other;
 	va_t start, cursor, end;
+	va_t target; /* remap: where to; fork: how far regions are copied */
+	va_t tail;   /* remap: end of the old place */
 	u64 arg;
+	struct region *place; /* to be put in at the end */
+	struct region *spare;
 	void *regions; /* taken out, to be freed at the end */
 	long result;
 };
@@ -58,7 +67,7 @@ struct aspace {
 	u64 asid_gen; /* generation << 16 | asid; 0: none yet */
 	u32 active;   /* mask of harts that run it now; atomic */
 	u32 ran;      /* mask of harts whose TLB may hold its entries; atomic */
-	struct region *tree;
+	struct region *tree, *head, *tail;
 	struct region *last; /* cache of the last hit */
 	u32 nregions;
 	struct mm_work *busy; /* the long operation under way */
@@ -70,6 +79,7 @@ struct aspace {
 	va_t vdso;
 	/* counters, pages */
 	u64 mapped;   /* all regions */
+	u64 data;     /* private and writable, no stacks */
 	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
 	u64 minflt, majflt;
 	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */

@@ -20,18 +20,21 @@ enum frame_kind {
 struct frame {
 	u32 refs; /* atomic */
 	u8 kind;
-	u8 order; /* of the free block it heads, or of the allocation */
-	u16 flags;
+	u8 order;  /* of the free block it heads, or of the allocation */
+	u16 flags; /* FRAME_IN_BUDDY, FRAME_SYNCED */
 	union {
-		struct list link;	     /* free blocks; slab.c: its lists */
+		struct list link; /* free blocks */
 		struct {
-			void *owner;	     /* table: struct leaf state; slab: its cache */
-			u64 value;
+			void *owner; /* slab: its cache */
+			u64 value;   /* table: entries in use */
 		};
 	};
-	u32 lock; /* a leaf table's lock (spin) */
-	u32 spare;
+	u32 lock;  /* a leaf table's lock (spin) */
+	u32 state; /* of a leaf table: LEAF_* */
 };
+_Static_assert(sizeof(struct frame) == 32, "indexing frames by a shift");
+#define FRAME_IN_BUDDY 1 /* heads a free block of the buddy allocator; its lock */
+#define FRAME_SYNCED 2	 /* instruction fetches see what it holds */
 
 extern struct frame *frames;	      /* frames[pfn - frame_base] */
 extern pfn_t frame_base, frame_limit; /* [base, limit) */
@@ -55,6 +58,8 @@ void frames_adopt(pa_t start, pa_t end);
 pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flags);
 /* Frees an allocation whatever its refs (they must be 0 or 1). */
 void frame_free(pfn_t pfn, unsigned order);
+/* Frees one frame that holds nothing but zeroes: FRAME_ZERO allocations take such first. */
+void frame_free_zeroed(pfn_t pfn);
 void frame_get(pfn_t pfn);
 /* Drops a reference; the last one frees the frame (order 0 only). */
 void frame_put(pfn_t pfn);
@@ -66,3 +71,11 @@ struct frame_stats {
 };
 void frame_stats(struct frame_stats *s);
 void frame_check(void); /* walks everything; asserts */
+
+#ifdef TERN_HOST
+/* Host tests: makes the next allocation of a frame or an object fail when it returns true. */
+extern bool (*mm_fail_hook)(void);
+static inline bool mm_fail_now(void) { return mm_fail_hook && mm_fail_hook(); }
+#else
+static inline bool mm_fail_now(void) { return false; }
+#endif

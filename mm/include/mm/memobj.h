@@ -22,11 +22,16 @@ struct memobj {
 	u64 ident;    /* names it in region lists; constant */
 	u64 resident; /* pages; lock */
 	pa_t phys;    /* MEMOBJ_PHYS: where it begins */
+	void *root;   /* of the radix tree (mm/radix.h); lock */
 	u8 height;    /* of the radix tree; lock */
-	void *root;   /* lock */
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
 	void *pager; /* MEMOBJ_PAGER: its session (later) */
+	/* Shrinking and punching under way: how many, a stamp that regions get once they are done,
+	 * and the lowest pages from which on every entry, or every one but private copies, goes;
+	 * lock. */
+	u32 zapping, stamp;
+	u64 zap_all_from, zap_shared_from;
 };
 
 struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs 1; NULL */
@@ -46,7 +51,10 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n);
 struct aspace;
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
+/* Moves src's frames of a page-aligned range into empty places of dst.  Bytes, EINVAL. */
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n);
+/* Gives the pages of a range back, which reads as zero then; zeroes the parts of its first and last
+ * page.  0, EINVAL (physical). */
 int memobj_punch(struct memobj *m, u64 off, u64 n);
 /* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
  * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */

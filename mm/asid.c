@@ -1,0 +1,144 @@
+/* ASIDs and what runs where.
+ *
+ * aspace->asid_gen is a generation and the number within it.  When the numbers run out a new
+ * generation begins: every hart forgets everything the next time it activates a space, and the
+ * spaces that run just then keep their numbers, which are not given again in that generation.
+ *
+ * Three orders matter, each "I write, then read what you write, and you the other way round":
+ * - a hart says which space it runs (current_space) before it looks at the generation, and a new
+ *   generation is announced before the harts' spaces are looked at;
+ * - a hart says that it may hold entries (aspace->ran) before it can read any, and who changes
+ *   entries changes them before it looks at `ran` (aspace_fence);
+ * - `ran` is set for a new number before the number is seen.
+ * With too few numbers (ASIDs missing) all spaces are 0 and every switch fences.
+ * Lock: asid_lock for giving numbers; the fast path takes none. */
+#include "mm_priv.h"
+
+#define ASIDS_USEFUL 32u
+
+static struct spinlock asid_lock;
+static u64 generation = 1;
+static u32 next_asid = 1, asid_count;
+static bool have_asids;
+static struct aspace *current_space[MAX_HARTS];
+static u64 hart_generation[MAX_HARTS]; /* everything older has been forgotten; own hart */
+static u32 harts;
+static pfn_t kernel_root;
+
+u32 asid_harts(void) { return READ_ONCE(harts) | 1u << hart_index(); }
+
+void asid_init(void)
+{
+	kernel_root = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
+	if (!kernel_root)
+		panic("mm: no memory for the kernel's root table");
+	mmu_init_root(pfn_to_virt(kernel_root));
+	asid_count = MIN(mmu_asid_count(), 65536u);
+	have_asids = asid_count >= ASIDS_USEFUL;
+	generation = next_asid = 1;
+	harts = 0;
+	memset(current_space, 0, sizeof(current_space));
+	memset(hart_generation, 0, sizeof(hart_generation));
+}
+
+/* asid_lock held. */
+static void new_generation(void)
+{
+	__atomic_store_n(&generation, generation + 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
+		struct aspace *as = __atomic_load_n(&current_space[h], __ATOMIC_ACQUIRE);
+
+		if (as && as->asid_gen && as->asid_gen >> 16 == generation - 1)
+			__atomic_store_n(&as->asid_gen, generation << 16 | (as->asid_gen & 0xffff),
+					 __ATOMIC_RELEASE);
+	}
+	next_asid = 1;
+}
+
+/* asid_lock held. */
+static bool is_kept(u32 asid)
+{
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
+		struct aspace *as = __atomic_load_n(&current_space[h], __ATOMIC_ACQUIRE);
+
+		if (as && as->asid_gen == (generation << 16 | asid))
+			return true;
+	}
+	return false;
+}
+
+/* asid_lock held: a number of this generation that no space has. */
+static u32 take_number(void)
+{
+	for (;;) {
+		while (next_asid < asid_count) {
+			u32 asid = next_asid++;
+
+			if (!is_kept(asid))
+				return asid;
+		}
+		new_generation();
+	}
+}
+
+/* This hart's current_space is as already. */
+static void renew(struct aspace *as, unsigned h)
+{
+	u32 asid;
+
+	spin_lock(&asid_lock);
+	if (as->asid_gen >> 16 != generation) {
+		asid = take_number();
+		/* A new generation may have begun, and kept the number as it runs here. */
+		if (as->asid_gen >> 16 != generation) {
+			__atomic_store_n(&as->ran, 1u << h, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&as->asid_gen, generation << 16 | asid, __ATOMIC_RELEASE);
+		}
+	}
+	spin_unlock(&asid_lock);
+}
+
+void aspace_activate(struct aspace *as)
+{
+	unsigned h = hart_index();
+	u32 bit = 1u << h;
+	struct aspace *old = current_space[h];
+
+	if (unlikely(old == as && as))
+		return;
+	if (unlikely(!as)) {
+		mmu_activate(kernel_root, 0);
+		if (!have_asids)
+			mmu_fence_all();
+		__atomic_store_n(&current_space[h], NULL, __ATOMIC_RELEASE);
+		if (old)
+			__atomic_fetch_and(&old->active, ~bit, __ATOMIC_RELEASE);
+		return;
+	}
+	__atomic_fetch_or(&as->active, bit, __ATOMIC_RELAXED);
+	__atomic_store_n(&current_space[h], as, __ATOMIC_RELAXED);
+	if (!(READ_ONCE(as->ran) & bit))
+		__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (likely(have_asids)) {
+		if (unlikely(READ_ONCE(as->asid_gen) >> 16 != READ_ONCE(generation))) {
+			renew(as, h);
+			__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+			__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		}
+		mmu_activate(as->root_pfn, (u16)as->asid_gen);
+		if (unlikely(hart_generation[h] != as->asid_gen >> 16)) {
+			hart_generation[h] = as->asid_gen >> 16;
+			__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
+			mmu_fence_all();
+		}
+	} else {
+		__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
+		mmu_activate(as->root_pfn, 0);
+		mmu_fence_all();
+	}
+	if (old)
+		__atomic_fetch_and(&old->active, ~bit, __ATOMIC_RELEASE);
+}

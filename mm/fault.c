@@ -1,0 +1,284 @@
+/* Page faults.
+ *
+ * The cases, by what the leaf entry holds:
+ *   nothing, anonymous      a read maps the page of zeroes, a write a zeroed frame
+ *   nothing, of an object   its page, read-only if private; a private write gets a copy at once;
+ *                           a read maps around what the object has in store
+ *   enough for the access   a spurious fault: another hart's change, or a cached invalid entry: fence
+ *   a private page, write   ours alone (PTE_ANON and one reference): W is given in place; else copied
+ *   a shared page, write    W is given
+ *   a page without rights   the region's rights are given (W not: that is the case above)
+ * A private page with more than one reference never changes; whoever wants to change it copies it.
+ * Lock: the space's; the object's below it. */
+#include "mm_priv.h"
+
+#define AROUND 16u
+
+pfn_t zero_pfn;
+
+/* Below a stack that may grow: grows it down to va.  NULL: it may not. */
+static struct region *grow_stack(struct aspace *as, va_t va)
+{
+	struct region *r = region_next(as, va);
+	u64 limit;
+
+	if (!r || !(r->flags & REGION_GROWSDOWN) || va < USER_MIN || r->memobj)
+		return NULL;
+	if (r->end - va > as->limit_stack)
+		return NULL;
+	if (r->prev && r->prev->end > va)
+		return NULL;
+	if (r->prev && !(r->prev->flags & REGION_GROWSDOWN) && va - r->prev->end < STACK_GAP)
+		return NULL;
+	limit = as->limit_as >> PAGE_SHIFT;
+	if (as->mapped + ((r->start - va) >> PAGE_SHIFT) > limit)
+		return NULL;
+	work_help(as, va); /* its range may still have entries that are on their way out */
+	region_set_bounds(as, r, va, r->end);
+	return r;
+}
+
+/* A frame that is to be executed: instruction fetches must see what was stored. */
+static void sync_frame(pfn_t pfn)
+{
+	struct frame *f;
+
+	if (!frame_is_ram(pfn))
+		return;
+	f = frame_of(pfn);
+	if (likely(f->flags & FRAME_SYNCED))
+		return;
+	f->flags |= FRAME_SYNCED;
+	mmu_sync_icache(asid_harts());
+}
+
+/* Replaces a private page's entry. The old frame's reference is put (0: it had none). */
+static void replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
+{
+	pte_t old = *slot;
+
+	if (aspace_is_elsewhere(as) && pte_valid(old)) {
+		/* No hart may write the new page while another still reads the old one. */
+		WRITE_ONCE(*slot, 0);
+		aspace_fence(as, va, va + PAGE_SIZE, false);
+	}
+	mmu_publish();
+	WRITE_ONCE(*slot, new);
+	aspace_fence_new(as, va, false);
+	if (old & PTE_SPECIAL) {
+		as->resident++;
+		as->resident_anon++;
+		return;
+	}
+	as->resident_anon += !(old & PTE_ANON);
+	frame_put(pte_pfn(old));
+}
+
+static enum fault_result write_private(struct aspace *as, struct region *r, pte_t *slot, va_t va)
+{
+	pte_t e = *slot;
+	pfn_t pfn;
+
+	if ((e & (PTE_ANON | PTE_SPECIAL)) == PTE_ANON && frame_refs(pte_pfn(e)) == 1) {
+		if (r->prot & PROT_EXEC)
+			sync_frame(pte_pfn(e));
+		WRITE_ONCE(*slot, pte_make(pte_pfn(e), r->prot, PTE_ANON));
+		aspace_fence_new(as, va, false);
+		return FAULT_OK;
+	}
+	if (e & PTE_SPECIAL) {
+		if (!(e & PTE_ANON))
+			return FAULT_ACCERR; /* device memory is never copied */
+		pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
+		if (!pfn)
+			return FAULT_NOMEM;
+		__atomic_fetch_add(&mm_counters.zero_fills, 1, __ATOMIC_RELAXED);
+	} else {
+		pfn = frame_alloc(0, FRAME_USER, 0);
+		if (!pfn)
+			return FAULT_NOMEM;
+		page_copy(pfn_to_virt(pfn), pfn_to_virt(pte_pfn(e)));
+		__atomic_fetch_add(&mm_counters.cow_copies, 1, __ATOMIC_RELAXED);
+	}
+	if (r->memobj)
+		r->flags |= REGION_COPIED;
+	if (r->prot & PROT_EXEC)
+		sync_frame(pfn);
+	replace(as, slot, va, pte_make(pfn, r->prot, PTE_ANON));
+	return FAULT_OK;
+}
+
+/* There is an entry. */
+static enum fault_result fault_present(struct aspace *as, struct region *r, pte_t *slot, va_t va,
+				       enum fault_access access)
+{
+	pte_t e = *slot, need = (pte_t)access << 1, new; /* FAULT_* are in the order of PTE_R, W, X */
+	unsigned prot = r->prot;
+
+	if (pte_valid(e) && (e & need)) {
+		if (READ_ONCE(as->ran) & 1u << hart_index())
+			mmu_fence_asid((u16)as->asid_gen); /* a cached table entry may be the reason */
+		return FAULT_OK;
+	}
+	if (access == FAULT_WRITE && !(r->flags & REGION_SHARED))
+		return write_private(as, r, slot, va);
+	if (!(r->flags & REGION_SHARED) && (prot & PROT_WRITE) && !(e & PTE_W))
+		prot = (prot & ~(unsigned)PROT_WRITE) | PROT_READ;
+	if (prot & PROT_EXEC)
+		sync_frame(pte_pfn(e));
+	new = pte_make(pte_pfn(e), prot, pte_soft(e));
+	assert((new & need) && (new & e & PTE_RIGHTS) == (e & PTE_RIGHTS));
+	WRITE_ONCE(*slot, new);
+	aspace_fence_new(as, va, false);
+	return FAULT_OK;
+}
+
+/* Maps what the object has in store around va, as far as the table and the region go. Its lock
+ * held. */
+static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va, unsigned prot)
+{
+	struct memobj *m = r->memobj;
+	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = lo + AROUND * PAGE_SIZE;
+	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index;
+	pte_t *p;
+	pfn_t pfn;
+
+	lo = MAX(lo, r->start);
+	hi = MIN(hi, r->end);
+	p = slot - ((va - lo) >> PAGE_SHIFT);
+	index = (r->offset + (lo - r->start)) >> PAGE_SHIFT;
+	for (; lo < hi && index < pages; lo += PAGE_SIZE, p++, index++) {
+		if (*p)
+			continue;
+		pfn = memobj_page_locked(m, index, false);
+		if (!pfn || ((prot & PROT_EXEC) && !(frame_of(pfn)->flags & FRAME_SYNCED)))
+			continue;
+		frame_get(pfn);
+		pt_fill(as, p, pte_make(pfn, prot, 0));
+	}
+}
+
+/* No entry yet, in an object's region. */
+static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t *slot, va_t va,
+				      enum fault_access access)
+{
+	struct memobj *m = r->memobj;
+	u64 index = (r->offset + (va - r->start)) >> PAGE_SHIFT;
+	bool shared = r->flags & REGION_SHARED, copy = !shared && access == FAULT_WRITE;
+	unsigned prot = r->prot;
+	pfn_t pfn = 0, own = 0;
+
+	if (copy) {
+		own = frame_alloc(0, FRAME_USER, 0);
+		if (!own)
+			return FAULT_NOMEM;
+	}
+	spin_lock(&m->lock);
+	if (index >= PAGE_UP(m->size) >> PAGE_SHIFT) {
+		spin_unlock(&m->lock);
+		if (own)
+			frame_put(own);
+		return FAULT_BUS;
+	}
+	pfn = memobj_page_locked(m, index, !copy);
+	if (copy) {
+		if (pfn && m->kind != MEMOBJ_PHYS)
+			page_copy(pfn_to_virt(own), pfn_to_virt(pfn));
+		else
+			page_zero(pfn_to_virt(own));
+		spin_unlock(&m->lock);
+		__atomic_fetch_add(&mm_counters.cow_copies, 1, __ATOMIC_RELAXED);
+		r->flags |= REGION_COPIED;
+		if (prot & PROT_EXEC)
+			sync_frame(own);
+		pt_fill(as, slot, pte_make(own, prot, PTE_ANON));
+		return FAULT_OK;
+	}
+	if (!pfn) {
+		spin_unlock(&m->lock);
+		return FAULT_NOMEM;
+	}
+	if (!shared && (prot & PROT_WRITE))
+		prot = (prot & ~(unsigned)PROT_WRITE) | PROT_READ;
+	if (m->kind == MEMOBJ_PHYS) {
+		pt_fill(as, slot, pte_make(pfn, prot, PTE_SPECIAL));
+		spin_unlock(&m->lock);
+		return FAULT_OK;
+	}
+	if (prot & PROT_EXEC)
+		sync_frame(pfn);
+	frame_get(pfn);
+	pt_fill(as, slot, pte_make(pfn, prot, 0));
+	if (access != FAULT_WRITE)
+		map_around(as, r, slot, va, prot);
+	spin_unlock(&m->lock);
+	return FAULT_OK;
+}
+
+enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access)
+{
+	struct region *r;
+	enum fault_result res = FAULT_OK;
+	unsigned rights;
+	bool upper = false;
+	pte_t *slot;
+	pfn_t pfn;
+
+	va = PAGE_DOWN(va);
+	if (unlikely(va >= USER_MAX))
+		return FAULT_MAPERR;
+	if (unlikely(as->busy != NULL))
+		work_help(as, va);
+	r = region_find(as, va);
+	if (unlikely(!r)) {
+		r = grow_stack(as, va);
+		if (!r)
+			return FAULT_MAPERR;
+	}
+	rights = r->prot;
+	if (rights & PROT_WRITE)
+		rights |= PROT_READ;
+	if (unlikely(!(rights & access)))
+		return FAULT_ACCERR;
+	as->minflt++;
+	__atomic_fetch_add(&mm_counters.faults, 1, __ATOMIC_RELAXED);
+	slot = pt_make(as, va, &upper);
+	if (unlikely(!slot))
+		return FAULT_NOMEM;
+	if (*slot)
+		return fault_present(as, r, slot, va, access);
+	if (r->memobj) {
+		res = fault_object(as, r, slot, va, access);
+	} else if (access == FAULT_WRITE) {
+		pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
+		if (likely(pfn)) {
+			__atomic_fetch_add(&mm_counters.zero_fills, 1, __ATOMIC_RELAXED);
+			if (rights & PROT_EXEC)
+				sync_frame(pfn);
+			pt_fill(as, slot, pte_make(pfn, rights, PTE_ANON));
+		} else {
+			res = FAULT_NOMEM;
+		}
+	} else {
+		pt_fill(as, slot,
+			pte_make(zero_pfn, rights & ~(unsigned)PROT_WRITE, PTE_ANON | PTE_SPECIAL));
+	}
+	if (likely(res == FAULT_OK)) {
+		aspace_fence_new(as, va, upper);
+		if (as->resident > as->peak_resident)
+			as->peak_resident = as->resident;
+	} else if (upper) {
+		pt_trim(as, va);
+	}
+	return res;
+}
+
+enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access)
+{
+	enum fault_result res;
+
+	spin_lock(&as->lock);
+	res = fault_locked(as, va, access);
+	spin_unlock(&as->lock);
+	return res;
+}

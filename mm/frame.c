@@ -1,0 +1,384 @@
+/* Frames of physical memory: a buddy allocator of orders 0 to 10 over one array of struct frame,
+ * and in front of it, for each hart, a small stack of single frames and one of zeroed frames
+ * (page tables are all zero when they are given back).
+ *
+ * Invariants: a free block is aligned to its size; its head alone has FRAME_IN_BUDDY and hangs in
+ * the list of its order; two free buddies of one order never exist side by side.  A frame in a
+ * hart's stack has kind FRAME_FREE and no flag, so that it never merges.
+ * Locks: each stack its own (taken by other harts only when memory is out), then buddy_lock. */
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <kernel/log.h>
+#include <kernel/spinlock.h>
+#include <kernel/string.h>
+#include <mm/frame.h>
+
+#define STACK_MAX 32
+#define STACK_REFILL 16
+#define ZEROED_MAX 16
+
+struct hart_frames {
+	struct spinlock lock;
+	u32 n, nzeroed;
+	u32 pfn[STACK_MAX], zeroed[ZEROED_MAX];
+	s64 used[FRAME_USER + 1]; /* allocated less freed here, by kind; written by its hart */
+} __attribute__((aligned(64)));
+
+struct frame *frames;
+pfn_t frame_base, frame_limit;
+
+static struct spinlock buddy_lock;
+static struct list free_list[FRAME_ORDERS];
+static u64 free_blocks[FRAME_ORDERS];
+static u64 buddy_free; /* frames */
+static u64 total_frames;
+static struct hart_frames stacks[MAX_HARTS];
+
+#ifdef TERN_HOST
+bool (*mm_fail_hook)(void);
+#endif
+
+/* buddy_lock held, except at start-up. */
+static void buddy_put(pfn_t pfn, unsigned order)
+{
+	struct frame *f;
+
+	assert(!(pfn & ((1ul << order) - 1)));
+	buddy_free += 1ul << order;
+	for (; order < FRAME_ORDERS - 1; order++) {
+		pfn_t other = pfn ^ (1ul << order);
+
+		if (!frame_is_ram(other))
+			break;
+		f = frame_of(other);
+		if (!(f->flags & FRAME_IN_BUDDY) || f->order != order)
+			break;
+		list_del(&f->link);
+		f->flags = 0;
+		free_blocks[order]--;
+		pfn &= ~(1ul << order);
+	}
+	f = frame_of(pfn);
+	f->flags = FRAME_IN_BUDDY;
+	f->order = (u8)order;
+	list_add_head(&free_list[order], &f->link);
+	free_blocks[order]++;
+}
+
+/* buddy_lock held. */
+static pfn_t buddy_take(unsigned order)
+{
+	unsigned o = order;
+	struct frame *f;
+	pfn_t pfn;
+
+	while (o < FRAME_ORDERS && list_empty(&free_list[o]))
+		o++;
+	if (o == FRAME_ORDERS)
+		return 0;
+	f = list_entry(free_list[o].next, struct frame, link);
+	list_del(&f->link);
+	f->flags = 0;
+	free_blocks[o]--;
+	pfn = frame_pfn(f);
+	while (o > order) {
+		o--;
+		f = frame_of(pfn + (1ul << o));
+		f->flags = FRAME_IN_BUDDY;
+		f->order = (u8)o;
+		list_add_head(&free_list[o], &f->link);
+		free_blocks[o]++;
+	}
+	buddy_free -= 1ul << order;
+	return pfn;
+}
+
+/* The stack's lock held. */
+static void stack_refill(struct hart_frames *s)
+{
+	spin_lock(&buddy_lock);
+	while (s->n < STACK_REFILL) {
+		pfn_t pfn = buddy_take(0);
+
+		if (!pfn)
+			break;
+		s->pfn[s->n++] = (u32)pfn;
+	}
+	spin_unlock(&buddy_lock);
+}
+
+/* Gives all but `keep` frames of a stack back to the buddies.  The stack's lock held. */
+static void stack_drain(struct hart_frames *s, unsigned keep)
+{
+	spin_lock(&buddy_lock);
+	while (s->n > keep)
+		buddy_put(s->pfn[--s->n], 0);
+	spin_unlock(&buddy_lock);
+}
+
+/* Memory is out, or a large block is: collects what the harts keep. */
+static void drain_all(void)
+{
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
+		struct hart_frames *s = &stacks[h];
+
+		spin_lock(&s->lock);
+		spin_lock(&buddy_lock);
+		while (s->nzeroed)
+			buddy_put(s->zeroed[--s->nzeroed], 0);
+		spin_unlock(&buddy_lock);
+		stack_drain(s, 0);
+		spin_unlock(&s->lock);
+	}
+}
+
+static pfn_t take_block(unsigned order)
+{
+	pfn_t pfn;
+
+	spin_lock(&buddy_lock);
+	pfn = buddy_take(order);
+	spin_unlock(&buddy_lock);
+	if (unlikely(!pfn)) {
+		drain_all();
+		spin_lock(&buddy_lock);
+		pfn = buddy_take(order);
+		spin_unlock(&buddy_lock);
+	}
+	return pfn;
+}
+
+pfn_t frame_alloc(unsigned order, enum frame_kind kind, unsigned flags)
+{
+	struct hart_frames *s = &stacks[hart_index()];
+	pfn_t pfn = 0;
+	struct frame *f;
+
+	if (mm_fail_now())
+		return 0;
+	if (likely(order == 0)) {
+		spin_lock(&s->lock);
+		if ((flags & FRAME_ZERO) && s->nzeroed) {
+			pfn = s->zeroed[--s->nzeroed];
+			flags = 0;
+		} else {
+			if (unlikely(!s->n))
+				stack_refill(s);
+			if (likely(s->n))
+				pfn = s->pfn[--s->n];
+		}
+		spin_unlock(&s->lock);
+	}
+	if (unlikely(!pfn)) {
+		assert(order < FRAME_ORDERS);
+		pfn = take_block(order);
+		if (!pfn)
+			return 0;
+	}
+	f = frame_of(pfn);
+	assert(f->kind == FRAME_FREE && f->refs == 0);
+	f->refs = 1;
+	f->kind = (u8)kind;
+	f->order = (u8)order;
+	f->flags = 0;
+	f->owner = NULL;
+	f->value = 0;
+	s->used[kind] += 1l << order;
+	if (flags & FRAME_ZERO)
+		for (unsigned i = 0; i < 1u << order; i++)
+			page_zero(pfn_to_virt(pfn + i));
+	return pfn;
+}
+
+void frame_free(pfn_t pfn, unsigned order)
+{
+	struct hart_frames *s = &stacks[hart_index()];
+	struct frame *f = frame_of(pfn);
+
+	assert(frame_is_ram(pfn) && f->kind != FRAME_FREE && f->kind != FRAME_RESERVED);
+	assert(f->refs <= 1 && f->order == order);
+	s->used[f->kind] -= 1l << order;
+	f->refs = 0;
+	f->kind = FRAME_FREE;
+	f->flags = 0;
+	if (likely(order == 0)) {
+		spin_lock(&s->lock);
+		if (unlikely(s->n == STACK_MAX))
+			stack_drain(s, STACK_MAX - STACK_REFILL);
+		s->pfn[s->n++] = (u32)pfn;
+		spin_unlock(&s->lock);
+		return;
+	}
+	spin_lock(&buddy_lock);
+	buddy_put(pfn, order);
+	spin_unlock(&buddy_lock);
+}
+
+void frame_free_zeroed(pfn_t pfn)
+{
+	struct hart_frames *s = &stacks[hart_index()];
+	struct frame *f = frame_of(pfn);
+
+	if (s->nzeroed == ZEROED_MAX) {
+		frame_free(pfn, 0);
+		return;
+	}
+	assert(f->refs <= 1 && f->order == 0 && f->kind != FRAME_FREE);
+	s->used[f->kind]--;
+	f->refs = 0;
+	f->kind = FRAME_FREE;
+	f->flags = 0;
+	spin_lock(&s->lock);
+	s->zeroed[s->nzeroed++] = (u32)pfn;
+	spin_unlock(&s->lock);
+}
+
+void frame_get(pfn_t pfn)
+{
+	assert(frame_of(pfn)->refs);
+	__atomic_fetch_add(&frame_of(pfn)->refs, 1, __ATOMIC_RELAXED);
+}
+
+void frame_put(pfn_t pfn)
+{
+	struct frame *f = frame_of(pfn);
+
+	assert(f->refs);
+	/* Who holds the only reference is alone: nobody can take another. */
+	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 ||
+	    __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		frame_free(pfn, 0);
+}
+
+/* ---- start-up ---- */
+
+/* The lowest address at or after `at` where n bytes of the range meet nothing reserved; 0: none. */
+static pa_t find_room(const struct phys_range *ram, const struct phys_range *res, unsigned nres,
+		      u64 n)
+{
+	pa_t at = PAGE_UP(ram->start);
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (unsigned i = 0; i < nres; i++)
+			if (at < res[i].end && res[i].start < at + n) {
+				at = PAGE_UP(res[i].end);
+				moved = true;
+			}
+	}
+	return at + n <= ram->end ? at : 0;
+}
+
+static bool overlaps(pa_t start, pa_t end, const struct phys_range *res, unsigned nres)
+{
+	for (unsigned i = 0; i < nres; i++)
+		if (start < res[i].end && res[i].start < end)
+			return true;
+	return false;
+}
+
+void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_range *reserved,
+		 unsigned nreserved)
+{
+	struct phys_range self = { 0, 0 };
+	u64 bytes;
+
+	assert(nram > 0);
+	memset(stacks, 0, sizeof(stacks));
+	memset(free_blocks, 0, sizeof(free_blocks));
+	buddy_free = total_frames = 0;
+	for (unsigned o = 0; o < FRAME_ORDERS; o++)
+		list_init(&free_list[o]);
+	frame_base = ~0ul;
+	frame_limit = 0;
+	for (unsigned i = 0; i < nram; i++) {
+		frame_base = MIN(frame_base, PAGE_UP(ram[i].start) >> PAGE_SHIFT);
+		frame_limit = MAX(frame_limit, ram[i].end >> PAGE_SHIFT);
+	}
+	bytes = PAGE_UP((frame_limit - frame_base) * sizeof(struct frame));
+	for (unsigned i = 0; i < nram && !self.start; i++)
+		self.start = find_room(&ram[i], reserved, nreserved, bytes);
+	if (!self.start)
+		panic("frames: no room for %lu bytes of descriptions", (unsigned long)bytes);
+	self.end = self.start + bytes;
+	frames = phys_to_virt(self.start);
+	memset(frames, 0, bytes); /* FRAME_RESERVED */
+	for (unsigned i = 0; i < nram; i++)
+		for (pa_t pa = PAGE_UP(ram[i].start); pa + PAGE_SIZE <= ram[i].end; pa += PAGE_SIZE) {
+			total_frames++;
+			if (overlaps(pa, pa + PAGE_SIZE, reserved, nreserved) ||
+			    overlaps(pa, pa + PAGE_SIZE, &self, 1))
+				continue;
+			frame_of(pa >> PAGE_SHIFT)->kind = FRAME_FREE;
+			buddy_put(pa >> PAGE_SHIFT, 0);
+		}
+}
+
+void frames_adopt(pa_t start, pa_t end)
+{
+	for (pfn_t pfn = start >> PAGE_SHIFT; pfn < end >> PAGE_SHIFT; pfn++) {
+		struct frame *f = frame_of(pfn);
+
+		assert(frame_is_ram(pfn) && f->kind == FRAME_RESERVED);
+		f->kind = FRAME_USER;
+		f->refs = 1;
+		f->order = 0;
+		stacks[hart_index()].used[FRAME_USER]++;
+	}
+}
+
+/* ---- looking ---- */
+
+void frame_stats(struct frame_stats *v)
+{
+	u64 used[FRAME_USER + 1] = { 0 };
+
+	v->total = total_frames;
+	v->free = READ_ONCE(buddy_free);
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
+		v->free += READ_ONCE(stacks[h].n) + READ_ONCE(stacks[h].nzeroed);
+		for (unsigned k = 0; k <= FRAME_USER; k++)
+			used[k] += (u64)READ_ONCE(stacks[h].used[k]);
+	}
+	v->kernel = used[FRAME_KERNEL];
+	v->slab = used[FRAME_SLAB];
+	v->table = used[FRAME_TABLE];
+	v->user = used[FRAME_USER];
+	for (unsigned o = 0; o < FRAME_ORDERS; o++)
+		v->free_blocks[o] = READ_ONCE(free_blocks[o]);
+}
+
+void frame_check(void)
+{
+	struct frame_stats s;
+	u64 seen[FRAME_USER + 1] = { 0 }, blocks[FRAME_ORDERS] = { 0 };
+
+	frame_stats(&s);
+	for (pfn_t pfn = frame_base; pfn < frame_limit;) {
+		struct frame *f = frame_of(pfn);
+		u64 n = 1;
+
+		assert(f->kind <= FRAME_USER);
+		if (f->flags & FRAME_IN_BUDDY) {
+			n = 1ul << f->order;
+			assert(f->kind == FRAME_FREE && !(pfn & (n - 1)));
+			blocks[f->order]++;
+			for (pfn_t p = pfn + 1; p < pfn + n; p++)
+				assert(frame_of(p)->kind == FRAME_FREE && !frame_of(p)->flags);
+			if (f->order < FRAME_ORDERS - 1 && frame_is_ram(pfn ^ n))
+				assert(!(frame_of(pfn ^ n)->flags & FRAME_IN_BUDDY) ||
+				       frame_of(pfn ^ n)->order != f->order);
+		} else if (f->kind != FRAME_FREE && f->kind != FRAME_RESERVED) {
+			n = 1ul << f->order;
+		}
+		assert((f->kind == FRAME_FREE || f->kind == FRAME_RESERVED) == !f->refs);
+		seen[f->kind] += n;
+		pfn += n;
+	}
+	assert(seen[FRAME_FREE] == s.free && seen[FRAME_USER] == s.user);
+	assert(seen[FRAME_KERNEL] == s.kernel && seen[FRAME_SLAB] == s.slab);
+	assert(seen[FRAME_TABLE] == s.table);
+	for (unsigned o = 0; o < FRAME_ORDERS; o++)
+		assert(blocks[o] == s.free_blocks[o]);
+}

@@ -1,0 +1,166 @@
+/* Looking at spaces for /proc: regions with their pages counted, the walk of an address, pagemap.
+ * Nothing here changes anything; the space's lock is held for one region or one call. */
+#include "mm_priv.h"
+
+#include <tern/abi.h>
+
+/* A region's pages, by walking. Lock held. */
+static void count_pages(const struct aspace *as, const struct region *r, struct tern_region_info *v)
+{
+	va_t va = r->start;
+
+	while (va < r->end) {
+		pte_t *slot = pt_find(as, va), e;
+
+		if (!slot) {
+			va = (va | (pt_span(1) - 1)) + 1;
+			continue;
+		}
+		e = *slot;
+		va += PAGE_SIZE;
+		if (!e || (e & PTE_SPECIAL))
+			continue;
+		v->resident++;
+		if (frame_refs(pte_pfn(e)) > 1)
+			v->shared++;
+		else if (e & (PTE_ANON | PTE_W))
+			v->priv_dirty++;
+		else
+			v->priv_clean++;
+	}
+}
+
+static u32 flags_out(unsigned f)
+{
+	return (f & REGION_SHARED ? TERN_REGION_SHARED : 0) | (f & REGION_STACK ? TERN_REGION_STACK : 0) |
+	       (f & REGION_HEAP ? TERN_REGION_HEAP : 0) | (f & REGION_VDSO ? TERN_REGION_VDSO : 0) |
+	       (f & REGION_GROWSDOWN ? TERN_REGION_GROWSDOWN : 0);
+}
+
+unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max) {
+		struct region *r;
+
+		spin_lock(&as->lock);
+		r = region_next(as, from);
+		if (!r) {
+			spin_unlock(&as->lock);
+			break;
+		}
+		memset(&v[n], 0, sizeof(v[n]));
+		v[n].start = r->start;
+		v[n].end = r->end;
+		v[n].offset = r->memobj ? r->offset : 0;
+		v[n].ident = r->memobj ? r->memobj->ident : 0;
+		v[n].prot = r->prot;
+		v[n].max_prot = r->max_prot;
+		v[n].flags = flags_out(r->flags);
+		count_pages(as, r, &v[n]);
+		from = r->end;
+		spin_unlock(&as->lock);
+		n++;
+	}
+	return n;
+}
+
+void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
+{
+	pfn_t table = as->root_pfn;
+	pte_t e = 0;
+
+	memset(w, 0, sizeof(*w));
+	w->va = va;
+	if (va >= USER_MAX)
+		return;
+	spin_lock(&as->lock);
+	for (int level = PT_LEVELS - 1; level >= 0; level--) {
+		unsigned i = (unsigned)(PT_LEVELS - 1 - level);
+
+		e = ((pte_t *)pfn_to_virt(table))[pt_index(va, level)];
+		w->level[i].table = table << PAGE_SHIFT;
+		w->level[i].index = pt_index(va, level);
+		w->level[i].entry = e;
+		if (!pte_valid(e))
+			break;
+		w->levels++;
+		table = pte_pfn(e);
+	}
+	if (w->levels == PT_LEVELS) {
+		w->pa = (pte_pfn(e) << PAGE_SHIFT) | (va & PAGE_MASK);
+		w->effective = (e >> 1) & 7;
+		if (frame_is_ram(pte_pfn(e)))
+			w->refs = frame_refs(pte_pfn(e));
+	}
+	spin_unlock(&as->lock);
+}
+
+#define PAGEMAP_PRESENT (1ul << 63)
+#define PAGEMAP_FILE (1ul << 61)
+#define PAGEMAP_EXCLUSIVE (1ul << 56)
+#define PAGEMAP_PFN ((1ul << 55) - 1)
+
+void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
+{
+	spin_lock(&as->lock);
+	for (unsigned i = 0; i < count; i++, va += PAGE_SIZE) {
+		pte_t *slot = va < USER_MAX ? pt_find(as, va) : NULL, e = slot ? *slot : 0;
+
+		v[i] = 0;
+		if (!e)
+			continue;
+		v[i] = PAGEMAP_PRESENT | (pte_pfn(e) & PAGEMAP_PFN);
+		if (!(e & PTE_ANON))
+			v[i] |= PAGEMAP_FILE;
+		if (!(e & PTE_SPECIAL) && frame_refs(pte_pfn(e)) == 1)
+			v[i] |= PAGEMAP_EXCLUSIVE;
+	}
+	spin_unlock(&as->lock);
+}
+
+static void check_region(const struct aspace *as, struct region *r)
+{
+	u64 gap;
+
+	assert(r->aspace == as && r->start < r->end);
+	assert(!((r->start | r->end) & PAGE_MASK) && r->start >= USER_MIN && r->end <= USER_MAX);
+	assert(!(r->prot & ~r->max_prot) || (r->flags & REGION_VDSO));
+	assert(!r->left || (r->left->parent == r && r->left->start < r->start));
+	assert(!r->right || (r->right->parent == r && r->right->start > r->start));
+	assert(!r->parent || r->parent->priority >= r->priority);
+	gap = r->prev ? r->start - r->prev->end : r->start - USER_MIN;
+	if (r->flags & REGION_GROWSDOWN)
+		gap = gap > STACK_GAP ? gap - STACK_GAP : 0;
+	if (r->left)
+		gap = MAX(gap, r->left->max_gap);
+	if (r->right)
+		gap = MAX(gap, r->right->max_gap);
+	assert(gap == r->max_gap);
+	assert(!!r->memobj == !list_empty(&r->in_memobj));
+}
+
+void aspace_check(struct aspace *as)
+{
+	struct region *prev = NULL;
+	u64 mapped = 0, data = 0;
+	u32 n = 0;
+
+	spin_lock(&as->lock);
+	for (struct region *r = as->head; r; prev = r, r = r->next) {
+		u64 pages = (r->end - r->start) >> PAGE_SHIFT;
+
+		assert(r->prev == prev && (!prev || prev->end <= r->start));
+		check_region(as, r);
+		assert(region_next(as, r->start) == r);
+		mapped += pages;
+		if ((r->prot & PROT_WRITE) && !(r->flags & (REGION_SHARED | REGION_GROWSDOWN)))
+			data += pages;
+		n++;
+	}
+	assert(as->tail == prev && n == as->nregions);
+	assert(mapped == as->mapped && data == as->data);
+	pt_check(as);
+	spin_unlock(&as->lock);
+}

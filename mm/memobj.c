@@ -1,0 +1,421 @@
+/* Memory objects: pages by offset.
+ *
+ * A slot of the radix tree holds one reference of its frame, each page-table entry another one; so
+ * an object can drop its pages at once when it shrinks, and a frame lives on until the last entry
+ * that maps it has gone and been fenced.  Order when it shrinks: first the size (later faults see
+ * it), then the slots, then the entries of every region that maps the object.
+ *
+ * Locks: the object's own; below that of a space.  Unmapping needs the spaces' locks and so goes
+ * region by region: each region done gets the object's stamp, and whatever is mapped meanwhile
+ * has an older one and is done as well.  While several shrink at once each does the others' work. */
+#include "mm_priv.h"
+
+#define MEMOBJ_SIZE_MAX (1ul << 62)
+
+static struct slab_cache memobj_cache;
+
+static struct radix *tree_of(struct memobj *m, struct radix *t)
+{
+	t->root = m->root;
+	t->height = m->height;
+	return t;
+}
+static void tree_back(struct memobj *m, const struct radix *t)
+{
+	m->root = t->root;
+	m->height = t->height;
+}
+static u64 pages_of(u64 size) { return PAGE_UP(size) >> PAGE_SHIFT; }
+
+void memobj_init(void)
+{
+	slab_cache_init(&memobj_cache, "memobj", sizeof(struct memobj));
+	radix_init();
+}
+
+u64 object_count_memobjs(void) { return slab_in_use(&memobj_cache); }
+
+static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
+{
+	struct memobj *m;
+
+	if (size > MEMOBJ_SIZE_MAX)
+		return NULL;
+	m = slab_alloc(&memobj_cache);
+	if (!m)
+		return NULL;
+	m->refs = 1;
+	m->kind = (u8)kind;
+	m->size = size;
+	m->ident = ident;
+	m->zap_all_from = m->zap_shared_from = ~0ul;
+	list_init(&m->regions);
+	return m;
+}
+
+struct memobj *memobj_create(u64 size, u64 ident) { return create(MEMOBJ_ANON, size, ident); }
+
+struct memobj *memobj_create_phys(pa_t start, u64 size)
+{
+	struct memobj *m = create(MEMOBJ_PHYS, size, 0);
+
+	if (m)
+		m->phys = start;
+	return m;
+}
+
+struct memobj *memobj_create_frames(pa_t start, u64 size)
+{
+	struct memobj *m = create(MEMOBJ_ANON, size, 0);
+	struct radix t;
+	int err = 0;
+
+	if (!m)
+		return NULL;
+	tree_of(m, &t);
+	for (u64 i = 0; i < pages_of(size) && !err; i++) {
+		assert(frame_of((start >> PAGE_SHIFT) + i)->kind == FRAME_USER);
+		err = radix_set(&t, i, (start >> PAGE_SHIFT) + i);
+		if (!err)
+			m->resident++;
+	}
+	tree_back(m, &t);
+	if (err) { /* the frames stay the caller's */
+		for (u64 i = 0; i < m->resident; i++)
+			radix_clear(&t, i);
+		slab_free(&memobj_cache, m);
+		return NULL;
+	}
+	return m;
+}
+
+void memobj_get(struct memobj *m)
+{
+	assert(m->refs);
+	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Takes the pages [from, to) out. Lock held, or the last reference. */
+static void drop_pages(struct memobj *m, u64 from, u64 to)
+{
+	struct radix t;
+	pfn_t pfn;
+
+	tree_of(m, &t);
+	for (u64 i = from; (pfn = radix_next(&t, &i)) && i < to; i++) {
+		radix_clear(&t, i);
+		m->resident--;
+		frame_put(pfn);
+	}
+	tree_back(m, &t);
+}
+
+void memobj_put(struct memobj *m)
+{
+	assert(m->refs);
+	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	assert(list_empty(&m->regions) && !m->nregions);
+	drop_pages(m, 0, ~0ul);
+	assert(!m->root && !m->resident);
+	slab_free(&memobj_cache, m);
+}
+
+pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
+{
+	struct radix t;
+	pfn_t pfn;
+
+	assert(spin_is_locked(&m->lock));
+	if (m->kind == MEMOBJ_PHYS)
+		return (m->phys >> PAGE_SHIFT) + index;
+	pfn = radix_get(tree_of(m, &t), index);
+	if (likely(pfn) || !make)
+		return pfn;
+	pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
+	if (!pfn)
+		return 0;
+	if (radix_set(&t, index, pfn)) {
+		tree_back(m, &t);
+		frame_put(pfn);
+		return 0;
+	}
+	tree_back(m, &t);
+	m->resident++;
+	return pfn;
+}
+
+/* ---- shrinking ---- */
+
+/* Removes from one region what must go. The space's lock held, not the object's. */
+static void zap_region(struct batch *b, struct region *r, u64 all_from, u64 shared_from)
+{
+	u64 first = r->offset >> PAGE_SHIFT, n = (r->end - r->start) >> PAGE_SHIFT;
+	va_t middle = r->end, start = r->end;
+	unsigned budget = ~0u;
+
+	if (all_from < first + n)
+		middle = r->start + ((MAX(all_from, first) - first) << PAGE_SHIFT);
+	if (shared_from < first + n)
+		start = r->start + ((MAX(shared_from, first) - first) << PAGE_SHIFT);
+	if (start < middle)
+		pt_zap(b, start, middle, true, &budget);
+	pt_zap(b, middle, r->end, false, &budget);
+}
+
+/* Lock held. The first region that has not got the stamp, in `as` if given. */
+static struct region *undone(struct memobj *m, const struct aspace *as)
+{
+	list_for_each(e, &m->regions) {
+		struct region *r = list_entry(e, struct region, in_memobj);
+
+		if (r->stamp != m->stamp && (!as || r->aspace == as))
+			return r;
+	}
+	return NULL;
+}
+
+/* Does all regions of one space. */
+static void zap_aspace(struct memobj *m, struct aspace *as)
+{
+	struct batch b;
+	struct region *r;
+	u64 all, shared;
+
+	batch_init(&b, as);
+	spin_lock(&as->lock);
+	spin_lock(&m->lock);
+	while ((r = undone(m, as))) {
+		r->stamp = m->stamp;
+		all = m->zap_all_from;
+		shared = m->zap_shared_from;
+		/* The space's lock keeps the region; freeing frames needs no object. */
+		spin_unlock(&m->lock);
+		zap_region(&b, r, all, shared);
+		spin_lock(&m->lock);
+	}
+	spin_unlock(&m->lock);
+	batch_flush(&b);
+	spin_unlock(&as->lock);
+}
+
+/* Lock held: says what is to go. */
+static void zap_begin(struct memobj *m, u64 all_from, u64 shared_from)
+{
+	m->zapping++;
+	m->stamp++;
+	m->zap_all_from = MIN(m->zap_all_from, all_from);
+	m->zap_shared_from = MIN(m->zap_shared_from, MIN(shared_from, all_from));
+}
+
+/* Lock held, dropped on the way and at the end: until no region is undone. */
+static void zap_finish(struct memobj *m)
+{
+	struct region *r;
+
+	while ((r = undone(m, NULL))) {
+		struct aspace *as = r->aspace;
+
+		if (!aspace_try_get(as)) {
+			r->stamp = m->stamp; /* it dies: its entries go with it */
+			continue;
+		}
+		spin_unlock(&m->lock);
+		zap_aspace(m, as);
+		aspace_put(as);
+		spin_lock(&m->lock);
+	}
+	if (--m->zapping == 0)
+		m->zap_all_from = m->zap_shared_from = ~0ul;
+	spin_unlock(&m->lock);
+}
+
+/* Lock held. */
+static void zero_part(struct memobj *m, u64 from, u64 to)
+{
+	struct radix t;
+	pfn_t pfn = radix_get(tree_of(m, &t), from >> PAGE_SHIFT);
+
+	if (pfn && from < to)
+		memset((char *)pfn_to_virt(pfn) + (from & PAGE_MASK), 0, to - from);
+}
+
+int memobj_resize(struct memobj *m, u64 size)
+{
+	u64 old;
+
+	if (m->kind == MEMOBJ_PHYS || size > MEMOBJ_SIZE_MAX)
+		return -EFBIG;
+	spin_lock(&m->lock);
+	old = m->size;
+	m->size = size;
+	if (size < old && (size & PAGE_MASK))
+		zero_part(m, size, PAGE_UP(size));
+	if (pages_of(size) >= pages_of(old)) {
+		spin_unlock(&m->lock);
+		return 0;
+	}
+	drop_pages(m, pages_of(size), ~0ul);
+	zap_begin(m, pages_of(size), ~0ul);
+	zap_finish(m);
+	return 0;
+}
+
+int memobj_punch(struct memobj *m, u64 off, u64 n)
+{
+	u64 end = off + n, first, last;
+
+	if (m->kind == MEMOBJ_PHYS || end < off)
+		return -EINVAL;
+	spin_lock(&m->lock);
+	end = MIN(end, PAGE_UP(m->size));
+	first = pages_of(off);
+	last = end >> PAGE_SHIFT;
+	if (off >= end) {
+		spin_unlock(&m->lock);
+		return 0;
+	}
+	if (first > last) {
+		zero_part(m, off, end);
+		spin_unlock(&m->lock);
+		return 0;
+	}
+	zero_part(m, off, first << PAGE_SHIFT);
+	zero_part(m, last << PAGE_SHIFT, end);
+	if (first == last) {
+		spin_unlock(&m->lock);
+		return 0;
+	}
+	drop_pages(m, first, last);
+	zap_begin(m, ~0ul, first);
+	zap_finish(m);
+	return 0;
+}
+
+/* ---- contents ---- */
+
+/* How much of n bytes at off lies in the object. Lock held. */
+static size_t inside(const struct memobj *m, u64 off, size_t n)
+{
+	if (off >= m->size)
+		return 0;
+	return MIN(n, m->size - off);
+}
+
+long memobj_read(struct memobj *m, u64 off, void *buf, size_t n)
+{
+	char *to = buf;
+	size_t done = 0, part;
+	pfn_t pfn;
+
+	if (m->kind == MEMOBJ_PHYS)
+		return -EINVAL;
+	while (done < n) {
+		spin_lock(&m->lock);
+		part = MIN(inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
+		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, false) : 0;
+		if (pfn)
+			memcpy(to + done, (char *)pfn_to_virt(pfn) + (off & PAGE_MASK), part);
+		else
+			memset(to + done, 0, part);
+		spin_unlock(&m->lock);
+		if (!part)
+			break;
+		done += part;
+		off += part;
+	}
+	return (long)done;
+}
+
+long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
+{
+	const char *from = buf;
+	size_t done = 0, part;
+	pfn_t pfn;
+
+	if (m->kind == MEMOBJ_PHYS)
+		return -EINVAL;
+	while (done < n) {
+		spin_lock(&m->lock);
+		part = MIN(inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
+		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, true) : 0;
+		if (pfn) {
+			memcpy((char *)pfn_to_virt(pfn) + (off & PAGE_MASK), from + done, part);
+			frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+		}
+		spin_unlock(&m->lock);
+		if (!part)
+			break;
+		if (!pfn)
+			return done ? (long)done : -ENOMEM;
+		done += part;
+		off += part;
+	}
+	return (long)done;
+}
+
+/* Moves one page. Both locks held. 0, ENOMEM. */
+static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
+{
+	struct radix t;
+	pfn_t pfn = radix_get(tree_of(src, &t), si);
+	int err;
+
+	if (!pfn || radix_get(tree_of(dst, &t), di))
+		return 0;
+	err = radix_set(&t, di, pfn);
+	tree_back(dst, &t);
+	if (err)
+		return err;
+	dst->resident++;
+	tree_of(src, &t);
+	radix_clear(&t, si);
+	tree_back(src, &t);
+	src->resident--;
+	return 0;
+}
+
+long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n)
+{
+	struct memobj *a = dst < src ? dst : src, *b = dst < src ? src : dst;
+	u64 done = 0;
+
+	if (((doff | soff | n) & PAGE_MASK) || dst == src || dst->kind == MEMOBJ_PHYS ||
+	    src->kind == MEMOBJ_PHYS || doff + n < doff || soff + n < soff)
+		return -EINVAL;
+	spin_lock(&a->lock);
+	spin_lock(&b->lock);
+	n = MIN(n, inside(dst, doff, n));
+	for (; done < n; done += PAGE_SIZE)
+		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT))
+			break;
+	/* Pages that went must not stay mapped as src's. */
+	spin_unlock(&dst->lock);
+	zap_begin(src, ~0ul, soff >> PAGE_SHIFT);
+	zap_finish(src);
+	return (long)MIN(done, n);
+}
+
+void memobj_check(struct memobj *m)
+{
+	struct radix t;
+	u64 n = 0, index = 0;
+	u32 regions = 0;
+	pfn_t pfn;
+
+	spin_lock(&m->lock);
+	assert(m->refs);
+	tree_of(m, &t);
+	radix_check(&t);
+	for (; (pfn = radix_next(&t, &index)); index++, n++) {
+		assert(index < pages_of(m->size));
+		assert(frame_of(pfn)->kind == FRAME_USER && frame_of(pfn)->refs);
+	}
+	assert(n == m->resident);
+	list_for_each(e, &m->regions) {
+		assert(list_entry(e, struct region, in_memobj)->memobj == m);
+		regions++;
+	}
+	assert(regions == m->nregions && m->refs >= regions);
+	spin_unlock(&m->lock);
+}

@@ -1,0 +1,190 @@
+/* What the files of mm share: regions, tables, batches of fences, steps of long operations. */
+#pragma once
+
+#include "radix.h"
+
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <kernel/log.h>
+#include <kernel/string.h>
+#include <mm/aspace.h>
+#include <mm/frame.h>
+#include <mm/memobj.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+#include <tern/linux/mman.h>
+
+#define REGIONS_MAX 65530u
+#define STACK_GAP (256 * PAGE_SIZE) /* below a stack that may grow */
+#define STEP_ENTRIES 512u	    /* entries a step looks at, about */
+
+/* Leaf entries.  Valid: as pte_user() makes them, and PTE_ANON: the frame is no memobj's;
+ * PTE_SPECIAL: there is no frame reference behind it (the zero page, with PTE_ANON, or device
+ * memory).  Parked (valid bit off, not 0): the same with no right at all, for PROT_NONE. */
+#define PTE_ANON PTE_SW0
+#define PTE_SPECIAL PTE_SW1
+#define PTE_RIGHTS (PTE_R | PTE_W | PTE_X)
+
+extern pfn_t zero_pfn; /* the page of zeroes */
+
+/* An entry for a page that the caller may give these rights; parked if there are none. */
+static inline pte_t pte_make(pfn_t pfn, unsigned prot, pte_t soft)
+{
+	if (unlikely(!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC))))
+		return (pfn << PTE_PFN_SHIFT) | soft;
+	return pte_user(pfn, prot) | soft;
+}
+static inline pte_t pte_soft(pte_t e) { return e & (PTE_ANON | PTE_SPECIAL); }
+static inline pte_t *pte_next_table(pte_t e) { return pfn_to_virt(pte_pfn(e)); }
+
+/* ---- region.c: aspace->lock held ---- */
+void region_init(void);
+struct region *region_alloc(void); /* NULL */
+void region_free(struct region *r); /* out of the tree; drops its memobj: no lock held */
+void region_free_list(struct region *r); /* linked by next */
+struct region *region_next(const struct aspace *as, va_t va); /* the lowest with end > va */
+struct region *region_find_slow(struct aspace *as, va_t va);
+/* The region that va lies in, or NULL. */
+static inline struct region *region_find(struct aspace *as, va_t va)
+{
+	struct region *r = as->last;
+
+	if (likely(r && r->start <= va && va < r->end))
+		return r;
+	return region_find_slow(as, va);
+}
+/* Into the tree, its memobj's list and the counters; takes the memobj reference that r holds. */
+void region_insert(struct aspace *as, struct region *r);
+/* Out of all these; r still holds its memobj reference. */
+void region_erase(struct aspace *as, struct region *r);
+void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end);
+/* Changes rights and flags, and the counters that depend on them. */
+void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigned flags);
+/* Cuts r at `at` inside it; `fresh` becomes the upper part. */
+void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh);
+/* Joins r with what it continues on either side; the rest is linked to *dead.  The survivor. */
+struct region *region_merge(struct aspace *as, struct region *r, struct region **dead);
+/* Takes [start, end) out; *spare (may be NULL where region_cut_needs says so) is used up by a split.
+ * What is gone is linked to *dead. */
+bool region_cut_needs(const struct aspace *as, va_t start, va_t end);
+void region_cut(struct aspace *as, va_t start, va_t end, struct region **spare,
+		struct region **dead);
+/* The highest place for len bytes in [low, high). */
+bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t *at);
+/* Nothing lies in [start, end), nor would a stack above lose its gap. */
+bool region_is_free(const struct aspace *as, va_t start, va_t end);
+u64 region_pages_in(const struct aspace *as, va_t start, va_t end); /* mapped pages */
+
+/* ---- pagetable.c: aspace->lock held ---- */
+#define BATCH_FRAMES 128
+/* Entries that were changed and what can be dropped once no hart can use them any more. */
+struct batch {
+	struct aspace *as;
+	va_t lo, hi; /* changed leaf entries lie in [lo, hi) */
+	u32 n;
+	bool upper; /* a table was unlinked */
+	u32 frame[BATCH_FRAMES]; /* frame numbers; BATCH_TABLE: an empty table */
+};
+#define BATCH_TABLE (1u << 31)
+static inline void batch_init(struct batch *b, struct aspace *as)
+{
+	b->as = as;
+	b->lo = ~0ul;
+	b->hi = 0;
+	b->n = 0;
+	b->upper = false;
+}
+static inline void batch_touch(struct batch *b, va_t va)
+{
+	if (va < b->lo)
+		b->lo = va;
+	if (va + PAGE_SIZE > b->hi)
+		b->hi = va + PAGE_SIZE;
+}
+void batch_flush(struct batch *b); /* fences, then drops */
+/* Makes every hart forget its entries of [lo, hi); upper: non-leaf ones too. */
+void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper);
+/* After an invalid or weaker entry became valid or stronger: for this hart alone. */
+void aspace_fence_new(struct aspace *as, va_t va, bool upper);
+/* Other harts may hold entries of the space. */
+bool aspace_is_elsewhere(const struct aspace *as);
+
+/* The leaf entry of va; NULL if there is no table for it. */
+static inline pte_t *pt_find(const struct aspace *as, va_t va)
+{
+	pte_t e = as->root[pt_index(va, 2)];
+
+	if (unlikely(!pte_valid(e)))
+		return NULL;
+	e = pte_next_table(e)[pt_index(va, 1)];
+	if (unlikely(!pte_valid(e)))
+		return NULL;
+	return pte_next_table(e) + pt_index(va, 0);
+}
+static inline struct frame *pt_frame(const pte_t *slot) { return frame_of(virt_to_pfn(slot)); }
+pte_t *pt_make(struct aspace *as, va_t va, bool *upper); /* NULL: out of memory, nothing changed */
+void pt_trim(struct aspace *as, va_t va); /* unlinks the leaf table of va if it is empty */
+/* Fills an empty slot; counts. */
+static inline void pt_fill(struct aspace *as, pte_t *slot, pte_t e)
+{
+	pt_frame(slot)->value++;
+	if (!(e & PTE_SPECIAL)) {
+		as->resident++;
+		as->resident_anon += !!(e & PTE_ANON);
+	}
+	mmu_publish();
+	WRITE_ONCE(*slot, e);
+}
+/* keep_private: entries with PTE_ANON stay. */
+/* Each looks at no more than *budget entries, lowers it, and returns where it stopped. */
+va_t pt_zap(struct batch *b, va_t start, va_t end, bool keep_private, unsigned *budget);
+va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool shared,
+		unsigned *budget);
+/* fork: entries of src into dst, without W if `cow`. *failed: out of memory. */
+va_t pt_copy(struct batch *b, struct aspace *dst, va_t start, va_t end, unsigned *budget,
+	     bool *failed);
+/* Makes tables at `to` for all that has tables at `from`, and then moves the entries. */
+va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t to,
+		     unsigned *budget, bool *failed);
+va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget);
+void pt_free_all(struct aspace *as); /* tables; no entry is left, no hart uses it */
+void pt_check(struct aspace *as);
+
+/* ---- memobj.c ---- */
+void memobj_init(void);
+
+/* ---- fault.c ---- */
+enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access);
+
+/* ---- work.c ---- */
+enum work_kind {
+	WORK_NONE,
+	WORK_UNMAP,   /* zap [cursor, end), then put `place` in, then populate if asked */
+	WORK_PROTECT, /* arg: prot */
+	WORK_POPULATE,
+	WORK_MOVE,
+	WORK_FORK,
+	WORK_DESTROY,
+	WORK_DONE,
+};
+#define WORK_FILL 1	  /* WORK_UNMAP: populate what was placed */
+#define WORK_FILL_WRITE 2 /* WORK_POPULATE: as a write */
+#define WORK_FILL_STRICT 4 /* WORK_POPULATE: a fault that fails is the result */
+#define WORK_KEEP 8	  /* WORK_MOVE: MREMAP_DONTUNMAP */
+void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
+/* aspace->lock held, dropped: does the first step and, if that was all, the end. 0, MM_MORE, result. */
+int work_start(struct mm_work *w);
+/* A fault meets a long operation that is moving or removing what it is about: finishes it. */
+void work_help(struct aspace *as, va_t va);
+bool move_step(struct mm_work *w, unsigned *budget); /* remap.c; true: done */
+bool fork_step(struct mm_work *w, unsigned *budget); /* fork.c */
+
+/* ---- aspace.c ---- */
+bool aspace_try_get(struct aspace *as);
+/* Puts a region in where nothing is, joining neighbours: uses the struct up. */
+void region_place(struct aspace *as, struct region *r, struct region **dead);
+/* munmap of checked bounds. Lock held, dropped. */
+int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w);
+/* ---- asid.c ---- */
+void asid_init(void);
+u32 asid_harts(void); /* mask of harts that ever ran a space */

@@ -1,0 +1,475 @@
+/* Regions: what of a space is mapped, to what, with which rights.
+ *
+ * A treap ordered by address (random priorities, so its depth is logarithmic whatever programs do)
+ * and a list in the same order.  Every node knows the largest hole below a region of its subtree, so
+ * the highest hole that is large enough is found in one walk.  A stack that may grow counts the
+ * hole below it as smaller by the gap it must keep.
+ *
+ * Invariants: regions do not overlap; max_gap is exact; each region of a memobj hangs in its list
+ * and holds one reference of it.  Lock: the space's, and the memobj's for its list. */
+#include "mm_priv.h"
+
+static struct slab_cache region_cache;
+static u32 random_state = 2463534242u;
+
+void region_init(void) { slab_cache_init(&region_cache, "region", sizeof(struct region)); }
+u64 object_count_regions(void) { return slab_in_use(&region_cache); }
+
+struct region *region_alloc(void)
+{
+	struct region *r = slab_alloc(&region_cache);
+
+	if (r)
+		list_init(&r->in_memobj);
+	return r;
+}
+
+void region_free(struct region *r)
+{
+	struct memobj *m = r->memobj;
+
+	assert(list_empty(&r->in_memobj));
+	slab_free(&region_cache, r);
+	if (m)
+		memobj_put(m);
+}
+
+void region_free_list(struct region *r)
+{
+	while (r) {
+		struct region *next = r->next;
+
+		region_free(r);
+		r = next;
+	}
+}
+
+/* ---- looking up ---- */
+
+struct region *region_next(const struct aspace *as, va_t va)
+{
+	struct region *r = as->tree, *best = NULL;
+
+	while (r) {
+		if (r->end > va) {
+			best = r;
+			if (r->start <= va)
+				break;
+			r = r->left;
+		} else {
+			r = r->right;
+		}
+	}
+	return best;
+}
+
+struct region *region_find_slow(struct aspace *as, va_t va)
+{
+	struct region *r = region_next(as, va);
+
+	if (!r || r->start > va)
+		return NULL;
+	as->last = r;
+	return r;
+}
+
+u64 region_pages_in(const struct aspace *as, va_t start, va_t end)
+{
+	u64 n = 0;
+
+	for (struct region *r = region_next(as, start); r && r->start < end; r = r->next)
+		n += (MIN(r->end, end) - MAX(r->start, start)) >> PAGE_SHIFT;
+	return n;
+}
+
+bool region_is_free(const struct aspace *as, va_t start, va_t end)
+{
+	struct region *r = region_next(as, start);
+
+	if (!r)
+		return true;
+	return end <= r->start - (r->flags & REGION_GROWSDOWN ? MIN(STACK_GAP, r->start) : 0);
+}
+
+/* ---- holes ---- */
+
+static u64 gap_of(const struct region *r)
+{
+	va_t below = r->prev ? r->prev->end : USER_MIN;
+	u64 gap = r->start > below ? r->start - below : 0;
+
+	if (r->flags & REGION_GROWSDOWN)
+		gap = gap > STACK_GAP ? gap - STACK_GAP : 0;
+	return gap;
+}
+
+static u64 max_gap_of(const struct region *r)
+{
+	u64 gap = gap_of(r);
+
+	if (r->left && r->left->max_gap > gap)
+		gap = r->left->max_gap;
+	if (r->right && r->right->max_gap > gap)
+		gap = r->right->max_gap;
+	return gap;
+}
+
+/* Recomputes from r to the root, as far as anything changes. */
+static void gaps_changed(struct region *r)
+{
+	for (; r; r = r->parent) {
+		u64 gap = max_gap_of(r);
+
+		if (gap == r->max_gap)
+			return;
+		r->max_gap = gap;
+	}
+}
+
+/* The highest region of r's subtree whose hole is at least len; there is one. */
+static const struct region *highest_gap(const struct region *r, u64 len)
+{
+	for (;;) {
+		if (r->right && r->right->max_gap >= len)
+			r = r->right;
+		else if (gap_of(r) >= len)
+			return r;
+		else
+			r = r->left;
+	}
+}
+
+bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t *at)
+{
+	const struct region *above = region_next(as, high), *r;
+	va_t end = high, below;
+
+	if (above && above->start < high) { /* high lies in it */
+		r = above;
+	} else {
+		if (above && (above->flags & REGION_GROWSDOWN))
+			end = MIN(high, above->start - MIN(STACK_GAP, above->start));
+		r = above ? above->prev : as->tail;
+		below = MAX(low, r ? r->end : 0);
+		if (end >= below && end - below >= len) {
+			*at = end - len;
+			return true;
+		}
+	}
+	/* The highest region at or before r with a hole large enough. */
+	while (r && gap_of(r) < len) {
+		if (r->left && r->left->max_gap >= len) {
+			r = highest_gap(r->left, len);
+			break;
+		}
+		while (r->parent && r->parent->left == r)
+			r = r->parent;
+		r = r->parent;
+	}
+	if (!r)
+		return false;
+	end = r->start - (r->flags & REGION_GROWSDOWN ? STACK_GAP : 0);
+	if (end < len || end - len < low)
+		return false;
+	*at = end - len;
+	return true;
+}
+
+/* ---- the tree ---- */
+
+static void replace_child(struct aspace *as, struct region *parent, struct region *old,
+			  struct region *new)
+{
+	if (!parent)
+		as->tree = new;
+	else if (parent->left == old)
+		parent->left = new;
+	else
+		parent->right = new;
+	if (new)
+		new->parent = parent;
+}
+
+/* Moves r above its parent. */
+static void rotate_up(struct aspace *as, struct region *r)
+{
+	struct region *p = r->parent;
+
+	replace_child(as, p->parent, p, r);
+	if (p->left == r) {
+		p->left = r->right;
+		if (r->right)
+			r->right->parent = p;
+		r->right = p;
+	} else {
+		p->right = r->left;
+		if (r->left)
+			r->left->parent = p;
+		r->left = p;
+	}
+	p->parent = r;
+	p->max_gap = max_gap_of(p);
+	r->max_gap = max_gap_of(r);
+}
+
+static u32 random_priority(void)
+{
+	u32 x = random_state;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return random_state = x;
+}
+
+static void tree_insert(struct aspace *as, struct region *r)
+{
+	struct region *p = as->tree, *up = NULL, *next = NULL;
+
+	while (p) {
+		up = p;
+		assert(r->end <= p->start || r->start >= p->end);
+		if (r->start < p->start) {
+			next = p;
+			p = p->left;
+		} else {
+			p = p->right;
+		}
+	}
+	r->left = r->right = NULL;
+	r->parent = up;
+	r->priority = random_priority();
+	r->next = next;
+	r->prev = next ? next->prev : as->tail;
+	if (r->prev)
+		r->prev->next = r;
+	else
+		as->head = r;
+	if (next)
+		next->prev = r;
+	else
+		as->tail = r;
+	if (!up)
+		as->tree = r;
+	else if (r->start < up->start)
+		up->left = r;
+	else
+		up->right = r;
+	r->max_gap = gap_of(r);
+	gaps_changed(up);
+	while (r->parent && r->parent->priority < r->priority)
+		rotate_up(as, r);
+	if (next)
+		gaps_changed(next);
+}
+
+static void tree_erase(struct aspace *as, struct region *r)
+{
+	struct region *next = r->next, *up, *child;
+
+	while (r->left && r->right)
+		rotate_up(as, r->left->priority > r->right->priority ? r->left : r->right);
+	up = r->parent;
+	child = r->left ? r->left : r->right;
+	replace_child(as, up, r, child);
+	if (r->prev)
+		r->prev->next = next;
+	else
+		as->head = next;
+	if (next)
+		next->prev = r->prev;
+	else
+		as->tail = r->prev;
+	gaps_changed(up);
+	if (next)
+		gaps_changed(next);
+	if (as->last == r)
+		as->last = NULL;
+	r->next = r->prev = NULL;
+}
+
+/* ---- counters and objects ---- */
+
+static bool counts_as_data(unsigned prot, unsigned flags)
+{
+	return (prot & PROT_WRITE) && !(flags & (REGION_SHARED | REGION_GROWSDOWN));
+}
+
+static void account(struct aspace *as, const struct region *r, u64 bytes, bool add)
+{
+	u64 pages = bytes >> PAGE_SHIFT, sign = add ? pages : -pages;
+
+	as->mapped += sign;
+	if (as->mapped > as->peak_mapped)
+		as->peak_mapped = as->mapped;
+	if (counts_as_data(r->prot, r->flags))
+		as->data += sign;
+}
+
+/* The object's lock held. */
+static void count_rights(struct memobj *m, const struct region *r, u32 sign)
+{
+	if ((r->flags & REGION_SHARED) && (r->prot & PROT_WRITE))
+		m->nwritable += sign;
+	if (r->prot & PROT_EXEC)
+		m->nexec += sign;
+}
+
+static void attach(struct region *r)
+{
+	struct memobj *m = r->memobj;
+
+	if (!m)
+		return;
+	spin_lock(&m->lock);
+	list_add_tail(&m->regions, &r->in_memobj);
+	m->nregions++;
+	count_rights(m, r, 1);
+	spin_unlock(&m->lock);
+}
+
+static void detach(struct region *r)
+{
+	struct memobj *m = r->memobj;
+
+	if (!m)
+		return;
+	spin_lock(&m->lock);
+	list_del(&r->in_memobj);
+	m->nregions--;
+	count_rights(m, r, -1u);
+	spin_unlock(&m->lock);
+}
+
+void region_insert(struct aspace *as, struct region *r)
+{
+	assert(r->start < r->end && r->start >= USER_MIN && r->end <= USER_MAX);
+	r->aspace = as;
+	tree_insert(as, r);
+	as->nregions++;
+	account(as, r, r->end - r->start, true);
+	attach(r);
+}
+
+void region_erase(struct aspace *as, struct region *r)
+{
+	detach(r);
+	tree_erase(as, r);
+	as->nregions--;
+	account(as, r, r->end - r->start, false);
+}
+
+void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end)
+{
+	account(as, r, r->end - r->start, false);
+	if (r->memobj) { /* the object's walkers read the bounds with the space's lock */
+		r->offset += start - r->start;
+	}
+	r->start = start;
+	r->end = end;
+	account(as, r, end - start, true);
+	gaps_changed(r);
+	if (r->next)
+		gaps_changed(r->next);
+}
+
+void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigned flags)
+{
+	struct memobj *m = r->memobj;
+
+	account(as, r, r->end - r->start, false);
+	if (m) {
+		spin_lock(&m->lock);
+		count_rights(m, r, -1u);
+	}
+	r->prot = (u8)prot;
+	r->flags = (u16)flags;
+	if (m) {
+		count_rights(m, r, 1);
+		spin_unlock(&m->lock);
+	}
+	account(as, r, r->end - r->start, true);
+	gaps_changed(r);
+}
+
+/* ---- cutting and joining ---- */
+
+void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
+{
+	assert(r->start < at && at < r->end);
+	fresh->start = at;
+	fresh->end = r->end;
+	fresh->prot = r->prot;
+	fresh->max_prot = r->max_prot;
+	/* A lower part stays the stack that grows; the upper one is as any other. */
+	fresh->flags = r->flags;
+	fresh->memobj = r->memobj;
+	fresh->offset = r->memobj ? r->offset + (at - r->start) : 0;
+	fresh->stamp = r->stamp;
+	if (r->memobj)
+		memobj_get(r->memobj);
+	region_set_bounds(as, r, r->start, at);
+	region_insert(as, fresh);
+}
+
+static bool continues(const struct region *a, const struct region *b)
+{
+	return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot &&
+	       ((a->flags ^ b->flags) & ~REGION_COPIED) == 0 && a->memobj == b->memobj &&
+	       !(a->flags & REGION_VDSO) &&
+	       (!a->memobj || a->offset + (a->end - a->start) == b->offset);
+}
+
+static void swallow(struct aspace *as, struct region *a, struct region *b, struct region **dead)
+{
+	va_t end = b->end;
+
+	a->flags |= b->flags & REGION_COPIED;
+	a->stamp = a->stamp == b->stamp ? a->stamp : 0; /* looked at again, which does no harm */
+	region_erase(as, b);
+	region_set_bounds(as, a, a->start, end);
+	b->next = *dead;
+	*dead = b;
+}
+
+struct region *region_merge(struct aspace *as, struct region *r, struct region **dead)
+{
+	if (r->next && continues(r, r->next))
+		swallow(as, r, r->next, dead);
+	if (r->prev && continues(r->prev, r)) {
+		r = r->prev;
+		swallow(as, r, r->next, dead);
+	}
+	return r;
+}
+
+bool region_cut_needs(const struct aspace *as, va_t start, va_t end)
+{
+	const struct region *r = region_next(as, start);
+
+	return r && r->start < start && r->end > end;
+}
+
+void region_cut(struct aspace *as, va_t start, va_t end, struct region **spare,
+		struct region **dead)
+{
+	struct region *r = region_next(as, start), *next;
+
+	if (r && r->start < start && r->end > end) {
+		assert(*spare);
+		region_split(as, r, end, *spare);
+		*spare = NULL;
+	}
+	for (; r && r->start < end; r = next) {
+		next = r->next;
+		if (r->start < start) {
+			region_set_bounds(as, r, r->start, start);
+		} else if (r->end > end) {
+			region_set_bounds(as, r, end, r->end);
+		} else {
+			region_erase(as, r);
+			r->next = *dead;
+			*dead = r;
+		}
+	}
+}

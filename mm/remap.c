@@ -1,0 +1,254 @@
+/* mremap(2).
+ *
+ * A move goes in phases, each in bounded steps: what lies at the new place is unmapped; what the
+ * new size cuts off the old place, too; tables are made for the new place, the last thing that can
+ * fail; the entries move; the old region goes.  A fault in either place finishes the move first.
+ * Lock: the space's. */
+#include "mm_priv.h"
+
+enum phase {
+	MOVE_CLEAR,   /* zap [target, target + arg) */
+	MOVE_CUT,     /* zap what is behind `end` of the old place */
+	MOVE_PREPARE, /* tables */
+	MOVE_ENTRIES,
+	MOVE_UNDO, /* no memory for tables */
+};
+
+static void next_phase(struct mm_work *w, enum phase phase, va_t cursor)
+{
+	w->phase = (u8)phase;
+	w->cursor = cursor;
+}
+
+static void retire(struct mm_work *w, struct region *r)
+{
+	r->next = w->regions;
+	w->regions = r;
+}
+
+/* The entries have moved: the old region goes, the new one joins its neighbours. */
+static void finish(struct mm_work *w)
+{
+	struct aspace *as = w->aspace;
+	struct region *dead = w->regions;
+
+	if (!(w->flags & WORK_KEEP))
+		region_cut(as, w->start, w->end, &w->spare, &dead);
+	(void)region_merge(as, region_next(as, w->target), &dead);
+	w->regions = dead;
+}
+
+bool move_step(struct mm_work *w, unsigned *budget)
+{
+	struct aspace *as = w->aspace;
+	bool failed = false, done = false;
+	struct region *r;
+	struct batch b;
+	va_t tail = w->tail;
+
+	batch_init(&b, as);
+	while (*budget && !done) {
+		switch (w->phase) {
+		case MOVE_CLEAR:
+			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, false, budget);
+			if (w->cursor >= w->target + w->arg)
+				next_phase(w, MOVE_CUT, w->end);
+			break;
+		case MOVE_CUT:
+			w->cursor = pt_zap(&b, w->cursor, tail, false, budget);
+			if (w->cursor < tail)
+				break;
+			batch_flush(&b);
+			r = w->place;
+			w->place = NULL;
+			region_insert(as, r);
+			next_phase(w, MOVE_PREPARE, w->start);
+			break;
+		case MOVE_PREPARE:
+			w->cursor = pt_move_prepare(as, w->start, w->cursor, w->end, w->target,
+						    budget, &failed);
+			if (failed)
+				next_phase(w, MOVE_UNDO, w->target);
+			else if (w->cursor >= w->end)
+				next_phase(w, MOVE_ENTRIES, w->start);
+			break;
+		case MOVE_ENTRIES:
+			w->cursor = pt_move(&b, w->start, w->cursor, w->end, w->target, budget);
+			if (w->cursor >= w->end) {
+				finish(w);
+				done = true;
+			}
+			break;
+		case MOVE_UNDO:
+			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, false, budget);
+			if (w->cursor >= w->target + w->arg) {
+				r = region_next(as, w->target);
+				region_erase(as, r);
+				retire(w, r);
+				w->result = -ENOMEM;
+				done = true;
+			}
+			break;
+		}
+	}
+	batch_flush(&b);
+	return done;
+}
+
+struct request {
+	va_t old, new;
+	u64 old_len, new_len;
+	unsigned flags;
+};
+
+static int check_request(const struct request *q)
+{
+	if ((q->flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
+	    ((q->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(q->flags & MREMAP_MAYMOVE)))
+		return -EINVAL;
+	if ((q->flags & MREMAP_DONTUNMAP) && q->old_len != q->new_len)
+		return -EINVAL;
+	if ((q->old & PAGE_MASK) || !q->new_len || q->old > USER_MAX || q->new_len > USER_MAX)
+		return -EINVAL;
+	if (q->flags & MREMAP_FIXED) {
+		if ((q->new & PAGE_MASK) || q->new > USER_MAX - q->new_len)
+			return -EINVAL;
+		if (q->new < USER_MIN)
+			return -EPERM;
+		if (q->old < q->new + q->new_len && q->new < q->old + q->old_len)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* The old range lies in one region and may have the new size. Lock held. */
+static int check_region(const struct aspace *as, const struct region *r, const struct request *q)
+{
+	u64 more = q->new_len > q->old_len ? (q->new_len - q->old_len) >> PAGE_SHIFT : 0;
+
+	if (!r || q->old_len > r->end - q->old)
+		return -EFAULT;
+	if (r->memobj && r->memobj->kind == MEMOBJ_PHYS)
+		return -EFAULT;
+	if (!q->old_len && !(r->flags & REGION_SHARED))
+		return -EINVAL;
+	if (r->memobj && r->offset + (q->old - r->start) + q->new_len < q->new_len)
+		return -EINVAL;
+	if ((q->flags & MREMAP_DONTUNMAP) || !q->old_len)
+		more = q->new_len >> PAGE_SHIFT;
+	if (as->mapped + more > as->limit_as >> PAGE_SHIFT)
+		return -ENOMEM;
+	if ((r->prot & PROT_WRITE) && !(r->flags & (REGION_SHARED | REGION_GROWSDOWN)) &&
+	    as->data + more > as->limit_data >> PAGE_SHIFT)
+		return -ENOMEM;
+	return 0;
+}
+
+/* Behind the old range is room for the new size. */
+static bool can_extend(const struct aspace *as, const struct region *r, const struct request *q)
+{
+	va_t end = q->old + q->new_len;
+
+	return r->end == q->old + q->old_len && end > q->old && end <= USER_MAX &&
+	       region_is_free(as, r->end, end);
+}
+
+/* Starts the move of [old, old + old_len) to q->new. Lock held, dropped. */
+static int start_move(struct aspace *as, struct region *r, const struct request *q,
+		      struct mm_work *w)
+{
+	struct region *parts[4] = { NULL };
+	struct region *dead = NULL;
+	u64 kept = MIN(q->old_len, q->new_len);
+
+	/* The new region, and pieces for cuts in the middle: at the new place, of the old place's
+	 * tail, and of the old place at the end. */
+	if (as->nregions + 4 > REGIONS_MAX)
+		goto out_memory;
+	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
+		parts[i] = region_alloc();
+		if (!parts[i])
+			goto out_memory;
+	}
+	work_init(w, WORK_MOVE, as, q->old, q->old + kept);
+	w->flags = (q->flags & MREMAP_DONTUNMAP) || !q->old_len ? WORK_KEEP : 0;
+	w->target = q->new;
+	w->arg = q->new_len;
+	w->tail = q->old + q->old_len;
+	w->place = parts[0];
+	parts[0]->start = q->new;
+	parts[0]->end = q->new + q->new_len;
+	parts[0]->prot = r->prot;
+	parts[0]->max_prot = r->max_prot;
+	parts[0]->flags = r->flags & (u16)~(REGION_GROWSDOWN | REGION_STACK | REGION_HEAP);
+	parts[0]->memobj = r->memobj;
+	parts[0]->offset = r->memobj ? r->offset + (q->old - r->start) : 0;
+	if (r->memobj)
+		memobj_get(r->memobj);
+	region_cut(as, q->new, q->new + q->new_len, &parts[1], &dead);
+	if (kept < q->old_len)
+		region_cut(as, q->old + kept, q->old + q->old_len, &parts[2], &dead);
+	w->spare = parts[3];
+	for (unsigned i = 1; i < 3; i++)
+		if (parts[i]) {
+			parts[i]->next = dead;
+			dead = parts[i];
+		}
+	w->regions = dead;
+	next_phase(w, MOVE_CLEAR, q->new);
+	return work_start(w);
+out_memory:
+	spin_unlock(&as->lock);
+	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i])
+			region_free(parts[i]);
+	return -ENOMEM;
+}
+
+int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned flags, va_t new_addr,
+		 struct mm_work *w, va_t *out)
+{
+	struct request q = { old, new_addr, PAGE_UP(old_len), PAGE_UP(new_len), flags };
+	struct region *r, *dead = NULL;
+	int err = check_request(&q);
+
+	if (err)
+		return err;
+	spin_lock(&as->lock);
+	if (as->busy) {
+		spin_unlock(&as->lock);
+		return MM_BUSY;
+	}
+	r = region_find(as, old);
+	*out = old;
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && q.new_len <= q.old_len) {
+		err = !r || q.old_len > USER_MAX - old ? -EFAULT : 0;
+		if (!err && q.new_len < q.old_len)
+			return aspace_unmap_locked(as, old + q.new_len, old + q.old_len, w);
+		goto out;
+	}
+	err = check_region(as, r, &q);
+	if (err)
+		goto out;
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && can_extend(as, r, &q)) {
+		region_set_bounds(as, r, r->start, old + q.new_len);
+		(void)region_merge(as, r, &dead);
+		goto out;
+	}
+	if (!(flags & MREMAP_MAYMOVE)) {
+		err = -ENOMEM;
+		goto out;
+	}
+	if (!(flags & MREMAP_FIXED) &&
+	    !region_find_gap(as, q.new_len, USER_MIN, as->mmap_top, &q.new) &&
+	    !region_find_gap(as, q.new_len, USER_MIN, USER_MAX, &q.new)) {
+		err = -ENOMEM;
+		goto out;
+	}
+	*out = q.new;
+	return start_move(as, r, &q, w);
+out:
+	spin_unlock(&as->lock);
+	region_free_list(dead);
+	return err;
+}
