@@ -43,7 +43,7 @@ static s64 wait_for_aspace(struct thread *t, void (*cancel)(struct thread *))
 	list_add_tail(bucket_of(t->aspace), &t->wait_link);
 	thread_block(t, WAIT_ASPACE, false, cancel);
 	/* mm clears `busy` before it calls mm_wake: either it is seen here, or we are found there. */
-	if (!READ_ONCE(t->aspace->busy)) {
+	if (t->wait == WAIT_ASPACE && !READ_ONCE(t->aspace->busy)) {
 		cancel(t);
 		thread_wake(t, (s64)t->orig_a0);
 	}

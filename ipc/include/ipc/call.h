@@ -41,7 +41,8 @@ struct call {
 	u8 events;		 /* CALL_EVENT_* pending */
 	u8 cancel_sent, dying, nfds;
 	s32 fds[2];	 /* reserved descriptor numbers in `table` */
-	u64 token;	 /* index | sequence << 32: of the delivery in progress */
+	u64 token;	 /* generation << 32 | index (kernel/idtable.h); new for each delivery */
+	struct idslot *slot; /* where the token is looked up */
 	u64 gone_token;	 /* the token that GONE tells of */
 	u64 gone_badge;
 	const struct syscall_line *line;
@@ -53,6 +54,7 @@ struct call {
 	struct session *pending_cwd, *pending_root; /* given, not committed */
 	struct timer park;
 	u64 progress;
+	u64 ref[2], root; /* V lines: references as they were when the call was made */
 	/* forwarding */
 	u64 word[2];
 	void *fwd_object; /* a handle that comes along */
@@ -65,7 +67,64 @@ struct call {
 	struct thread *subject; /* whose references and credentials count, or NULL; referenced */
 	u64 subject_token;
 	s64 result;
+	s64 result_fds[2];
 	struct endpoint *reply_to;
 	struct memobj *memobj; /* REPLY_MAP's */
 	u8 memobj_rights;
 };
+
+/* Prepares an embedded call; false when memory for its number is out. */
+bool must_check call_init(struct call *c, struct thread *t);
+void call_fini(struct call *c);
+
+/* Sends t's request to the session: kernel lock held and dropped.  Returns who runs next. */
+struct thread *call_send(struct thread *t, const struct syscall_line *line, u32 op,
+			 struct session *s);
+/* The held call that a token names, for its receiver t; NULL: stale. */
+struct call *call_find(struct thread *t, u64 token);
+/* Keeps the caller's memory and registers in place while the kernel lock is dropped. */
+void call_pin(struct call *c);
+void call_unpin(struct call *c); /* kernel lock held; may end a call that was to die */
+/* Ends the call with a result: commits or releases descriptors, wakes or tells the caller.
+ * Returns the thread to switch to directly, or NULL (it was made ready, or it is asynchronous). */
+struct thread *reply_recv(struct thread *t); /* ipc/sys_ipc.c: TERN_REPLY_RECV */
+struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
+s64 must_check call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subject,
+			  const u64 args[6]);
+/* The references of a V line's directory arguments, as `who` has them now (ipc/route.c). */
+void route_references(struct call *c, struct thread *who, const struct syscall_line *line);
+/* Answers an asynchronous call: DONE goes to its maker, or it is freed if that one ended. */
+void call_finish_async(struct call *c, s64 result);
+void call_free_async(struct call *c);
+/* Every call that this endpoint's server held gets EIO; t's own asynchronous ones lose their maker. */
+void calls_endpoint_died(struct endpoint *ep);
+void calls_thread_died(struct thread *t);
+/* A signal wants the caller; SIGKILL or exit wants it now. */
+void call_interrupt(struct call *c, int sig);
+void call_abandon(struct call *c);
+/* Fills the receiver's registers from a queued node (which is unlinked). */
+void message_load(struct thread *receiver, struct ipc_node *n);
+/* t waits for the next message, or has it: who runs next.  Drops the kernel lock. */
+struct thread *endpoint_receive(struct thread *t);
+/* Hands a held call on to another session (counted in it); the old one is the caller's to end. */
+void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1);
+bool call_wants_cloexec(const struct call *c);
+/* Reserves the descriptors that a line makes.  0, EMFILE, ENOMEM. */
+s64 must_check call_reserve(struct call *c, struct thread *t, const struct syscall_line *line);
+void call_release(struct call *c);
+
+/* ipc/window.c: copies between a window of a held, pinned call and memory, no lock held. */
+struct aspace;
+#define WINDOW_IN 1
+#define WINDOW_OUT 2
+s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
+		u64 n);
+s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
+		       u64 obj_off, u64 n);
+s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
+		u64 toff, u64 n);
+s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size);
+s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size, u64 count);
+s64 window_length(struct call *c, unsigned win);
+/* The range checks of delivery: 0, EFAULT, EINVAL. */
+s64 must_check windows_check(const struct syscall_line *line, const u64 *args);

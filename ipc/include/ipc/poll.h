@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ipc/session.h>
+#include <kernel/handle.h>
 #include <kernel/thread.h>
 
 /* One watched word of a wait or of an epoll item, in ready->waiters.  Kernel lock. */

@@ -27,6 +27,7 @@ struct ready {
 	u64 id;
 	u32 refs; /* the server's, and one a session */
 	u32 bits; /* POLL* */
+	bool destroyed; /* the server's reference is gone */
 	u32 edges; /* counts sets, for EPOLLET */
 	struct endpoint *endpoint;
 	struct list in_endpoint;
@@ -75,3 +76,5 @@ static inline u32 session_ready_bits(const struct session *s)
 void poll_wake(struct ready *r, u32 set);
 
 extern u64 object_count_sessions, object_count_endpoints, object_count_readies, object_count_calls;
+struct ready *ready_find(u64 rid);
+void session_free(struct session *s); /* after CLOSED was delivered */

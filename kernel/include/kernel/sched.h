@@ -21,3 +21,10 @@ void sched_tick(void);
 u64 thread_user_ns(const struct thread *t), thread_system_ns(const struct thread *t);
 /* The idle thread's work: waits until there is someone to run.  No lock held. */
 struct thread *sched_idle(struct thread *idle);
+/* After a K function blocked the current thread and dropped the lock: who is next. */
+struct thread *sched_after_block(void);
+/* May t run here right now without going through the queues (affinity, nobody better ready)? */
+bool sched_may_switch(const struct thread *t);
+struct thread *sched_preempt(struct thread *t); /* WORK_RESCHED; no lock held */
+/* Frees threads that ended and have left their hart.  Kernel lock held. */
+void threads_reap(void);

@@ -70,4 +70,6 @@ void signal_stack_get(const struct thread *t, struct tern_stack *s);
 /* sys_signal.c: a signal became pending: signalfds and sigtimedwait want to know. */
 void signalfd_notify(struct process *p, u64 bit);
 void signal_wait_notify(struct thread *t);
+/* A thread ends: process signals that it was to take go to another.  Kernel lock. */
+void signal_thread_leaves(struct thread *t);
 

@@ -58,6 +58,7 @@ enum wait_kind {
 #define WORK_EXIT 64u	 /* teardown goes on */
 #define WORK_STOP 128u	 /* the process is being stopped */
 #define WORK_IDLE 256u	 /* the hart's idle thread */
+#define WORK_MAP 512u	 /* a file mapping's memobj has come: place it */
 #define WORK_RETRY 1024u /* run the system call again: its space was busy */
 #define WORK_RESUME 2048u /* a kernel wait ended: t->resume makes its result (sys_resume()) */
 
@@ -139,10 +140,14 @@ struct thread {
 
 	/* thread end */
 	va_t clear_child_tid, robust_list;
+	va_t parent_tid_at, child_tid_at; /* of a thread being made: where its number is wanted */
 
 	/* long work of its own */
 	struct mm_work mm_work;
 	u8 mm_then;		    /* what follows mm_work: private to sys_mm.c / process.c */
+	struct memobj *map_memobj; /* WORK_MAP */
+	u64 map_offset;
+	u8 map_max_prot;
 	struct thread *fork_child;  /* WORK_FORK: not yet started */
 	struct exec_request *exec;  /* WORK_EXEC */
 	u32 exit_cursor, exit_phase;

@@ -23,3 +23,4 @@ void timers_run(void);
 void timers_program(void);
 /* Realtime = monotonic + this. */
 extern s64 realtime_offset_ns; /* kernel lock to write */
+void kernel_set_realtime(s64 offset_ns); /* the vDSO's copy too; kernel/start.c */

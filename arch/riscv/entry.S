@@ -1,0 +1,236 @@
+/*
+ * The trap vector and the way back to user mode.
+ *
+ * sscratch holds the running thread's address while it is in user mode and 0 in the kernel, so a
+ * trap taken in the kernel (a bug) is seen at once.  A thread's registers are the first thing in
+ * struct thread, x[n] at 8 * n, the pc in place of x0.
+ *
+ * On entry only what C may clobber is saved: ra, sp, tp, t0-t6, a0-a7.  C code preserves s0-s11
+ * and the kernel uses no gp, so if the same thread goes on, those never touch memory.  If another
+ * one comes, they are saved at `switch_thread` - or not even then, for a server that waits in
+ * recv, where the contract lets every register but sp, gp, tp go.
+ *
+ * `on_hart` keeps another hart from loading a thread whose registers are still being saved here.
+ * It is cleared with release order after the last store, before this hart waits for the next
+ * thread's own on_hart: two harts that exchange threads cannot wait for each other.
+ */
+#include "asm-offsets.h"
+
+#define X(n) ((n) * 8)
+#define CAUSE_ECALL_U 8
+
+	.text
+	.option norelax
+	.global trap_entry
+	.balign 64
+trap_entry:
+	csrrw	sp, sscratch, sp
+	beqz	sp, from_kernel
+	sd	ra, X(1)(sp)
+	sd	tp, X(4)(sp)
+	sd	t0, X(5)(sp)
+	sd	t1, X(6)(sp)
+	sd	t2, X(7)(sp)
+	csrrw	t2, sscratch, zero
+	sd	a0, X(10)(sp)
+	sd	a1, X(11)(sp)
+	sd	a2, X(12)(sp)
+	sd	a3, X(13)(sp)
+	sd	a4, X(14)(sp)
+	sd	a5, X(15)(sp)
+	csrr	a1, scause
+	csrr	t1, sepc
+	sd	a6, X(16)(sp)
+	sd	a7, X(17)(sp)
+	sd	t2, X(2)(sp)
+	sd	t3, X(28)(sp)
+	sd	t4, X(29)(sp)
+	sd	t5, X(30)(sp)
+	sd	t6, X(31)(sp)
+	ld	tp, T_HART(sp)
+	li	t0, CAUSE_ECALL_U
+	mv	a0, sp
+	ld	sp, H_KERNEL_SP(tp)
+	bne	a1, t0, 1f
+
+	addi	t1, t1, 4
+	sd	t1, X(0)(a0)
+	call	trap_syscall
+	j	2f
+1:
+	sd	t1, X(0)(a0)
+	csrr	a2, stval
+	call	trap_other
+2:
+	/* a0: who runs next */
+	ld	t0, H_CURRENT(tp)
+	bne	a0, t0, switch_thread
+	lw	t1, T_WORK(a0)
+	bnez	t1, work_same
+
+	/* The same thread goes on. */
+	ld	t1, X(0)(a0)
+	ld	ra, X(1)(a0)
+	ld	sp, X(2)(a0)
+	ld	tp, X(4)(a0)
+	csrw	sepc, t1
+	csrw	sscratch, a0
+	ld	t0, X(5)(a0)
+	ld	t1, X(6)(a0)
+	ld	t2, X(7)(a0)
+	ld	a1, X(11)(a0)
+	ld	a2, X(12)(a0)
+	ld	a3, X(13)(a0)
+	ld	a4, X(14)(a0)
+	ld	a5, X(15)(a0)
+	ld	a6, X(16)(a0)
+	ld	a7, X(17)(a0)
+	ld	t3, X(28)(a0)
+	ld	t4, X(29)(a0)
+	ld	t5, X(30)(a0)
+	ld	t6, X(31)(a0)
+	ld	a0, X(10)(a0)
+	sret
+
+	.macro	save_callee t
+	sd	s0, X(8)(\t)
+	sd	s1, X(9)(\t)
+	sd	s2, X(18)(\t)
+	sd	s3, X(19)(\t)
+	sd	s4, X(20)(\t)
+	sd	s5, X(21)(\t)
+	sd	s6, X(22)(\t)
+	sd	s7, X(23)(\t)
+	sd	s8, X(24)(\t)
+	sd	s9, X(25)(\t)
+	sd	s10, X(26)(\t)
+	sd	s11, X(27)(\t)
+	.endm
+
+	/* t0: the thread that ran, a0: the one to come; bit 0 set: the same thread, but all of its
+	 * registers come from memory now (a message received, a signal frame left, exec). */
+switch_thread:
+	andi	t1, a0, 1
+	lbu	t2, T_NO_SAVE(t0)
+	bnez	t1, reload_same
+	sd	gp, X(3)(t0)
+	bnez	t2, 1f
+	save_callee t0
+1:
+	fence	rw, w
+	sw	zero, T_ON_HART(t0)
+2:	/* every register of t0 is in memory */
+	sd	a0, H_CURRENT(tp)
+3:	lw	t1, T_ON_HART(a0)
+	bnez	t1, 3b
+	fence	r, rw
+	li	t1, 1
+	sw	t1, T_ON_HART(a0)
+	sd	tp, T_HART(a0)
+	sb	zero, T_NO_SAVE(a0)
+resume:
+	lw	t1, T_WORK(a0)
+	bnez	t1, work_saved
+load_all:
+	ld	t1, X(0)(a0)
+	ld	ra, X(1)(a0)
+	ld	sp, X(2)(a0)
+	ld	gp, X(3)(a0)
+	ld	tp, X(4)(a0)
+	csrw	sepc, t1
+	csrw	sscratch, a0
+	ld	t0, X(5)(a0)
+	ld	t1, X(6)(a0)
+	ld	t2, X(7)(a0)
+	ld	s0, X(8)(a0)
+	ld	s1, X(9)(a0)
+	ld	a1, X(11)(a0)
+	ld	a2, X(12)(a0)
+	ld	a3, X(13)(a0)
+	ld	a4, X(14)(a0)
+	ld	a5, X(15)(a0)
+	ld	a6, X(16)(a0)
+	ld	a7, X(17)(a0)
+	ld	s2, X(18)(a0)
+	ld	s3, X(19)(a0)
+	ld	s4, X(20)(a0)
+	ld	s5, X(21)(a0)
+	ld	s6, X(22)(a0)
+	ld	s7, X(23)(a0)
+	ld	s8, X(24)(a0)
+	ld	s9, X(25)(a0)
+	ld	s10, X(26)(a0)
+	ld	s11, X(27)(a0)
+	ld	t3, X(28)(a0)
+	ld	t4, X(29)(a0)
+	ld	t5, X(30)(a0)
+	ld	t6, X(31)(a0)
+	ld	a0, X(10)(a0)
+	sret
+
+reload_same:
+	addi	a0, a0, -1
+	sd	gp, X(3)(a0)
+	sb	zero, T_NO_SAVE(a0)
+	j	resume
+
+	/* The current thread has work to do before user mode; its s registers are still here. */
+work_same:
+	sd	gp, X(3)(a0)
+	save_callee a0
+	/* The current thread has work to do; all its registers are in memory. */
+work_saved:
+	call	thread_exit_work
+	ld	t0, H_CURRENT(tp)
+	beq	a0, t0, resume
+	fence	rw, w
+	sw	zero, T_ON_HART(t0)
+	j	2b
+
+	/* sp was 0 in sscratch: the trap came from the kernel itself.  sscratch has its sp. */
+from_kernel:
+	csrr	a0, scause
+	csrr	a1, stval
+	csrr	a2, sepc
+	csrr	a3, sscratch
+	mv	a4, ra
+	/* A stack overflow must not fault again on its own stack. */
+	la	sp, panic_stack_top
+	call	trap_from_kernel
+
+	/* enter_first(idle): this hart's first step: its idle thread "resumes". */
+	.global enter_first
+enter_first:
+	sd	a0, H_CURRENT(tp)
+	li	t1, 1
+	sw	t1, T_ON_HART(a0)
+	sd	tp, T_HART(a0)
+	ld	sp, H_KERNEL_SP(tp)
+	j	resume
+
+	/* fpu_save(u64 fpu[33]), fpu_load(const u64 fpu[33]): the unit is on. */
+	.option push
+	.option arch, +d
+	.global fpu_save
+fpu_save:
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	fsd	f\n, (\n * 8)(a0)
+	.endr
+	frcsr	t0
+	sd	t0, 256(a0)
+	ret
+	.global fpu_load
+fpu_load:
+	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	fld	f\n, (\n * 8)(a0)
+	.endr
+	ld	t0, 256(a0)
+	fscsr	t0
+	ret
+	.option pop
+
+	.bss
+	.balign 16
+panic_stack:
+	.space	4096
+panic_stack_top:

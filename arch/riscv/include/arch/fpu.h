@@ -1,0 +1,22 @@
+/* Floating-point state: loaded at the first use after a switch (sstatus.FS is off until then),
+ * saved only when dirty. */
+#pragma once
+
+#include <kernel/types.h>
+
+struct thread;
+struct hart;
+
+/* Another thread is about to run on this hart: saves the old one's registers if dirty and turns
+ * the unit off, or leaves it on if `next` owns the registers. */
+void fpu_switch(struct thread *old, struct thread *next);
+/* Makes t->fpu[] current (t runs here). */
+void fpu_save_current(struct thread *t);
+/* t->fpu[] was changed or is void: it is to be loaded again at the next use (t runs here). */
+void fpu_discard(struct thread *t);
+/* An illegal instruction with the unit off: loads t's state.  False: it was on already. */
+bool fpu_enable(struct thread *t);
+/* The child gets a copy of the parent's state (parent is not running: blocked in a call). */
+void fpu_copy(struct thread *child, struct thread *parent);
+/* t ends or execs. */
+void fpu_forget(struct thread *t);

@@ -1,0 +1,22 @@
+/* From the trap vector (arch/riscv/entry.S) into C, and back. */
+#pragma once
+
+#include <kernel/types.h>
+
+struct thread;
+
+/* Where stvec points. */
+extern char trap_entry[];
+
+/* Called by entry.S with the caller-saved registers (and pc) in t->regs; they return the thread
+ * that runs next, t or another.  s0…s11 and gp are still in the machine: entry.S saves them if
+ * another thread comes, or before thread_exit_work(). */
+#define THREAD_RELOAD(t) ((struct thread *)((u64)(t) | 1)) /* t goes on, all registers from memory */
+struct thread *trap_syscall(struct thread *t);
+struct thread *trap_other(struct thread *t, u64 scause, u64 stval);
+_Noreturn void trap_from_kernel(u64 scause, u64 stval, u64 sepc, u64 sp, u64 ra);
+
+/* Leaves the boot path: this hart begins with its idle thread.  Never returns. */
+_Noreturn void enter_first(struct thread *idle);
+/* Sets stvec, sscratch, scounteren and the interrupt enables of this hart. */
+void trap_init(void);

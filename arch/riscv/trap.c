@@ -1,0 +1,124 @@
+/*
+ * Traps from user mode that are not system calls, and traps of the kernel itself.
+ *
+ * A fault is first the address space's (aspace_fault); what it cannot resolve becomes a signal.
+ * Interrupts are taken in user mode and by the idle loop only: the kernel runs with them off.
+ */
+#include <arch/cpu.h>
+#include <arch/fpu.h>
+#include <arch/trap.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
+#include <kernel/thread.h>
+
+#define SCAUSE_INTERRUPT (1ul << 63)
+
+enum {
+	CAUSE_FETCH_MISALIGNED = 0,
+	CAUSE_FETCH_ACCESS = 1,
+	CAUSE_ILLEGAL = 2,
+	CAUSE_BREAKPOINT = 3,
+	CAUSE_LOAD_MISALIGNED = 4,
+	CAUSE_LOAD_ACCESS = 5,
+	CAUSE_STORE_MISALIGNED = 6,
+	CAUSE_STORE_ACCESS = 7,
+	CAUSE_FETCH_PAGE = 12,
+	CAUSE_LOAD_PAGE = 13,
+	CAUSE_STORE_PAGE = 15,
+};
+
+void trap_init(void)
+{
+	u64 sie = (1ul << 1) | (1ul << 5) | (1ul << 9); /* software, timer, external */
+
+	__asm__ volatile("csrw stvec, %0" : : "r"(trap_entry));
+	__asm__ volatile("csrw sscratch, zero");
+	__asm__ volatile("csrw scounteren, %0" : : "r"(7ul)); /* cycle, time, instret for programs */
+	/* SPP = user, SPIE irrelevant, FS off, SUM never set. */
+	__asm__ volatile("csrc sstatus, %0" : : "r"((1ul << 8) | (3ul << 13) | (1ul << 18) | (1ul << 1)));
+	__asm__ volatile("csrw sie, %0" : : "r"(sie));
+}
+
+static struct thread *page_fault(struct thread *t, va_t va, enum fault_access access)
+{
+	switch (aspace_fault(t->aspace, va, access)) {
+	case FAULT_OK:
+		break;
+	case FAULT_MAPERR:
+		signal_fault(t, SIGSEGV, SEGV_MAPERR, va, true);
+		break;
+	case FAULT_ACCERR:
+		signal_fault(t, SIGSEGV, SEGV_ACCERR, va, true);
+		break;
+	case FAULT_BUS:
+		signal_fault(t, SIGBUS, BUS_ADRERR, va, true);
+		break;
+	case FAULT_NOMEM:
+	case FAULT_PAGER:
+		klog("out of memory: process %u (%s) ended\n", t->process->pid, t->comm);
+		kernel_lock();
+		process_kill(t->process, TERN_W_SIGNAL(SIGKILL));
+		kernel_unlock();
+		break;
+	}
+	return t;
+}
+
+static void interrupt(u64 cause)
+{
+	(void)cause;
+	arch_poll_interrupts();
+}
+
+struct thread *trap_other(struct thread *t, u64 scause, u64 stval)
+{
+	if (scause & SCAUSE_INTERRUPT) {
+		interrupt(scause);
+		return t;
+	}
+	switch (scause) {
+	case CAUSE_LOAD_PAGE:
+		return page_fault(t, stval, FAULT_READ);
+	case CAUSE_STORE_PAGE:
+		return page_fault(t, stval, FAULT_WRITE);
+	case CAUSE_FETCH_PAGE:
+		return page_fault(t, stval, FAULT_EXEC);
+	case CAUSE_ILLEGAL:
+		if (!fpu_enable(t))
+			signal_fault(t, SIGILL, ILL_ILLOPC, t->regs.x[REG_PC], true);
+		return t;
+	case CAUSE_BREAKPOINT:
+		signal_fault(t, SIGTRAP, TRAP_BRKPT, t->regs.x[REG_PC], true);
+		return t;
+	case CAUSE_FETCH_MISALIGNED:
+	case CAUSE_LOAD_MISALIGNED:
+	case CAUSE_STORE_MISALIGNED:
+		signal_fault(t, SIGBUS, BUS_ADRALN, stval, true);
+		return t;
+	case CAUSE_FETCH_ACCESS:
+	case CAUSE_LOAD_ACCESS:
+	case CAUSE_STORE_ACCESS:
+		/* Outside the canonical halves some harts report access faults. */
+		if (stval >= USER_MAX)
+			signal_fault(t, SIGSEGV, SEGV_MAPERR, stval, true);
+		else
+			signal_fault(t, SIGBUS, BUS_ADRERR, stval, true);
+		return t;
+	}
+	panic("unexpected trap %lx from user mode, stval %lx", scause, stval);
+}
+
+_Noreturn void trap_from_kernel(u64 scause, u64 stval, u64 sepc, u64 sp, u64 ra)
+{
+	struct thread *t = this_hart()->current;
+
+	klog("\nkernel trap: scause %lx stval %lx sepc %lx sp %lx ra %lx\n", scause, stval, sepc, sp,
+	     ra);
+	if (t && t->process)
+		klog("thread %u of process %u (%s), pc %lx, a7 %lu\n", t->tid, t->process->pid,
+		     t->comm, t->regs.x[REG_PC], t->regs.x[REG_A7]);
+	arch_backtrace(0, sepc);
+	panic("trap in the kernel: scause %lx, stval %lx, pc %lx", scause, stval, sepc);
+}

@@ -1,0 +1,271 @@
+/*
+ * Endpoints, where servers wait, and sessions, what clients' handles point at.
+ *
+ * Everything that an endpoint queues is a node inside the object it is about (struct ipc_node), so
+ * queueing cannot fail; requests and events keep one order.  A session counts its handles (name
+ * contexts, metas and pending gives among them) and its calls in flight; when both are 0 it queues
+ * itself as CLOSED, and delivering that event frees it.
+ * Kernel lock guards all of it.
+ */
+#include <arch/trap.h>
+#include <ipc/poll.h>
+#include <ipc/session.h>
+#include <kernel/idtable.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <kernel/thread.h>
+#include <mm/slab.h>
+
+static struct slab_cache session_cache, endpoint_cache, ready_cache;
+static struct idtable sessions, readies;
+u64 object_count_sessions, object_count_endpoints, object_count_readies;
+
+/* ---- readiness words ---- */
+
+struct ready *ready_create(struct endpoint *ep, u32 bits)
+{
+	struct ready *r;
+
+	if (!ready_cache.name)
+		slab_cache_init(&ready_cache, "ready", sizeof(struct ready));
+	r = slab_alloc(&ready_cache);
+	if (!r)
+		return NULL;
+	r->id = id_alloc(&readies, r);
+	if (!r->id) {
+		slab_free(&ready_cache, r);
+		return NULL;
+	}
+	r->refs = 1;
+	r->bits = bits;
+	r->endpoint = ep;
+	endpoint_get(ep);
+	list_init(&r->waiters);
+	list_add_tail(&ep->readies, &r->in_endpoint);
+	object_count_readies++;
+	return r;
+}
+
+void ready_put(struct ready *r)
+{
+	if (--r->refs > 0)
+		return;
+	assert(list_empty(&r->waiters));
+	id_free(&readies, r->id);
+	list_del(&r->in_endpoint);
+	endpoint_put(r->endpoint);
+	slab_free(&ready_cache, r);
+	object_count_readies--;
+}
+
+void ready_change(struct ready *r, u32 set, u32 clear)
+{
+	r->bits = (r->bits & ~clear) | set;
+	if (!set)
+		return;
+	r->edges++;
+	if (!list_empty(&r->waiters))
+		poll_wake(r, set);
+}
+
+struct ready *ready_find(u64 rid) { return id_find(&readies, rid); }
+
+/* ---- sessions ---- */
+
+struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
+			       struct ready *ready, struct session *meta)
+{
+	struct session *s;
+
+	if (!session_cache.name)
+		slab_cache_init(&session_cache, "session", sizeof(struct session));
+	s = slab_alloc(&session_cache);
+	if (!s)
+		return NULL;
+	s->sid = id_alloc(&sessions, s);
+	if (!s->sid) {
+		slab_free(&session_cache, s);
+		return NULL;
+	}
+	s->endpoint = ep;
+	endpoint_get(ep);
+	s->badge = badge;
+	s->kind = (u8)kind;
+	s->ident = ident;
+	s->ready = ready;
+	if (ready)
+		ready->refs++;
+	s->meta = meta;
+	if (meta)
+		session_get(meta);
+	s->closed.kind = NODE_CLOSED;
+	list_init(&s->closed.link);
+	object_count_sessions++;
+	return s;
+}
+
+struct session *session_find(u64 sid) { return id_find(&sessions, sid); }
+
+/* Frees a session that nothing refers to. */
+void session_free(struct session *s)
+{
+	struct session *meta = s->meta;
+
+	id_free(&sessions, s->sid);
+	if (s->ready)
+		ready_put(s->ready);
+	endpoint_put(s->endpoint);
+	slab_free(&session_cache, s);
+	object_count_sessions--;
+	if (meta)
+		session_put(meta);
+}
+
+static void session_maybe_close(struct session *s)
+{
+	if (s->handles || s->calls)
+		return;
+	if (s->endpoint->dead)
+		session_free(s);
+	else
+		endpoint_post(s->endpoint, &s->closed);
+}
+
+void session_put(struct session *s)
+{
+	assert(s->handles > 0);
+	if (--s->handles == 0) {
+		poll_session_gone(s);
+		session_maybe_close(s);
+	}
+}
+
+void session_end_call(struct session *s)
+{
+	assert(s->calls > 0);
+	if (--s->calls == 0 && s->handles == 0)
+		session_maybe_close(s);
+}
+
+/* ---- endpoints ---- */
+
+static void endpoint_timer_fired(struct timer *timer)
+{
+	struct endpoint *ep = container_of(timer, struct endpoint, timer);
+
+	if (list_empty(&ep->timer_node.link))
+		endpoint_post(ep, &ep->timer_node);
+}
+
+struct endpoint *endpoint_create(void)
+{
+	struct endpoint *ep;
+
+	if (!endpoint_cache.name)
+		slab_cache_init(&endpoint_cache, "endpoint", sizeof(struct endpoint));
+	ep = slab_alloc(&endpoint_cache);
+	if (!ep)
+		return NULL;
+	ep->refs = 1;
+	list_init(&ep->queue);
+	list_init(&ep->readies);
+	timer_init(&ep->timer, endpoint_timer_fired);
+	ep->timer_node.kind = NODE_TIMER;
+	list_init(&ep->timer_node.link);
+	object_count_endpoints++;
+	return ep;
+}
+
+void endpoint_get(struct endpoint *ep) { ep->refs++; }
+
+void endpoint_put(struct endpoint *ep)
+{
+	if (--ep->refs > 0)
+		return;
+	timer_cancel(&ep->timer);
+	slab_free(&endpoint_cache, ep);
+	object_count_endpoints--;
+}
+
+void endpoint_post(struct endpoint *ep, struct ipc_node *n)
+{
+	struct thread *r = ep->receiver;
+
+	if (ep->dead)
+		return;
+	if (ep->waiting) {
+		ep->waiting = false;
+		message_load(r, n);
+		r->wait = WAIT_NONE;
+		sched_ready(r);
+		return;
+	}
+	list_add_tail(&ep->queue, &n->link);
+	ep->queued++;
+}
+
+/* Its owner ended: queued requests get EIO, queued events are dropped. */
+void endpoint_kill(struct endpoint *ep)
+{
+	if (ep->dead)
+		return;
+	endpoint_get(ep);
+	ep->dead = true;
+	ep->waiting = false;
+	ep->owner = NULL;
+	timer_cancel(&ep->timer);
+	list_for_each_safe(p, next, &ep->queue) {
+		struct ipc_node *n = list_entry(p, struct ipc_node, link);
+
+		list_del(&n->link);
+		ep->queued--;
+		switch (n->kind) {
+		case NODE_CALL:
+			(void)call_finish(container_of(n, struct call, node), -5 /* EIO */, 0, false);
+			break;
+		case NODE_CLOSED:
+			session_free(container_of(n, struct session, closed));
+			break;
+		default:
+			message_load(NULL, n);
+			break;
+		}
+	}
+	calls_endpoint_died(ep);
+	list_for_each(p, &ep->readies) {
+		struct ready *r = list_entry(p, struct ready, in_endpoint);
+
+		ready_change(r, 0x8 | 0x10, 0);
+	}
+	if (ep->receiver) {
+		struct thread *r = ep->receiver;
+
+		ep->receiver = NULL;
+		r->endpoint = NULL;
+		endpoint_put(ep);
+	}
+	endpoint_put(ep);
+}
+
+struct thread *endpoint_receive(struct thread *t)
+{
+	struct endpoint *ep = t->endpoint;
+
+	assert_kernel_locked();
+	if (!list_empty(&ep->queue)) {
+		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
+
+		list_del(&n->link);
+		ep->queued--;
+		message_load(t, n);
+		kernel_unlock();
+		return THREAD_RELOAD(t);
+	}
+	ep->waiting = true;
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_RECV;
+	t->no_save = 1;
+	return sched_next();
+}

@@ -1,0 +1,29 @@
+/* Notifications (bits that arrive at an endpoint) and interrupts as such.  Kernel lock. */
+#pragma once
+
+#include <ipc/call.h>
+
+struct endpoint;
+
+struct note {
+	u32 refs;
+	struct ipc_node node;
+	u64 badge, bits;
+	struct endpoint *endpoint; /* referenced */
+};
+struct note *must_check note_create(struct endpoint *ep, u64 badge);
+void note_get(struct note *n);
+void note_put(struct note *n);
+void note_signal(struct note *n, u64 bits);
+
+/* One interrupt source: bound to a notification, masked from its arrival until the ack. */
+struct irq {
+	u32 refs, number;
+	struct note *note;
+};
+struct irq *must_check irq_create(u32 number); /* NULL: no memory; taken already */
+void irq_get(struct irq *i);
+void irq_put(struct irq *i);
+s64 irq_bind(struct irq *i, struct endpoint *ep, u64 badge);
+void irq_ack(struct irq *i);
+extern u64 object_count_notes, object_count_irqs;

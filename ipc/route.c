@@ -1,0 +1,158 @@
+/*
+ * From a system call's line to the session that it goes to.
+ *
+ * The order of checks is the same for every line: handle and right (EBADF), kind (the line's
+ * `else`), window ranges (EFAULT, EINVAL), descriptors reserved (EMFILE), delivery.
+ */
+#include <arch/trap.h>
+#include <ipc/call.h>
+#include <ipc/poll.h>
+#include <ipc/session.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <kernel/syscall.h>
+#include <tern/linux/errno.h>
+#include <tern/linux/fcntl.h>
+#include <tern/linux/stat.h>
+
+#define NR_fcntl 25
+#define NR_fstatfs 44
+#define NR_fchdir 50
+#define NR_read 63
+#define NR_fstat 80
+
+s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
+
+/* A descriptor that names an object of the kernel's own. Kernel lock held and dropped. */
+static struct thread *own_object(struct thread *t, const struct syscall_line *line, u32 op,
+				 struct handle *h)
+{
+	u64 *x = t->regs.x;
+	s64 r = line->otherwise ? -line->otherwise : 0;
+
+	if (op == NR_read && h->type == HANDLE_SIGNALFD) {
+		struct signalfd *s = h->object;
+
+		signalfd_get(s);
+		kernel_unlock();
+		r = signalfd_read(t, s, x[11], x[12]);
+		kernel_lock();
+		signalfd_put(s);
+		if (r == SYS_BLOCKED)
+			return NULL;
+	} else if (op == NR_fcntl && x[11] == F_GETFL) {
+		r = O_RDWR | O_LARGEFILE;
+	} else if (op == NR_fcntl && x[11] == F_SETFL) {
+		r = 0;
+	} else if (op == NR_fstat) {
+		struct tern_stat st = { .st_dev = 15, .st_ino = 1, .st_mode = 0600, .st_nlink = 1,
+					.st_blksize = 4096 };
+		va_t to = x[11];
+
+		kernel_unlock();
+		r = put_user(t, to, &st, sizeof st);
+		kernel_lock();
+	}
+	kernel_unlock();
+	x[REG_A0] = (u64)r;
+	return t;
+}
+
+static u64 reference(struct thread *who, u64 fd)
+{
+	struct process *p = who->process;
+	struct handle *h;
+	struct session *s;
+
+	if ((s32)fd == AT_FDCWD)
+		return p->names->cwd ? p->names->cwd->badge : TERN_REF_BAD;
+	h = handle_find(p->handles, (u32)fd);
+	if (!h)
+		return TERN_REF_BAD;
+	if (h->type != HANDLE_SESSION)
+		return TERN_REF_FOREIGN;
+	s = h->object;
+	return p->names->service[TERN_SVC_VFS] &&
+			       s->endpoint == p->names->service[TERN_SVC_VFS]->endpoint ?
+		       s->badge :
+		       TERN_REF_FOREIGN;
+}
+
+void route_references(struct call *c, struct thread *who, const struct syscall_line *line)
+{
+	struct name_context *n = who->process->names;
+
+	if (line->arg == ARG_CWD)
+		c->ref[0] = n->cwd ? n->cwd->badge : TERN_REF_BAD;
+	else
+		c->ref[0] = reference(who, c->args[line->arg]);
+	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(who, c->args[line->arg2]);
+	c->root = n->root ? n->root->badge : TERN_REF_BAD;
+}
+
+static struct thread *fail(struct thread *t, s64 err)
+{
+	kernel_unlock();
+	t->regs.x[REG_A0] = (u64)err;
+	return t;
+}
+
+struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	struct process *p = t->process;
+	struct session *s;
+	struct handle *h;
+	s64 err;
+
+	kernel_lock();
+	if (likely(route == ROUTE_H || route == ROUTE_M)) {
+		h = handle_find(p->handles, (u32)a[line->arg]);
+		if (unlikely(!h))
+			return fail(t, -EBADF);
+		if (unlikely((line->rights & ~h->rights) ||
+			     (!(h->rights & TERN_R_IO) && op != NR_fstat && op != NR_fstatfs &&
+			      op != NR_fcntl)))
+			return fail(t, -EBADF);
+		if (unlikely(h->type != HANDLE_SESSION)) {
+			struct thread *r = own_object(t, line, op, h);
+
+			if (r)
+				return r;
+			return sched_after_block();
+		}
+		s = h->object;
+		if (route == ROUTE_M && s->meta)
+			s = s->meta;
+	} else if (route == ROUTE_V || route == ROUTE_S) {
+		s = p->names->service[line->service];
+		if (unlikely(!s))
+			return fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
+		if (route == ROUTE_V || line->arg != ARG_NONE) {
+			t->call.args = a;
+			if (route == ROUTE_V) {
+				route_references(&t->call, t, line);
+			} else {
+				t->call.ref[0] = reference(t, a[line->arg]);
+				t->call.ref[1] = t->call.root = 0;
+			}
+		}
+	} else { /* ROUTE_METHOD */
+		h = handle_find(p->handles, (u32)t->regs.x[16]);
+		if (!h || h->type != HANDLE_SESSION || !(h->rights & TERN_R_IO))
+			return fail(t, -EBADF);
+		s = h->object;
+	}
+	if (line->nwin) {
+		err = windows_check(line, a);
+		if (unlikely(err))
+			return fail(t, err);
+	}
+	if (line->fd_mode) {
+		err = call_reserve(&t->call, t, line);
+		if (unlikely(err))
+			return fail(t, err);
+	}
+	return call_send(t, line, op, s);
+}

@@ -1,0 +1,367 @@
+/*
+ * Windows: the caller's memory that a server may touch while it holds the call.
+ *
+ * A window is worked out from the line in kernel/syscalls.def and the caller's arguments at copy
+ * time; at delivery only its range is checked.  An iovec array is seen as one window by offset.
+ * Copies run without the kernel lock, the call pinned.
+ */
+#include <ipc/call.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <tern/linux/errno.h>
+
+#define MAX_TRANSFER 0x7ffff000ul
+#define IOV_MAX 1024
+
+struct iovec {
+	u64 base, len;
+};
+
+/* A straight piece of a window. */
+struct piece {
+	va_t at;
+	u64 len;
+};
+
+static u64 length_of(const struct window *w, const u64 *a)
+{
+	u64 n;
+
+	if (w->len == LEN_CONST)
+		return w->plus;
+	n = a[w->len];
+	if (n > MAX_TRANSFER)
+		n = MAX_TRANSFER;
+	return n * w->times + w->plus;
+}
+
+/* Size and direction of an ioctl's argument from its request number; the old terminal numbers
+ * say nothing, so they get a bound. */
+static u64 ioctl_length(u64 request, unsigned *dir)
+{
+	u64 size = (request >> 16) & 0x3fff;
+	unsigned d = (unsigned)(request >> 30) & 3;
+
+	if (size == 0 || d == 0) {
+		*dir = WINDOW_IN | WINDOW_OUT;
+		return 128;
+	}
+	*dir = d == 1 ? WINDOW_IN : d == 2 ? WINDOW_OUT : WINDOW_IN | WINDOW_OUT;
+	return size;
+}
+
+s64 windows_check(const struct syscall_line *line, const u64 *a)
+{
+	for (unsigned i = 0; i < line->nwin; i++) {
+		const struct window *w = &line->win[i];
+
+		switch (w->kind) {
+		case WIN_IN:
+		case WIN_OUT:
+		case WIN_IO:
+			if (unlikely(!user_range_ok(a[w->arg], length_of(w, a))) &&
+			    w->len != LEN_CONST && length_of(w, a))
+				return -EFAULT;
+			break;
+		case WIN_IOV_IN:
+		case WIN_IOV_OUT:
+			if (a[w->len] > IOV_MAX)
+				return -EINVAL;
+			if (!user_range_ok(a[w->arg], a[w->len] * sizeof(struct iovec)))
+				return -EFAULT;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* The piece of window w that holds byte `off`: 1, 0 at its end, or an errno. */
+static s64 window_piece(struct call *c, const struct window *w, unsigned dir, u64 off,
+			struct piece *p)
+{
+	const u64 *a = c->args;
+	unsigned allowed;
+	u64 len;
+
+	switch (w->kind) {
+	case WIN_IN:
+	case WIN_OUT:
+	case WIN_IO:
+		if (unlikely((w->kind & dir) != dir))
+			return -EACCES;
+		len = length_of(w, a);
+		break;
+	case WIN_STR:
+		if (dir != WINDOW_IN)
+			return -EACCES;
+		len = 4096;
+		break;
+	case WIN_IOC:
+		len = ioctl_length(a[w->arg], &allowed);
+		if ((allowed & dir) != dir)
+			return -EACCES;
+		if (off >= len)
+			return 0;
+		p->at = a[w->len] + off;
+		p->len = len - off;
+		return 1;
+	case WIN_ANY:
+		p->at = off;
+		p->len = MAX_TRANSFER;
+		return 1;
+	case WIN_IOV_IN:
+	case WIN_IOV_OUT: {
+		u64 count = (u32)a[w->len], skip = off, total = 0;
+		struct iovec v[8];
+
+		if ((w->kind == WIN_IOV_IN ? WINDOW_IN : WINDOW_OUT) != dir)
+			return -EACCES;
+		for (u64 i = 0; i < count; i++) {
+			u64 n = MIN(count - i, ARRAY_SIZE(v));
+
+			if (i % ARRAY_SIZE(v) == 0 &&
+			    copy_from_user(c->thread->aspace, v, a[w->arg] + i * sizeof v[0],
+					   n * sizeof v[0]) != n * sizeof v[0])
+				return -EFAULT;
+			const struct iovec *e = &v[i % ARRAY_SIZE(v)];
+			u64 l = e->len;
+
+			if ((s64)l < 0)
+				return -EINVAL;
+			if (l > MAX_TRANSFER - total)
+				l = MAX_TRANSFER - total;
+			total += l;
+			if (skip < l) {
+				p->at = e->base + skip;
+				p->len = l - skip;
+				return 1;
+			}
+			skip -= l;
+		}
+		return 0;
+	}
+	default:
+		return -EACCES;
+	}
+	if (off >= len)
+		return 0;
+	p->at = a[w->arg] + off;
+	p->len = len - off;
+	return 1;
+}
+
+static const struct window *find_window(struct call *c, unsigned win)
+{
+	return win < c->line->nwin ? &c->line->win[win] : NULL;
+}
+
+s64 window_length(struct call *c, unsigned win)
+{
+	const struct window *w = find_window(c, win);
+	struct piece p;
+	u64 total = 0;
+	s64 r;
+
+	if (!w)
+		return -EINVAL;
+	if (w->kind == WIN_IN || w->kind == WIN_OUT || w->kind == WIN_IO)
+		return (s64)length_of(w, c->args);
+	if (w->kind != WIN_IOV_IN && w->kind != WIN_IOV_OUT)
+		return -EINVAL;
+	while ((r = window_piece(c, w, w->kind == WIN_IOV_IN ? WINDOW_IN : WINDOW_OUT, total, &p)) > 0)
+		total += p.len;
+	return r < 0 ? r : (s64)total;
+}
+
+typedef size_t (*copy_fn)(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n);
+
+static s64 for_pieces(struct call *c, unsigned win, unsigned dir, u64 off, u64 n, copy_fn fn,
+		      void *arg)
+{
+	const struct window *w = find_window(c, win);
+	u64 done = 0;
+
+	if (unlikely(!w))
+		return -EINVAL;
+	if (unlikely(!c->thread->aspace))
+		return -EFAULT;
+	while (done < n) {
+		struct piece p;
+		s64 r = window_piece(c, w, dir, off + done, &p);
+		u64 want, got;
+
+		if (r <= 0) {
+			if (r < 0 && !done)
+				return r;
+			break;
+		}
+		want = MIN(p.len, n - done);
+		got = fn(c, dir, p.at, arg, done, want);
+		done += got;
+		if (got < want)
+			return done ? (s64)done : -EFAULT;
+	}
+	return (s64)done;
+}
+
+struct local_arg {
+	struct aspace *as;
+	u64 at;
+};
+
+static size_t copy_local(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n)
+{
+	struct local_arg *l = arg;
+
+	return dir == WINDOW_IN ? aspace_copy(l->as, l->at + done, c->thread->aspace, at, n) :
+				  aspace_copy(c->thread->aspace, at, l->as, l->at + done, n);
+}
+
+s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
+		u64 n)
+{
+	struct local_arg l = { as, local };
+
+	return for_pieces(c, win, dir, off, n, copy_local, &l);
+}
+
+struct memobj_arg {
+	struct memobj *m;
+	u64 off;
+};
+
+static size_t copy_memobj(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n)
+{
+	struct memobj_arg *m = arg;
+	long r = dir == WINDOW_IN ?
+			 memobj_copy_in(m->m, m->off + done, c->thread->aspace, at, n) :
+			 memobj_copy_out(m->m, m->off + done, c->thread->aspace, at, n);
+
+	return r < 0 ? 0 : (size_t)r;
+}
+
+s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
+		       u64 obj_off, u64 n)
+{
+	struct memobj_arg a = { m, obj_off };
+	u64 size = READ_ONCE(m->size);
+
+	if (obj_off >= size)
+		return 0;
+	return for_pieces(c, win, dir, off, MIN(n, size - obj_off), copy_memobj, &a);
+}
+
+struct move_arg {
+	struct call *to;
+	unsigned win;
+	u64 off;
+	s64 err;
+};
+
+static size_t copy_call(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n)
+{
+	struct move_arg *m = arg;
+	s64 r = window_copy(m->to, m->win, WINDOW_OUT, m->off + done, c->thread->aspace, at, n);
+
+	(void)dir;
+	if (r < 0) {
+		m->err = r;
+		return 0;
+	}
+	return (size_t)r;
+}
+
+/* One copy from a writer to a reader.  A short result may be the destination's end; whether
+ * source or destination faulted is found by touching the source. */
+s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
+		u64 toff, u64 n)
+{
+	struct move_arg m = { to, twin, toff, 0 };
+	s64 room = window_length(to, twin), r;
+	u8 byte;
+	struct piece p;
+
+	if (room < 0)
+		return -TERN_EDEST;
+	if (toff >= (u64)room || n == 0)
+		return 0;
+	n = MIN(n, (u64)room - toff);
+	r = for_pieces(from, fwin, WINDOW_IN, foff, n, copy_call, &m);
+	if (r != -EFAULT)
+		return r;
+	if (window_piece(from, find_window(from, fwin), WINDOW_IN, foff, &p) == 1 &&
+	    copy_from_user(from->thread->aspace, &byte, p.at, 1) == 1)
+		return -TERN_EDEST;
+	return -EFAULT;
+}
+
+s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size)
+{
+	const struct window *w = find_window(c, win);
+	char buf[256];
+	u64 done = 0;
+
+	if (!w || (w->kind != WIN_STR && w->kind != WIN_ANY))
+		return -EINVAL;
+	if (!c->thread->aspace)
+		return -EFAULT;
+	while (done < size) {
+		u64 n = MIN(sizeof buf, size - done);
+		long r = copy_string_from_user(c->thread->aspace, buf, c->args[w->arg] + done, n);
+		u64 got = r < 0 ? 0 : MIN((u64)r + 1, n);
+
+		if (r < 0)
+			return -EFAULT;
+		if (copy_to_user(as, to + done, buf, got) != got)
+			return -EFAULT;
+		done += got;
+		if ((u64)r < n)
+			return (s64)done - 1;
+	}
+	return -ENAMETOOLONG;
+}
+
+/* A NULL-ended vector of strings, packed: each with its NUL, one behind the other. */
+s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size, u64 count_at)
+{
+	const struct window *w = find_window(c, win);
+	u64 done = 0, count = 0;
+	va_t at, string;
+	char buf[256];
+
+	if (!w || w->kind != WIN_STRV)
+		return -EINVAL;
+	if (!c->thread->aspace)
+		return -EFAULT;
+	at = c->args[w->arg];
+	for (; at; at += 8, count++) {
+		u64 off = 0;
+
+		if (copy_from_user(c->thread->aspace, &string, at, 8) != 8)
+			return -EFAULT;
+		if (!string)
+			break;
+		for (;;) {
+			u64 n = MIN(sizeof buf, size - done);
+			long r;
+			u64 got;
+
+			if (n == 0)
+				return -E2BIG;
+			r = copy_string_from_user(c->thread->aspace, buf, string + off, n);
+			if (r < 0)
+				return -EFAULT;
+			got = MIN((u64)r + 1, n);
+			if (copy_to_user(as, to + done, buf, got) != got)
+				return -EFAULT;
+			done += got;
+			off += got;
+			if ((u64)r < n)
+				break;
+		}
+	}
+	if (count_at && copy_to_user(as, count_at, &count, sizeof count) != sizeof count)
+		return -EFAULT;
+	return (s64)done;
+}

@@ -1,0 +1,342 @@
+/*
+ * Handle tables: a process's descriptor table.
+ *
+ * Two levels: an array of pointers to chunks of 64 handles, each with a bitmap of what is not
+ * free.  The lowest free number is found from a hint below which every chunk is full.  Growing
+ * copies only the array of pointers.  A RESERVED slot belongs to a call under way and is there
+ * for nobody else: close, dup2 and lookups pass it by.
+ * Kernel lock guards all of it.
+ */
+#include <kernel/handle.h>
+#include <kernel/log.h>
+#include <kernel/string.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+static struct slab_cache chunk_cache;
+u64 object_count_handles;
+
+static struct handle_chunk *chunk_create(void)
+{
+	if (!chunk_cache.name)
+		slab_cache_init(&chunk_cache, "handle_chunk", sizeof(struct handle_chunk));
+	return slab_alloc(&chunk_cache);
+}
+
+struct handle_table *handle_table_create(void)
+{
+	struct handle_table *t = kmalloc(sizeof *t);
+
+	if (t)
+		t->refs = 1;
+	return t;
+}
+
+void handle_table_get(struct handle_table *t) { t->refs++; }
+
+static bool grow(struct handle_table *t, u32 chunk)
+{
+	u32 n = t->nchunks ? t->nchunks : 1;
+	struct handle_chunk **v;
+
+	while (n <= chunk)
+		n *= 2;
+	v = kmalloc(n * sizeof *v);
+	if (!v)
+		return false;
+	if (t->chunks) {
+		memcpy(v, t->chunks, t->nchunks * sizeof *v);
+		kfree(t->chunks);
+	}
+	t->chunks = v;
+	t->nchunks = n;
+	return true;
+}
+
+static struct handle *slot(const struct handle_table *t, u32 fd)
+{
+	return &t->chunks[fd / HANDLES_PER_CHUNK]->h[fd % HANDLES_PER_CHUNK];
+}
+
+static unsigned lowest_bit(u64 v)
+{
+	unsigned n = 0;
+
+	if (!(v & 0xffffffff)) {
+		n += 32;
+		v >>= 32;
+	}
+	if (!(v & 0xffff)) {
+		n += 16;
+		v >>= 16;
+	}
+	if (!(v & 0xff)) {
+		n += 8;
+		v >>= 8;
+	}
+	while (!(v & 1)) {
+		n++;
+		v >>= 1;
+	}
+	return n;
+}
+
+static long take(struct handle_table *t, u32 fd)
+{
+	u32 c = fd / HANDLES_PER_CHUNK;
+
+	if (c >= t->nchunks && !grow(t, c))
+		return -ENOMEM;
+	if (!t->chunks[c]) {
+		t->chunks[c] = chunk_create();
+		if (!t->chunks[c])
+			return -ENOMEM;
+	}
+	t->chunks[c]->used |= 1ull << (fd % HANDLES_PER_CHUNK);
+	t->count++;
+	object_count_handles++;
+	slot(t, fd)->type = HANDLE_RESERVED;
+	slot(t, fd)->object = NULL;
+	slot(t, fd)->pending_type = HANDLE_FREE;
+	return fd;
+}
+
+long handle_reserve(struct handle_table *t, u32 from, u32 limit)
+{
+	u32 c = MAX(from / HANDLES_PER_CHUNK, t->hint);
+	bool dense = true; /* every chunk from the hint to here is full */
+
+	for (;; c++) {
+		u32 base = c * HANDLES_PER_CHUNK;
+		u64 free = ~0ull;
+
+		if (base >= limit)
+			return -EMFILE;
+		if (c < t->nchunks && t->chunks[c])
+			free = ~t->chunks[c]->used;
+		if (from > base) {
+			free &= ~0ull << (from - base);
+			dense = dense && free == ~0ull;
+		}
+		if (free) {
+			u32 fd = base + lowest_bit(free);
+
+			if (fd >= limit)
+				return -EMFILE;
+			if (from == 0 && dense)
+				t->hint = c;
+			return take(t, fd);
+		}
+	}
+}
+
+static void release(struct handle_table *t, u32 fd)
+{
+	struct handle_chunk *c = t->chunks[fd / HANDLES_PER_CHUNK];
+
+	c->h[fd % HANDLES_PER_CHUNK].type = HANDLE_FREE;
+	c->h[fd % HANDLES_PER_CHUNK].object = NULL;
+	c->used &= ~(1ull << (fd % HANDLES_PER_CHUNK));
+	t->count--;
+	object_count_handles--;
+	if (fd / HANDLES_PER_CHUNK < t->hint)
+		t->hint = fd / HANDLES_PER_CHUNK;
+}
+
+void handle_unreserve(struct handle_table *t, u32 fd)
+{
+	assert(slot(t, fd)->type == HANDLE_RESERVED);
+	release(t, fd);
+}
+
+void handle_fill(struct handle_table *t, u32 fd, enum handle_type type, void *object,
+		 unsigned rights, bool cloexec)
+{
+	struct handle *h = slot(t, fd);
+
+	assert(h->type == HANDLE_RESERVED);
+	h->object = object;
+	h->rights = (u16)rights;
+	h->cloexec = cloexec;
+	h->type = (u8)type;
+}
+
+long handle_add(struct handle_table *t, u32 limit, enum handle_type type, void *object,
+		unsigned rights, bool cloexec)
+{
+	long fd = handle_reserve(t, 0, limit);
+
+	if (fd < 0)
+		handle_unref(type, object);
+	else
+		handle_fill(t, (u32)fd, type, object, rights, cloexec);
+	return fd;
+}
+
+void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type, unsigned rights)
+{
+	struct handle *h = handle_find(t, fd);
+
+	return h && h->type == type && (h->rights & rights) == rights ? h->object : NULL;
+}
+
+long handle_close(struct handle_table *t, u32 fd)
+{
+	struct handle *h = handle_find(t, fd);
+	struct handle old;
+
+	if (!h)
+		return -EBADF;
+	old = *h;
+	release(t, fd);
+	handle_unref(old.type, old.object);
+	return 0;
+}
+
+long handle_dup(struct handle_table *t, u32 fd, u32 from, u32 limit, bool cloexec)
+{
+	struct handle *h = handle_find(t, fd);
+	struct handle old;
+	long n;
+
+	if (!h)
+		return -EBADF;
+	old = *h;
+	n = handle_reserve(t, from, limit);
+	if (n < 0)
+		return n;
+	handle_ref(old.type, old.object);
+	handle_fill(t, (u32)n, old.type, old.object, old.rights, cloexec);
+	return n;
+}
+
+long handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit, bool cloexec)
+{
+	struct handle *h = handle_find(t, fd), *d;
+	struct handle old, replaced = { 0 };
+
+	if (!h)
+		return -EBADF;
+	if (to >= limit)
+		return -EBADF;
+	old = *h;
+	d = handle_find(t, to);
+	if (d) {
+		replaced = *d;
+		d->type = HANDLE_RESERVED;
+	} else if (to / HANDLES_PER_CHUNK < t->nchunks && t->chunks[to / HANDLES_PER_CHUNK] &&
+		   slot(t, to)->type == HANDLE_RESERVED) {
+		return -EBUSY;
+	} else {
+		long n = take(t, to);
+
+		if (n < 0)
+			return n;
+	}
+	handle_ref(old.type, old.object);
+	handle_fill(t, to, old.type, old.object, old.rights, cloexec);
+	if (replaced.type)
+		handle_unref(replaced.type, replaced.object);
+	return to;
+}
+
+struct handle_table *handle_table_copy(const struct handle_table *old)
+{
+	struct handle_table *t = handle_table_create();
+
+	if (!t)
+		return NULL;
+	if (old->nchunks && !grow(t, old->nchunks - 1))
+		goto out_table;
+	for (u32 c = 0; c < old->nchunks; c++) {
+		u64 used = old->chunks[c] ? old->chunks[c]->used : 0;
+
+		if (!used)
+			continue;
+		t->chunks[c] = chunk_create();
+		if (!t->chunks[c])
+			goto out_table;
+		for (unsigned i = 0; used >> i; i++) {
+			const struct handle *h = &old->chunks[c]->h[i];
+
+			if (!(used >> i & 1) || h->type == HANDLE_RESERVED)
+				continue;
+			t->chunks[c]->h[i] = *h;
+			t->chunks[c]->used |= 1ull << i;
+			t->count++;
+			object_count_handles++;
+			handle_ref(h->type, h->object);
+			if (i == HANDLES_PER_CHUNK - 1)
+				break;
+		}
+	}
+	t->hint = 0;
+	return t;
+out_table:
+	handle_table_put(t);
+	return NULL;
+}
+
+bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor)
+{
+	for (; *cursor < t->nchunks * HANDLES_PER_CHUNK; (*cursor)++) {
+		struct handle_chunk *c = t->chunks[*cursor / HANDLES_PER_CHUNK];
+
+		if (!c || !c->used) {
+			*cursor |= HANDLES_PER_CHUNK - 1;
+			continue;
+		}
+		if (n-- == 0)
+			return false;
+		if (c->used >> (*cursor % HANDLES_PER_CHUNK) & 1)
+			(void)handle_close(t, *cursor);
+	}
+	return true;
+}
+
+void handle_table_put(struct handle_table *t)
+{
+	u32 cursor = 0;
+
+	if (--t->refs > 0)
+		return;
+	while (!handle_table_close_some(t, ~0u, &cursor))
+		;
+	for (u32 c = 0; c < t->nchunks; c++)
+		if (t->chunks[c])
+			slab_free(&chunk_cache, t->chunks[c]);
+	kfree(t->chunks);
+	kfree(t);
+}
+
+void handle_close_on_exec(struct handle_table *t)
+{
+	for (u32 c = 0; c < t->nchunks; c++) {
+		u64 used = t->chunks[c] ? t->chunks[c]->used : 0;
+
+		for (unsigned i = 0; used; i++, used >>= 1) {
+			struct handle *h = &t->chunks[c]->h[i];
+
+			if ((used & 1) && h->type > HANDLE_RESERVED && h->cloexec)
+				(void)handle_close(t, c * HANDLES_PER_CHUNK + i);
+		}
+	}
+}
+
+void handle_table_check(const struct handle_table *t)
+{
+	u32 n = 0;
+
+	for (u32 c = 0; c < t->nchunks; c++)
+		for (unsigned i = 0; t->chunks[c] && i < HANDLES_PER_CHUNK; i++) {
+			const struct handle *h = &t->chunks[c]->h[i];
+			bool used = t->chunks[c]->used >> i & 1;
+
+			assert(used == (h->type != HANDLE_FREE));
+			assert(h->type <= HANDLE_RESERVED || h->object);
+			assert(used || c >= t->hint);
+			n += used;
+		}
+	assert(n == t->count);
+	(void)n;
+}

@@ -1,0 +1,22 @@
+/* Tern's own operations (include/tern/abi.h): the doors to them. */
+#pragma once
+
+#include <kernel/thread.h>
+
+struct thread *native_call(struct thread *t, u32 op);
+
+/* Each door: the thread and its arguments; a result or SYS_*.  By file: ipc/sys_ipc.c,
+ * kernel/sys_memory.c, kernel/sys_process.c, kernel/sys_system.c. */
+#define NATIVE(name) s64 native_##name(struct thread *t, u64 *a);
+#include "../../native.def"
+#undef NATIVE
+
+static inline bool has_authority(const struct thread *t, u32 bits);
+#include <kernel/process.h>
+static inline bool has_authority(const struct thread *t, u32 bits)
+{
+	return (t->process->authority & bits) == bits;
+}
+/* Copies descriptions of p's handles from number `first` on to t's memory: the count, EFAULT
+ * (ipc/sys_ipc.c). */
+s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);

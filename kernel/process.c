@@ -1,0 +1,146 @@
+/*
+ * Processes: making, killing, stopping, and the events that tell pm.
+ *
+ * References: handles (pm's), threads, and an event on its way.  pm holds a handle until it has
+ * reaped the process, so the object outlives its threads; everything else - handles, names, space -
+ * is given back by the last thread before EXITED is queued.
+ */
+#include <ipc/session.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+static struct slab_cache cache;
+struct list all_processes = LIST_INIT(all_processes);
+u64 object_count_processes;
+
+struct process *process_create(u32 pid)
+{
+	struct process *p;
+
+	if (!cache.name)
+		slab_cache_init(&cache, "process", sizeof(struct process));
+	p = slab_alloc(&cache);
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->pid = pid;
+	list_init(&p->threads);
+	sigpending_init(&p->sig_pending);
+	p->events.node.kind = NODE_PROCESS;
+	list_init(&p->events.node.link);
+	p->start_ns = arch_now_ns();
+	for (unsigned i = 0; i < TERN_NLIMITS; i++)
+		p->limits[i].cur = p->limits[i].max = RLIM_INFINITY;
+	p->limits[RLIMIT_STACK].cur = 8u << 20;
+	p->limits[RLIMIT_NOFILE] = (struct tern_rlimit){ 1024, 4096 };
+	p->limits[RLIMIT_CORE].cur = 0;
+	p->limits[RLIMIT_MEMLOCK] = (struct tern_rlimit){ 8u << 20, 8u << 20 };
+	p->limits[RLIMIT_SIGPENDING] = (struct tern_rlimit){ 512, 512 };
+	p->limits[RLIMIT_MSGQUEUE] = (struct tern_rlimit){ 819200, 819200 };
+	p->limits[RLIMIT_NICE] = (struct tern_rlimit){ 0, 0 };
+	p->limits[RLIMIT_RTPRIO] = (struct tern_rlimit){ 0, 0 };
+	p->limits[RLIMIT_NPROC] = (struct tern_rlimit){ 4096, 4096 };
+	list_add_tail(&all_processes, &p->all);
+	object_count_processes++;
+	return p;
+}
+
+void process_get(struct process *p) { p->refs++; }
+
+void process_put(struct process *p)
+{
+	if (--p->refs > 0)
+		return;
+	list_del(&p->all);
+	/* Only a process that never got so far as to run still has these. */
+	if (p->handles)
+		handle_table_put(p->handles);
+	if (p->names)
+		name_context_put(p->names);
+	if (p->sighand)
+		sighand_put(p->sighand);
+	if (p->aspace)
+		aspace_put(p->aspace);
+	if (p->events_at)
+		endpoint_put(p->events_at);
+	slab_free(&cache, p);
+	object_count_processes--;
+}
+
+void process_event(struct process *p, u32 bits)
+{
+	bool queued = p->events.pending != 0;
+
+	if (!p->events_at || p->events_at->dead)
+		return;
+	p->events.pending |= bits;
+	if (!queued) {
+		process_get(p); /* the queue's */
+		endpoint_post(p->events_at, &p->events.node);
+	}
+}
+
+void process_kill(struct process *p, s32 status)
+{
+	assert_kernel_locked();
+	if (p->state != PROCESS_ALIVE)
+		return;
+	p->state = PROCESS_DYING;
+	p->exit_status = status;
+	p->stopped = false;
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		/* One that has not begun is ended by whoever makes it. */
+		if (t->state == THREAD_NEW)
+			thread_add_work(t, WORK_KILLED);
+		else
+			thread_kill(t);
+	}
+}
+
+void process_stop(struct process *p, int sig)
+{
+	if (p->stopped || p->state != PROCESS_ALIVE)
+		return;
+	p->stopped = true;
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		thread_add_work(t, WORK_STOP);
+		thread_interrupt(t);
+	}
+	p->events.stop_signal = sig;
+	p->events.pending &= ~4u;
+	process_event(p, 2);
+}
+
+void process_continue(struct process *p)
+{
+	if (!p->stopped)
+		return;
+	p->stopped = false;
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		thread_clear_work(t, WORK_STOP);
+		if (t->state == THREAD_STOPPED)
+			sched_ready(t);
+	}
+	process_event(p, 4);
+}
+
+struct thread *process_find_thread(struct process *p, u32 tid)
+{
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		if (t->tid == tid)
+			return t;
+	}
+	return NULL;
+}

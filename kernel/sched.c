@@ -1,0 +1,356 @@
+/*
+ * The scheduler: who runs on each hart.
+ *
+ * Each hart has a run queue (kernel/runq.c); an idle one takes from the others.  A thread's
+ * priority is 99 - rt_prio for SCHED_FIFO and SCHED_RR, else 120 + nice with a bonus of up to five
+ * either way: sleepers rise, processor-bound ones sink.  A slice that ends puts it into the expired
+ * array, unless it is interactive and nobody has waited there for long.
+ *
+ * A hart's timer is armed for a slice only while somebody else waits in its queue, so there is no
+ * tick on an idle hart, nor on one with one thread to run.
+ * Kernel lock guards all of it.
+ */
+#include <arch/cpu.h>
+#include <arch/fpu.h>
+#include <kernel/lock.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/timer.h>
+#include <mm/aspace.h>
+
+#define NEVER_TICKS (~0ull)
+#define MAX_SLEEP_MS 1000
+
+static u64 ticks_per_ms = 10000;
+
+static u64 slice_of(const struct thread *t)
+{
+	unsigned p = (unsigned)(NICE_TO_PRIO(t->nice));
+	u64 ms = t->policy == SCHED_RR ? 100 : p < PRIO_DEFAULT ? (140 - p) * 20 : (140 - p) * 5;
+
+	return ms * ticks_per_ms;
+}
+
+static unsigned prio_of(const struct thread *t)
+{
+	int p, bonus;
+
+	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
+		return 99u - t->rt_prio;
+	if (t->policy == SCHED_IDLE)
+		return PRIO_COUNT - 1;
+	bonus = (int)(t->sleep_avg * 10 / (MAX_SLEEP_MS * ticks_per_ms)) - 5;
+	if (t->policy == SCHED_BATCH && bonus > 0)
+		bonus = 0;
+	p = NICE_TO_PRIO(t->nice) - bonus;
+	return (unsigned)(p < PRIO_RT_COUNT ? PRIO_RT_COUNT : p >= PRIO_COUNT ? PRIO_COUNT - 1 : p);
+}
+
+void sched_init(void)
+{
+	ticks_per_ms = arch_ns_to_ticks(1000000);
+	for (unsigned i = 0; i < MAX_HARTS; i++) {
+		runq_init(&harts[i].runq);
+		list_init(&harts[i].timers);
+		harts[i].timer_armed = NEVER_TICKS;
+		harts[i].slice_end = NEVER_TICKS;
+	}
+}
+
+static void kick(struct hart *h)
+{
+	if (h != this_hart())
+		this_hart()->ipi_wanted |= 1u << h->index;
+}
+
+/* The hart to queue t on: its last one, or an idle one if that is busy. */
+static struct hart *choose_hart(struct thread *t)
+{
+	struct hart *last = t->hart ? t->hart : this_hart();
+
+	if (likely(nharts == 1))
+		return this_hart();
+	if ((t->affinity >> last->index & 1) && last->current == last->idle)
+		return last;
+	for (unsigned i = 0; i < nharts; i++)
+		if ((t->affinity >> i & 1) && harts[i].online && harts[i].current == harts[i].idle &&
+		    harts[i].runq.count == 0)
+			return &harts[i];
+	if (t->affinity >> last->index & 1)
+		return last;
+	for (unsigned i = 0; i < nharts; i++)
+		if ((t->affinity >> i & 1) && harts[i].online)
+			return &harts[i];
+	return last;
+}
+
+void sched_ready(struct thread *t)
+{
+	struct hart *h = choose_hart(t);
+	struct thread *cur = h->current;
+
+	assert_kernel_locked();
+	assert(t->state != THREAD_READY && t->state != THREAD_DEAD);
+	if (unlikely(t->state == THREAD_BLOCKED && t->slept_since)) {
+		u64 slept = arch_ticks() - t->slept_since;
+
+		t->slept_since = 0;
+		t->sleep_avg = MIN(t->sleep_avg + slept, MAX_SLEEP_MS * ticks_per_ms);
+	}
+	t->prio = (u8)prio_of(t);
+	t->state = THREAD_READY;
+	t->hart = t->on_hart ? t->hart : h;
+	runq_add(&h->runq, &t->entry, t->prio, false, false);
+	if (cur == h->idle) {
+		kick(h);
+	} else if (cur && (t->prio < cur->prio || cur->state != THREAD_RUNNING)) {
+		thread_add_work(cur, WORK_RESCHED);
+		kick(h);
+	} else if (h->slice_end == NEVER_TICKS) {
+		/* It ran alone: from now on its slice counts. */
+		h->slice_end = arch_ticks() + (cur && cur->slice ? cur->slice : 10 * ticks_per_ms);
+		if (h == this_hart())
+			timers_program();
+		else
+			kick(h);
+	}
+}
+
+void sched_dequeue(struct thread *t)
+{
+	if (t->state == THREAD_READY && t->entry.array) {
+		for (unsigned i = 0; i < nharts; i++)
+			if (t->entry.array == &harts[i].runq.arrays[0] ||
+			    t->entry.array == &harts[i].runq.arrays[1]) {
+				runq_remove(&harts[i].runq, &t->entry);
+				return;
+			}
+	}
+}
+
+void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity)
+{
+	bool queued = t->state == THREAD_READY && t->entry.array;
+
+	if (queued)
+		sched_dequeue(t);
+	if (policy >= 0) {
+		t->policy = (u8)policy;
+		t->rt_prio = (u8)rt_prio;
+	}
+	t->nice = (int8_t)nice;
+	if (affinity)
+		t->affinity = affinity;
+	t->prio = (u8)prio_of(t);
+	t->slice = slice_of(t);
+	if (queued) {
+		t->state = THREAD_NEW;
+		sched_ready(t);
+	} else if (t->state == THREAD_RUNNING) {
+		thread_add_work(t, WORK_RESCHED);
+		if (t->hart != this_hart())
+			kick(t->hart);
+	}
+}
+
+bool sched_may_switch(const struct thread *t)
+{
+	struct hart *h = this_hart();
+
+	if (unlikely(!(t->affinity >> h->index & 1)))
+		return false;
+	return likely(h->runq.count == 0) || runq_best_prio(&h->runq) >= t->prio;
+}
+
+/* Charges the outgoing thread, and makes t this hart's. */
+void sched_switch_to(struct thread *t)
+{
+	struct hart *h = this_hart();
+	struct thread *old = h->current;
+	u64 now = arch_ticks(), ran = now - h->last_switch;
+
+	h->last_switch = now;
+	if (old == h->idle) {
+		h->stat.idle_ns += ran;
+	} else {
+		/* What a server does is done for its clients: system time, there. */
+		if (old->endpoint)
+			old->system_ticks += ran;
+		else
+			old->user_ticks += ran;
+		h->stat.user_ns += ran;
+		old->slice = old->slice > ran ? old->slice - ran : 0;
+		old->sleep_avg = old->sleep_avg > ran ? old->sleep_avg - ran : 0;
+		if (old->state == THREAD_BLOCKED)
+			old->slept_since = now;
+	}
+	t->state = THREAD_RUNNING;
+	t->slept_since = 0;
+	if (t == old)
+		return;
+	h->stat.switches++;
+	fpu_switch(old, t);
+	if (t->aspace != h->aspace && t->aspace) {
+		aspace_activate(t->aspace);
+		h->aspace = t->aspace;
+	}
+}
+
+static bool may_run_here(struct runq_entry *e, void *arg)
+{
+	struct thread *t = container_of(e, struct thread, entry);
+
+	return t->affinity >> ((struct hart *)arg)->index & 1;
+}
+
+static struct thread *pick(struct hart *h)
+{
+	struct runq_entry *e = runq_best(&h->runq);
+	struct thread *t;
+
+	if (e) {
+		runq_remove(&h->runq, e);
+	} else {
+		struct hart *busiest = NULL;
+
+		for (unsigned i = 0; i < nharts; i++)
+			if (&harts[i] != h && harts[i].runq.count &&
+			    (!busiest || harts[i].runq.count > busiest->runq.count))
+				busiest = &harts[i];
+		if (!busiest)
+			return NULL;
+		e = runq_steal(&busiest->runq, may_run_here, h);
+		if (!e)
+			return NULL;
+		runq_remove(&busiest->runq, e);
+	}
+	t = container_of(e, struct thread, entry);
+	if (t->slice == 0)
+		t->slice = slice_of(t);
+	return t;
+}
+
+struct thread *sched_next(void)
+{
+	struct hart *h = this_hart();
+	struct thread *t;
+
+	assert_kernel_locked();
+	threads_reap();
+	h->need_resched = false;
+	t = pick(h);
+	if (!t)
+		t = h->idle;
+	sched_switch_to(t);
+	h->slice_end = h->runq.count && t->policy != SCHED_FIFO ? h->last_switch + t->slice :
+								  NEVER_TICKS;
+	timers_program();
+	kernel_unlock();
+	return t;
+}
+
+struct thread *sched_after_block(void)
+{
+	this_hart()->current->nvcsw++;
+	kernel_lock();
+	return sched_next();
+}
+
+void sched_tick(void)
+{
+	struct thread *t = this_hart()->current;
+
+	this_hart()->slice_end = NEVER_TICKS;
+	if (t != this_hart()->idle) {
+		t->slice = 0;
+		thread_add_work(t, WORK_RESCHED);
+	}
+}
+
+/* WORK_RESCHED and sched_yield: back into the queue, by what is left of the slice. */
+static void requeue(struct thread *t, bool yield)
+{
+	struct hart *h = this_hart();
+	u64 ran = arch_ticks() - h->last_switch;
+	bool rt = t->policy == SCHED_FIFO || t->policy == SCHED_RR;
+	bool over = t->slice <= ran;
+	bool expired = false, head = !yield && !over;
+
+	t->prio = (u8)prio_of(t);
+	if (!rt && (over || yield)) {
+		/* Interactive threads stay among the active ones while nobody starves. */
+		bool interactive = t->prio < NICE_TO_PRIO(t->nice) - 1;
+
+		expired = !yield && (!interactive || h->runq.expired->count > 0);
+		if (over)
+			t->slice = 0;
+	}
+	t->state = THREAD_READY;
+	runq_add(&h->runq, &t->entry, t->prio, expired, head);
+}
+
+void sched_yield_current(struct thread *t)
+{
+	t->nvcsw++;
+	requeue(t, true);
+}
+
+struct thread *sched_preempt(struct thread *t)
+{
+	kernel_lock();
+	thread_clear_work(t, WORK_RESCHED);
+	t->nivcsw++;
+	requeue(t, false);
+	return sched_next();
+}
+
+void kernel_ipi(void)
+{
+	struct hart *h = this_hart();
+
+	h->stat.ipis++;
+	h->irq_counts[1]++;
+	kernel_lock();
+	timers_program();
+	if (h->current != h->idle && h->runq.count && runq_best_prio(&h->runq) < h->current->prio)
+		thread_add_work(h->current, WORK_RESCHED);
+	kernel_unlock();
+}
+
+struct thread *sched_idle(struct thread *idle)
+{
+	struct hart *h = this_hart();
+
+	for (;;) {
+		struct thread *t;
+
+		kernel_lock();
+		t = sched_next();
+		if (t != idle)
+			return t;
+		if (h->aspace) {
+			aspace_activate(NULL);
+			h->aspace = NULL;
+		}
+		arch_wait();
+		arch_poll_interrupts();
+	}
+}
+
+static u64 running_now(const struct thread *t)
+{
+	if (t->state == THREAD_RUNNING && t->hart && t->hart->current == t)
+		return arch_ticks() - t->hart->last_switch;
+	return 0;
+}
+
+u64 thread_user_ns(const struct thread *t)
+{
+	return arch_ticks_to_ns(t->user_ticks + (t->endpoint ? 0 : running_now(t)));
+}
+
+u64 thread_system_ns(const struct thread *t)
+{
+	return arch_ticks_to_ns(t->system_ticks + (t->endpoint ? running_now(t) : 0));
+}

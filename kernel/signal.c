@@ -1,0 +1,637 @@
+/*
+ * Signals: sending, choosing who takes one, delivery, and the way back from a handler.
+ *
+ * A signal is a bit in a pending set, the thread's or the process's, and usually a queued siginfo;
+ * real-time signals queue each time, standard ones once.  What a process ignores is dropped when it
+ * is sent.  A thread that should look has WORK_SIGNAL set and is interrupted; it takes its next
+ * signal in signal_deliver(), on its way to user mode, where all its registers are in memory.
+ *
+ * An interrupted system call has left one of four codes in a0, right behind an ecall; no server
+ * can answer with those values.  They are replaced here, once it is known whether a handler runs.
+ * Kernel lock guards all but the copies from and to the user's stack.
+ */
+#include <arch/fpu.h>
+#include <kernel/log.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
+#include <kernel/string.h>
+#include <kernel/sys.h>
+#include <mm/slab.h>
+
+#define UNBLOCKABLE (TERN_SIGBIT(SIGKILL) | TERN_SIGBIT(SIGSTOP))
+#define STOP_SIGNALS                                                                         \
+	(TERN_SIGBIT(SIGSTOP) | TERN_SIGBIT(SIGTSTP) | TERN_SIGBIT(SIGTTIN) | TERN_SIGBIT(SIGTTOU))
+#define DEFAULT_IGNORED                                                                      \
+	(TERN_SIGBIT(SIGCHLD) | TERN_SIGBIT(SIGURG) | TERN_SIGBIT(SIGWINCH) | TERN_SIGBIT(SIGCONT))
+#define SYNCHRONOUS                                                                          \
+	(TERN_SIGBIT(SIGSEGV) | TERN_SIGBIT(SIGBUS) | TERN_SIGBIT(SIGILL) |                  \
+	 TERN_SIGBIT(SIGTRAP) | TERN_SIGBIT(SIGFPE) | TERN_SIGBIT(SIGSYS))
+#define NR_RESTART_SYSCALL 128
+#define INSN_ECALL 0x73
+
+struct sigqueue {
+	struct list link; /* sigpending.queue */
+	struct tern_siginfo si;
+};
+
+extern u64 vdso_sigreturn_offset;
+
+/* ---- sets and actions ---- */
+
+void sigpending_init(struct sigpending *p)
+{
+	p->set = 0;
+	list_init(&p->queue);
+}
+
+static void queue_free(struct process *owner, struct sigqueue *q)
+{
+	list_del(&q->link);
+	owner->sig_queued--;
+	kfree(q);
+}
+
+/* Takes the signals of a set out, with their siginfos. */
+static void pending_remove(struct process *owner, struct sigpending *p, u64 set)
+{
+	if (!(p->set & set))
+		return;
+	p->set &= ~set;
+	list_for_each_safe(l, n, &p->queue) {
+		struct sigqueue *q = list_entry(l, struct sigqueue, link);
+
+		if (TERN_SIGBIT(q->si.signo) & set)
+			queue_free(owner, q);
+	}
+}
+
+void sigpending_flush(struct process *owner, struct sigpending *p)
+{
+	pending_remove(owner, p, ~0ull);
+}
+
+struct sighand *sighand_create(void)
+{
+	struct sighand *s = kmalloc(sizeof *s);
+
+	if (s)
+		s->refs = 1;
+	return s;
+}
+
+struct sighand *sighand_copy(const struct sighand *old)
+{
+	struct sighand *s = kmalloc(sizeof *s);
+
+	if (s) {
+		memcpy(s, old, sizeof *s);
+		s->refs = 1;
+	}
+	return s;
+}
+
+void sighand_put(struct sighand *s)
+{
+	if (--s->refs == 0)
+		kfree(s);
+}
+
+void sighand_exec(struct process *p, struct sighand *fresh)
+{
+	struct sighand *s = p->sighand;
+
+	if (s->refs > 1) {
+		memcpy(fresh->action, s->action, sizeof fresh->action);
+		s->refs--;
+		p->sighand = s = fresh;
+		s->refs = 1;
+	} else {
+		kfree(fresh);
+	}
+	for (unsigned i = 0; i < TERN_NSIG; i++) {
+		if (s->action[i].handler != SIG_IGN)
+			s->action[i].handler = SIG_DFL;
+		s->action[i].flags = s->action[i].mask = 0;
+	}
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
+		t->again.fn = NULL;
+	}
+}
+
+bool process_protected(const struct process *p)
+{
+	return unlikely(p->pid == 1 || p->authority & TERN_AUTH_SERVER);
+}
+
+/* ---- sending ---- */
+
+bool signal_pending(const struct thread *t)
+{
+	return (t->sig_pending.set | t->process->sig_pending.set) & ~t->sig_mask;
+}
+
+void signal_recalc(struct thread *t)
+{
+	if (signal_pending(t))
+		thread_add_work(t, WORK_SIGNAL);
+}
+
+static bool ignored(const struct process *p, const struct thread *t, int sig)
+{
+	u64 handler = p->sighand->action[sig - 1].handler, bit = TERN_SIGBIT(sig);
+
+	if (t && t->sig_mask & bit)
+		return false;
+	if (handler == SIG_DFL)
+		return bit & DEFAULT_IGNORED || process_protected(p);
+	return handler == SIG_IGN;
+}
+
+static void wake(struct thread *t)
+{
+	thread_add_work(t, WORK_SIGNAL);
+	thread_interrupt(t);
+}
+
+/* A thread that does not block the signal, the leader first. */
+static struct thread *choose(struct process *p, u64 bit)
+{
+	if (likely(p->leader && !(p->leader->sig_mask & bit)))
+		return p->leader;
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		if (!(t->sig_mask & bit))
+			return t;
+	}
+	return NULL;
+}
+
+/* SIGCONT and stop signals cancel each other when they are sent, blocked or not. */
+static void stop_and_continue(struct process *p, u64 bit)
+{
+	u64 against = bit & STOP_SIGNALS ? TERN_SIGBIT(SIGCONT) : STOP_SIGNALS;
+
+	pending_remove(p, &p->sig_pending, against);
+	list_for_each(l, &p->threads)
+		pending_remove(p, &list_entry(l, struct thread, in_process)->sig_pending, against);
+	if (bit == TERN_SIGBIT(SIGCONT))
+		process_continue(p);
+}
+
+/* Into a set: 0, EAGAIN. */
+static int enqueue(struct process *p, struct sigpending *to, const struct tern_siginfo *si)
+{
+	bool realtime = si->signo >= TERN_SIGRTMIN;
+	struct sigqueue *q = NULL;
+
+	if (p->sig_queued < process_limit(p, RLIMIT_SIGPENDING) || !realtime)
+		q = kmalloc(sizeof *q);
+	if (likely(q)) {
+		memcpy(&q->si, si, sizeof *si);
+		list_add_tail(&to->queue, &q->link);
+		p->sig_queued++;
+	} else if (realtime && si->code != SI_USER) {
+		return -EAGAIN;
+	}
+	to->set |= TERN_SIGBIT(si->signo);
+	return 0;
+}
+
+/* t NULL: to the process as a whole. */
+static int send(struct process *p, struct thread *t, const struct tern_siginfo *si)
+{
+	int sig = si->signo, r;
+	u64 bit = TERN_SIGBIT(sig);
+	struct sigpending *to = t ? &t->sig_pending : &p->sig_pending;
+	struct thread *first;
+
+	assert_kernel_locked();
+	if (!sig || unlikely(p->state != PROCESS_ALIVE))
+		return 0;
+	if (unlikely(bit & (STOP_SIGNALS | TERN_SIGBIT(SIGCONT))))
+		stop_and_continue(p, bit);
+	if (t || list_empty(&p->threads))
+		first = t;
+	else
+		first = p->leader ? p->leader :
+				    list_entry(p->threads.next, struct thread, in_process);
+	if (ignored(p, first, sig))
+		return 0;
+	if (sig == SIGKILL) {
+		process_kill(p, TERN_W_SIGNAL(SIGKILL));
+		return 0;
+	}
+	if (to->set & bit && sig < TERN_SIGRTMIN)
+		return 0;
+	r = enqueue(p, to, si);
+	if (r)
+		return r;
+	signalfd_notify(p, bit);
+	if (!t) {
+		list_for_each(l, &p->threads) {
+			struct thread *w = list_entry(l, struct thread, in_process);
+
+			if (w->state == THREAD_BLOCKED && w->wait == WAIT_SIGNAL &&
+			    w->wait_on.sig_wanted & bit) {
+				signal_wait_notify(w);
+				return 0;
+			}
+		}
+		t = choose(p, bit);
+	} else if (t->state == THREAD_BLOCKED && t->wait == WAIT_SIGNAL &&
+		   t->wait_on.sig_wanted & bit) {
+		signal_wait_notify(t);
+		return 0;
+	}
+	if (t && !(t->sig_mask & bit))
+		wake(t);
+	return 0;
+}
+
+int signal_send_thread(struct thread *t, const struct tern_siginfo *si)
+{
+	return t->state == THREAD_DEAD ? 0 : send(t->process, t, si);
+}
+
+int signal_send_process(struct process *p, const struct tern_siginfo *si)
+{
+	return send(p, NULL, si);
+}
+
+void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
+{
+	struct process *p = t->process;
+	struct tern_siginfo si = { .signo = sig, .code = code };
+	struct tern_sigaction *act = &p->sighand->action[sig - 1];
+	u64 bit = TERN_SIGBIT(sig);
+
+	si.u.fault.addr = addr;
+	kernel_lock();
+	if (force) {
+		if (act->handler == SIG_IGN || t->sig_mask & bit)
+			act->handler = SIG_DFL;
+		t->sig_mask &= ~bit;
+		if (act->handler == SIG_DFL) {
+			/* Every signal that is forced ends the process by default. */
+			if (process_protected(p))
+				klog("%s (%u): signal %d, code %d, address %lx, pc %lx, ra %lx\n",
+				     t->comm, p->pid, sig, code, addr, t->regs.x[REG_PC],
+				     t->regs.x[REG_RA]);
+			process_kill(p, TERN_W_SIGNAL(sig));
+			kernel_unlock();
+			return;
+		}
+	}
+	(void)signal_send_thread(t, &si);
+	kernel_unlock();
+}
+
+/* The thread is between a wait and its return: it must not be interrupted, only told. */
+void signal_raise_locked(struct thread *t, int sig)
+{
+	struct process *p = t->process;
+	struct tern_siginfo si = { .signo = sig, .code = SI_USER };
+
+	assert_kernel_locked();
+	if (p->state != PROCESS_ALIVE || ignored(p, t, sig) || t->sig_pending.set & TERN_SIGBIT(sig))
+		return;
+	si.u.kill.pid = (s32)p->pid;
+	si.u.kill.uid = t->cred->c.uid;
+	if (!enqueue(p, &t->sig_pending, &si) && !(t->sig_mask & TERN_SIGBIT(sig)))
+		thread_add_work(t, WORK_SIGNAL);
+}
+
+/* ---- masks ---- */
+
+/* Signals of the process that t will not take (any more): somebody else should. */
+static void retarget(struct thread *t, u64 set)
+{
+	struct process *p = t->process;
+
+	set &= p->sig_pending.set;
+	if (likely(!set))
+		return;
+	list_for_each(l, &p->threads) {
+		struct thread *o = list_entry(l, struct thread, in_process);
+
+		if (o != t && set & ~o->sig_mask)
+			wake(o);
+	}
+}
+
+void signal_set_mask(struct thread *t, u64 mask)
+{
+	u64 newly = mask & ~t->sig_mask;
+
+	t->sig_mask = mask & ~UNBLOCKABLE;
+	signal_recalc(t);
+	if (unlikely(t->process->nthreads > 1))
+		retarget(t, newly);
+}
+
+void signal_thread_leaves(struct thread *t) { retarget(t, ~t->sig_mask); }
+
+void signal_set_temporary_mask(struct thread *t, u64 mask)
+{
+	if (!t->sig_restore_mask) {
+		t->sig_saved_mask = t->sig_mask;
+		t->sig_restore_mask = true;
+	}
+	signal_set_mask(t, mask);
+}
+
+void signal_restore_mask(struct thread *t)
+{
+	if (t->sig_restore_mask) {
+		t->sig_restore_mask = false;
+		signal_set_mask(t, t->sig_saved_mask);
+	}
+}
+
+/* ---- taking one ---- */
+
+static const u8 low_bit_of[67] = {
+	64, 0, 1, 39, 2, 15, 40, 23, 3, 12, 16, 59, 41, 19, 24, 54, 4, 64, 13, 10,
+	17, 62, 60, 28, 42, 30, 20, 51, 25, 44, 55, 47, 5, 32, 64, 38, 14, 22, 11, 58,
+	18, 53, 63, 9, 61, 27, 29, 50, 43, 46, 31, 37, 21, 57, 52, 8, 26, 49, 45, 36,
+	56, 7, 48, 35, 6, 34, 33,
+};
+static inline unsigned low_bit(u64 v) { return low_bit_of[(v & -v) % 67]; }
+
+static int take(struct process *p, struct sigpending *from, u64 set, struct tern_siginfo *si)
+{
+	struct sigqueue *found = NULL;
+	bool more = false;
+	int sig;
+
+	set &= from->set;
+	if (!set)
+		return 0;
+	if (set & SYNCHRONOUS)
+		set &= SYNCHRONOUS;
+	sig = (int)low_bit(set) + 1;
+	list_for_each(l, &from->queue) {
+		struct sigqueue *q = list_entry(l, struct sigqueue, link);
+
+		if (q->si.signo != sig)
+			continue;
+		if (found) {
+			more = true;
+			break;
+		}
+		found = q;
+	}
+	if (!more)
+		from->set &= ~TERN_SIGBIT(sig);
+	if (likely(found)) {
+		memcpy(si, &found->si, sizeof *si);
+		queue_free(p, found);
+	} else {
+		memset(si, 0, sizeof *si);
+		si->signo = sig;
+	}
+	return sig;
+}
+
+int signal_dequeue(struct thread *t, u64 wanted, struct tern_siginfo *si)
+{
+	int sig = take(t->process, &t->sig_pending, wanted, si);
+
+	return sig ? sig : take(t->process, &t->process->sig_pending, wanted, si);
+}
+
+/* ---- the stack frame of a handler: riscv64 Linux's struct rt_sigframe ---- */
+
+struct frame_head {
+	struct tern_siginfo info;
+	u64 uc_flags, uc_link;
+	struct tern_stack uc_stack;
+	u64 uc_sigmask;
+};
+#define FRAME_STACK offsetof(struct frame_head, uc_stack)
+#define FRAME_REGS (128 + 176) /* uc_mcontext is 16-aligned behind 128 bytes of signal mask */
+#define FRAME_FPU (FRAME_REGS + 256)
+#define FRAME_EXT (FRAME_FPU + 512) /* the end of the floating-point union: reserved, end header */
+#define FRAME_SIZE (FRAME_FPU + 528)
+_Static_assert(sizeof(struct frame_head) == 176 && FRAME_SIZE % 16 == 0, "rt_sigframe");
+
+static bool on_stack(const struct thread *t, va_t sp)
+{
+	const struct tern_stack *s = &t->sig_stack;
+
+	return s->size && !((u32)s->flags & SS_AUTODISARM) && sp > s->sp && sp - s->sp <= s->size;
+}
+
+void signal_stack_get(const struct thread *t, struct tern_stack *s)
+{
+	*s = t->sig_stack;
+	s->pad = 0;
+	s->flags = (s32)((u32)s->flags & SS_AUTODISARM);
+	if (!s->size)
+		s->flags |= SS_DISABLE;
+	else if (on_stack(t, t->regs.x[REG_SP]))
+		s->flags |= SS_ONSTACK;
+}
+
+s64 signal_stack_set(struct thread *t, const struct tern_stack *s)
+{
+	u32 mode = (u32)s->flags & ~SS_AUTODISARM;
+
+	if (on_stack(t, t->regs.x[REG_SP]))
+		return -EPERM;
+	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
+		return -EINVAL;
+	if (mode != SS_DISABLE && s->size < TERN_MINSIGSTKSZ)
+		return -ENOMEM;
+	t->sig_stack = *s;
+	t->sig_stack.pad = 0;
+	if (mode == SS_DISABLE)
+		t->sig_stack.sp = t->sig_stack.size = 0;
+	return 0;
+}
+
+/* Builds the frame and points the registers at the handler. */
+static bool frame_push(struct thread *t, int sig, const struct tern_sigaction *act,
+		       struct frame_head *h, u64 mask)
+{
+	static const u64 no_extensions[2];
+	struct aspace *as = t->aspace;
+	u64 *x = t->regs.x;
+	va_t sp = x[REG_SP], frame;
+
+	if (unlikely(act->flags & SA_ONSTACK) && t->sig_stack.size && !on_stack(t, sp)) {
+		sp = t->sig_stack.sp + t->sig_stack.size;
+	} else if (on_stack(t, sp) && !on_stack(t, sp - FRAME_SIZE)) {
+		return false; /* it would overflow the alternate stack */
+	}
+	frame = (sp - FRAME_SIZE) & ~15ull;
+	if (unlikely(!user_range_ok(frame, FRAME_SIZE) || !as->vdso))
+		return false;
+	h->uc_flags = h->uc_link = 0;
+	h->uc_stack = t->sig_stack;
+	h->uc_sigmask = mask;
+	if (t->fpu_used)
+		fpu_save_current(t);
+	if (copy_to_user(as, frame, h, sizeof *h) != sizeof *h ||
+	    copy_to_user(as, frame + FRAME_REGS, x, 256) != 256 ||
+	    copy_to_user(as, frame + FRAME_FPU, t->fpu, sizeof t->fpu) != sizeof t->fpu ||
+	    copy_to_user(as, frame + FRAME_EXT, no_extensions, 16) != 16)
+		return false;
+	if (unlikely((u32)t->sig_stack.flags & SS_AUTODISARM))
+		t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
+	x[REG_PC] = act->handler;
+	x[REG_RA] = as->vdso + vdso_sigreturn_offset;
+	x[REG_SP] = frame;
+	x[REG_A0] = (u64)sig;
+	x[REG_A0 + 1] = frame;
+	x[REG_A0 + 2] = frame + sizeof(struct tern_siginfo);
+	return true;
+}
+
+static void fpu_restore(struct thread *t, const u64 *fpu)
+{
+	bool same = true;
+
+	if (t->fpu_used)
+		fpu_save_current(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(t->fpu); i++)
+		same = same && t->fpu[i] == fpu[i];
+	if (!same) {
+		memcpy(t->fpu, fpu, sizeof t->fpu);
+		fpu_discard(t);
+	}
+}
+
+bool signal_return(struct thread *t)
+{
+	struct aspace *as = t->aspace;
+	va_t frame = t->regs.x[REG_SP];
+	struct {
+		struct tern_stack stack;
+		u64 mask;
+	} uc;
+	u64 fpu[ARRAY_SIZE(t->fpu)];
+
+	if (frame & 15 || copy_from_user(as, &uc, frame + FRAME_STACK, sizeof uc) != sizeof uc ||
+	    copy_from_user(as, fpu, frame + FRAME_FPU, sizeof fpu) != sizeof fpu ||
+	    copy_from_user(as, t->regs.x, frame + FRAME_REGS, 256) != 256)
+		return false;
+	fpu[ARRAY_SIZE(fpu) - 1] &= 0xff; /* fcsr */
+	fpu_restore(t, fpu);
+	kernel_lock();
+	signal_set_mask(t, uc.mask);
+	kernel_unlock();
+	t->again.fn = NULL;
+	/* Its stack is what it was, unless it makes no sense (any more). */
+	(void)!signal_stack_set(t, &uc.stack);
+	return t->regs.x[REG_PC] < USER_MAX;
+}
+
+/* ---- delivery ---- */
+
+/* The code an interrupted call left in a0, or 0. */
+static int interrupted_call(struct thread *t)
+{
+	s64 r = -(s64)t->regs.x[REG_A0];
+	u32 insn;
+
+	if (likely(r < ERESTARTSYS || r > ERESTART_RESTARTBLOCK))
+		return 0;
+	if (copy_from_user(t->aspace, &insn, t->regs.x[REG_PC] - 4, 4) != 4 || insn != INSN_ECALL)
+		return 0;
+	return (int)r;
+}
+
+static void call_restart(struct thread *t, int code, const struct tern_sigaction *act)
+{
+	u64 *x = t->regs.x;
+
+	if (act && (code == ERESTARTNOHAND || code == ERESTART_RESTARTBLOCK ||
+		    (code == ERESTARTSYS && !(act->flags & SA_RESTART)))) {
+		x[REG_A0] = (u64)-EINTR;
+		return;
+	}
+	x[REG_A0] = t->orig_a0;
+	x[REG_PC] -= 4;
+	if (code == ERESTART_RESTARTBLOCK)
+		x[REG_A7] = NR_RESTART_SYSCALL;
+}
+
+/* The default action, kernel lock held: false if the thread does not go on to user mode. */
+static bool act_by_default(struct thread *t, int sig)
+{
+	struct process *p = t->process;
+	u64 bit = TERN_SIGBIT(sig);
+
+	if (bit & DEFAULT_IGNORED || process_protected(p))
+		return true;
+	if (!(bit & STOP_SIGNALS)) {
+		process_kill(p, TERN_W_SIGNAL(sig));
+		return false;
+	}
+	/* Calls that the stop interrupts are decided about when the process goes on. */
+	list_for_each(l, &p->threads)
+		thread_add_work(list_entry(l, struct thread, in_process), WORK_SIGNAL);
+	process_stop(p, sig);
+	return false;
+}
+
+bool signal_deliver(struct thread *t)
+{
+	struct process *p = t->process;
+	int code = interrupted_call(t), sig;
+	struct frame_head head;
+	struct tern_sigaction act, *ka;
+	u64 mask;
+
+	kernel_lock();
+	thread_clear_work(t, WORK_SIGNAL);
+	for (;;) {
+		if (unlikely(p->state != PROCESS_ALIVE || t->work & WORK_KILLED)) {
+			kernel_unlock();
+			return false;
+		}
+		sig = signal_dequeue(t, ~t->sig_mask, &head.info);
+		if (!sig)
+			break;
+		ka = &p->sighand->action[sig - 1];
+		if (likely(ka->handler > SIG_IGN))
+			break;
+		if (ka->handler == SIG_DFL && !act_by_default(t, sig)) {
+			kernel_unlock();
+			return false;
+		}
+	}
+	if (!sig) {
+		signal_restore_mask(t);
+		kernel_unlock();
+		if (code)
+			call_restart(t, code, NULL);
+		return true;
+	}
+	act = *ka;
+	if (act.flags & SA_RESETHAND)
+		ka->handler = SIG_DFL;
+	mask = t->sig_restore_mask ? t->sig_saved_mask : t->sig_mask;
+	t->sig_restore_mask = false;
+	signal_set_mask(t, t->sig_mask | act.mask | (act.flags & SA_NODEFER ? 0 : TERN_SIGBIT(sig)));
+	kernel_unlock();
+	if (code)
+		call_restart(t, code, &act);
+	t->again.fn = code == ERESTART_RESTARTBLOCK ? NULL : t->again.fn;
+	if (unlikely(!frame_push(t, sig, &act, &head, mask))) {
+		if (sig != SIGSEGV) {
+			signal_fault(t, SIGSEGV, SI_KERNEL, 0, true);
+			return true;
+		}
+		kernel_lock();
+		process_kill(p, TERN_W_SIGNAL(SIGSEGV));
+		kernel_unlock();
+		return false;
+	}
+	return true;
+}

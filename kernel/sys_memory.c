@@ -1,0 +1,349 @@
+/*
+ * The doors to memory objects and address spaces as objects with handles.
+ */
+#include <kernel/log.h>
+#include <kernel/native.h>
+#include <kernel/process.h>
+#include <kernel/string.h>
+#include <kernel/syscall.h>
+#include <mm/aspace.h>
+#include <mm/memobj.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+#include <tern/linux/mman.h>
+
+#define ALL_RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER | TERN_R_MANAGE)
+#define MAX_SIZE (1ull << 46)
+
+static u32 own_limit(struct thread *t)
+{
+	return t->process->authority ? 1u << 20 :
+				       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1u << 20);
+}
+
+static s64 add_memobj(struct thread *t, struct memobj *m)
+{
+	s64 r;
+
+	if (!m)
+		return -ENOMEM;
+	kernel_lock();
+	r = handle_add(t->process->handles, own_limit(t), HANDLE_MEMOBJ, m, ALL_RIGHTS, true);
+	kernel_unlock();
+	return r;
+}
+
+/* A counted reference, or NULL. */
+static struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
+{
+	struct memobj *m;
+
+	kernel_lock();
+	m = handle_object(t->process->handles, (u32)h, HANDLE_MEMOBJ, rights);
+	if (m)
+		memobj_get(m);
+	kernel_unlock();
+	return m;
+}
+
+s64 native_memobj_create(struct thread *t, u64 *a)
+{
+	return a[0] > MAX_SIZE ? -EFBIG : add_memobj(t, memobj_create(a[0], a[1]));
+}
+
+s64 native_memobj_phys(struct thread *t, u64 *a)
+{
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if ((a[0] | a[1]) & PAGE_MASK)
+		return -EINVAL;
+	return add_memobj(t, memobj_create_phys(a[0], a[1]));
+}
+
+s64 native_memobj_resize(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
+	s64 r;
+
+	if (!m)
+		return -EBADF;
+	r = a[1] > MAX_SIZE ? -EFBIG : memobj_resize(m, a[1]);
+	memobj_put(m);
+	return r;
+}
+
+s64 native_memobj_read(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], TERN_R_READ);
+	u64 size, n = a[3];
+	long r = 0;
+
+	if (!m)
+		return -EBADF;
+	size = READ_ONCE(m->size);
+	if (a[1] < size && n) {
+		n = MIN(n, size - a[1]);
+		r = memobj_copy_out(m, a[1], t->aspace, a[2], n);
+		if (r == 0)
+			r = -EFAULT;
+	}
+	memobj_put(m);
+	return r;
+}
+
+s64 native_memobj_write(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
+	u64 size, n = a[3];
+	long r = 0;
+
+	if (!m)
+		return -EBADF;
+	size = READ_ONCE(m->size);
+	if (a[1] < size && n) {
+		n = MIN(n, size - a[1]);
+		r = memobj_copy_in(m, a[1], t->aspace, a[2], n);
+		if (r == 0)
+			r = -EFAULT;
+	}
+	memobj_put(m);
+	return r;
+}
+
+s64 native_memobj_supply(struct thread *t, u64 *a)
+{
+	struct memobj *dst = memobj_of(t, a[0], TERN_R_WRITE);
+	struct memobj *src = memobj_of(t, a[2], TERN_R_WRITE);
+	s64 r = -EBADF;
+
+	if (dst && src)
+		r = dst == src || ((a[1] | a[3]) & PAGE_MASK) ? -EINVAL :
+								 memobj_supply(dst, a[1], src, a[3], a[4]);
+	if (dst)
+		memobj_put(dst);
+	if (src)
+		memobj_put(src);
+	return r;
+}
+
+s64 native_memobj_punch(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
+	s64 r;
+
+	if (!m)
+		return -EBADF;
+	r = memobj_punch(m, a[1], a[2]);
+	memobj_put(m);
+	return r;
+}
+
+s64 native_memobj_count(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], 0);
+	struct tern_memobj_info v;
+
+	if (!m)
+		return -EBADF;
+	memset(&v, 0, sizeof v);
+	spin_lock(&m->lock);
+	v.size = m->size;
+	v.resident = m->resident;
+	v.regions = m->nregions;
+	v.writable_regions = m->nwritable;
+	v.exec_spaces = m->nexec;
+	spin_unlock(&m->lock);
+	memobj_put(m);
+	return put_user(t, a[1], &v, sizeof v);
+}
+
+/* ---- spaces ---- */
+
+s64 native_aspace_create(struct thread *t, u64 *a)
+{
+	struct aspace *as = aspace_create();
+	s64 r;
+
+	(void)a;
+	if (!as)
+		return -ENOMEM;
+	as->limit_as = as->limit_data = ~0ull;
+	as->limit_stack = 8u << 20;
+	kernel_lock();
+	r = handle_add(t->process->handles, own_limit(t), HANDLE_ASPACE, as, ALL_RIGHTS, true);
+	kernel_unlock();
+	return r;
+}
+
+static struct aspace *aspace_of(struct thread *t, u64 h)
+{
+	struct aspace *as = t->aspace;
+
+	if ((s32)h == -1) {
+		aspace_get(as);
+		return as;
+	}
+	kernel_lock();
+	as = handle_object(t->process->handles, (u32)h, HANDLE_ASPACE, 0);
+	if (as)
+		aspace_get(as);
+	kernel_unlock();
+	return as;
+}
+
+/* A server's operation on a space that nobody else changes, or on its own: done in one go. */
+static int finish(struct mm_work *w, int r)
+{
+	while (r == MM_MORE)
+		r = mm_work_step(w);
+	return r == MM_BUSY ? -EAGAIN : r;
+}
+
+s64 native_aspace_map(struct thread *t, u64 *a)
+{
+	unsigned prot = a[3] & 0xff, max_prot = (a[3] >> 8) & 0xff;
+	unsigned flags = (unsigned)(a[3] >> 16);
+	struct aspace *as = aspace_of(t, a[0]);
+	struct memobj *m = NULL;
+	struct mm_work w = { 0 };
+	va_t out = 0;
+	int r;
+
+	if (!as)
+		return -EBADF;
+	if ((s32)a[4] != -1) {
+		m = memobj_of(t, a[4], TERN_R_MAP);
+		if (!m) {
+			aspace_put(as);
+			return -EBADF;
+		}
+	} else {
+		flags |= MAP_ANONYMOUS;
+	}
+	r = aspace_map(as, a[1], a[2], prot, max_prot, flags, m, a[5], &w, &out);
+	r = finish(&w, r);
+	if (!r && (flags & MAP_STACK))
+		as->stack_top = out + PAGE_UP(a[2]);
+	if (m)
+		memobj_put(m);
+	aspace_put(as);
+	return r ? r : (s64)out;
+}
+
+s64 native_aspace_unmap(struct thread *t, u64 *a)
+{
+	struct aspace *as = aspace_of(t, a[0]);
+	struct mm_work w = { 0 };
+	int r;
+
+	if (!as)
+		return -EBADF;
+	r = finish(&w, aspace_unmap(as, a[1], a[2], &w));
+	aspace_put(as);
+	return r;
+}
+
+s64 native_aspace_write(struct thread *t, u64 *a)
+{
+	struct aspace *as = aspace_of(t, a[0]);
+	size_t r;
+
+	if (!as)
+		return -EBADF;
+	r = aspace_copy(as, a[1], t->aspace, a[2], a[3]);
+	aspace_put(as);
+	return r || !a[3] ? (s64)r : -EFAULT;
+}
+
+/* The space of a process handle, counted; NULL: no such handle, or the space is gone. */
+static struct aspace *process_space(struct thread *t, u64 h, s64 *err)
+{
+	struct process *p;
+	struct aspace *as = NULL;
+
+	*err = -EPERM;
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return NULL;
+	kernel_lock();
+	p = handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
+	*err = p ? -ESRCH : -EBADF;
+	if (p && p->aspace && p->state == PROCESS_ALIVE) {
+		as = p->aspace;
+		aspace_get(as);
+	}
+	kernel_unlock();
+	return as;
+}
+
+s64 native_aspace_read(struct thread *t, u64 *a)
+{
+	s64 err;
+	struct aspace *as = process_space(t, a[0], &err);
+	size_t r;
+
+	if (!as)
+		return err;
+	r = aspace_copy(t->aspace, a[2], as, a[1], a[3]);
+	aspace_put(as);
+	return r || !a[3] ? (s64)r : -EFAULT;
+}
+
+s64 native_aspace_query(struct thread *t, u64 *a)
+{
+	s64 err;
+	struct aspace *as = process_space(t, a[0], &err);
+	struct tern_region_info *v;
+	u32 max = (u32)MIN(a[3], PAGE_SIZE / sizeof *v);
+	s64 r;
+
+	if (!as)
+		return err;
+	v = kmalloc(PAGE_SIZE);
+	r = -ENOMEM;
+	if (v) {
+		unsigned n = aspace_query(as, a[1], v, max);
+
+		r = put_user(t, a[2], v, n * sizeof *v);
+		if (!r)
+			r = n;
+		kfree(v);
+	}
+	aspace_put(as);
+	return r;
+}
+
+s64 native_aspace_walk(struct thread *t, u64 *a)
+{
+	s64 err;
+	struct aspace *as = process_space(t, a[0], &err);
+	struct tern_walk w;
+
+	if (!as)
+		return err;
+	memset(&w, 0, sizeof w);
+	aspace_walk(as, a[1], &w);
+	aspace_put(as);
+	return put_user(t, a[2], &w, sizeof w);
+}
+
+s64 native_aspace_pagemap(struct thread *t, u64 *a)
+{
+	s64 err;
+	struct aspace *as = process_space(t, a[0], &err);
+	unsigned count = (unsigned)MIN(a[3], PAGE_SIZE / 8);
+	u64 *v;
+	s64 r = -ENOMEM;
+
+	if (!as)
+		return err;
+	v = kmalloc(PAGE_SIZE);
+	if (v) {
+		aspace_pagemap(as, a[1], v, count);
+		r = put_user(t, a[2], v, count * 8);
+		if (!r)
+			r = count;
+		kfree(v);
+	}
+	aspace_put(as);
+	return r;
+}

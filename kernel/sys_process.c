@@ -1,0 +1,780 @@
+/*
+ * The doors to processes: pm's operations on process handles and on the callers that wait for it.
+ */
+#include <arch/fpu.h>
+#include <ipc/session.h>
+#include <kernel/exec.h>
+#include <kernel/hart.h>
+#include <kernel/log.h>
+#include <kernel/native.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <kernel/sys.h>
+#include <kernel/syscall.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+#define PM_HANDLES (1u << 20)
+
+/* ---- making the first threads of servers and init ---- */
+
+static s64 give_first_handles(struct thread *t, struct process *p, const struct tern_process_args *g)
+{
+	for (u32 i = 0; i < g->nfds; i++) {
+		struct handle *h;
+		long r;
+
+		if (g->fds[i] < 0)
+			continue;
+		h = handle_find(t->process->handles, (u32)g->fds[i]);
+		if (!h)
+			return -EBADF;
+		r = handle_reserve(p->handles, i, i + 1);
+		if (r < 0)
+			return r;
+		handle_ref(h->type, h->object);
+		handle_fill(p->handles, i, h->type, h->object, h->rights, false);
+		if (h->type == HANDLE_ENDPOINT && (h->rights & TERN_R_MANAGE))
+			((struct endpoint *)h->object)->owner = p;
+	}
+	return 0;
+}
+
+static s64 set_session(struct thread *t, struct session **slot, s32 h)
+{
+	struct session *s;
+
+	if (h < 0)
+		return 0;
+	s = handle_object(t->process->handles, (u32)h, HANDLE_SESSION, 0);
+	if (!s)
+		return -EBADF;
+	session_get(s);
+	name_context_set(slot, s);
+	return 0;
+}
+
+static struct thread *first_thread(struct thread *t, struct process *p,
+				   const struct tern_process_args *g, s64 *err)
+{
+	struct thread *n;
+	struct aspace *as;
+
+	*err = -EBADF;
+	as = handle_object(t->process->handles, (u32)g->aspace, HANDLE_ASPACE, 0);
+	if (!as)
+		return NULL;
+	aspace_get(as);
+	p->aspace = as;
+	*err = -ENOMEM;
+	p->handles = handle_table_create();
+	p->names = name_context_create();
+	p->sighand = sighand_create();
+	if (!p->handles || !p->names || !p->sighand)
+		return NULL;
+	p->names->umask = g->umask & 0777;
+	*err = give_first_handles(t, p, g);
+	if (!*err)
+		*err = set_session(t, &p->names->root, g->root);
+	if (!*err)
+		*err = set_session(t, &p->names->cwd, g->cwd);
+	for (u32 i = 0; i < TERN_NSERVICES && !*err; i++)
+		*err = set_session(t, &p->names->service[i], g->service[i]);
+	if (*err)
+		return NULL;
+	*err = -ENOMEM;
+	n = thread_create(p, p->pid);
+	if (!n)
+		return NULL;
+	n->cred = cred_create(&g->cred);
+	if (!n->cred) {
+		n->state = THREAD_DEAD;
+		list_del(&n->in_process);
+		p->nthreads--;
+		thread_put(n);
+		return NULL;
+	}
+	n->regs.x[REG_PC] = g->pc;
+	n->regs.x[REG_SP] = g->sp;
+	n->regs.x[REG_A0] = g->a0;
+	memcpy(n->comm, g->comm, sizeof n->comm);
+	n->comm[sizeof n->comm - 1] = 0;
+	p->leader = n;
+	return n;
+}
+
+s64 native_process_create(struct thread *t, u64 *a)
+{
+	struct tern_process_args g;
+	struct process *p;
+	struct thread *n;
+	struct aspace *as;
+	s64 r;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if (get_user(t, &g, a[0], sizeof g))
+		return -EFAULT;
+	if (g.nfds > ARRAY_SIZE(g.fds) || !t->endpoint)
+		return -EINVAL;
+	kernel_lock();
+	as = handle_object(t->process->handles, (u32)g.aspace, HANDLE_ASPACE, 0);
+	if (as)
+		aspace_get(as);
+	kernel_unlock();
+	if (!as)
+		return -EBADF;
+	r = process_map_vdso(as);
+	aspace_put(as);
+	if (r)
+		return r;
+	kernel_lock();
+	p = process_create(g.pid);
+	if (!p) {
+		kernel_unlock();
+		return -ENOMEM;
+	}
+	p->ppid = g.ppid;
+	p->pgid = g.pgid;
+	p->sid = g.sid;
+	p->badge = g.badge;
+	p->authority = g.authority;
+	p->events_at = t->endpoint;
+	endpoint_get(t->endpoint);
+	n = first_thread(t, p, &g, &r);
+	if (n) {
+		r = handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
+		if (r < 0) {
+			fork_abort(n);
+		} else {
+			p->aspace->limit_as = p->limits[RLIMIT_AS].cur;
+			p->aspace->limit_data = p->limits[RLIMIT_DATA].cur;
+			p->aspace->limit_stack = p->limits[RLIMIT_STACK].cur;
+			sched_ready(n);
+		}
+	} else {
+		process_put(p);
+	}
+	kernel_unlock();
+	return r;
+}
+
+/* ---- fork ---- */
+
+static struct process *fork_process(struct thread *t, struct thread *parent,
+				    const struct tern_fork_args *g)
+{
+	struct process *from = parent->process, *p = process_create(g->pid);
+
+	if (!p)
+		return NULL;
+	p->ppid = g->ppid;
+	p->pgid = from->pgid;
+	p->sid = from->sid;
+	p->badge = g->badge;
+	p->events_at = t->endpoint;
+	endpoint_get(t->endpoint);
+	p->personality = from->personality;
+	memcpy(p->limits, from->limits, sizeof p->limits);
+	if (g->flags & CLONE_FILES) {
+		p->handles = from->handles;
+		handle_table_get(p->handles);
+	} else {
+		p->handles = handle_table_copy(from->handles);
+	}
+	if (g->flags & CLONE_FS) {
+		p->names = from->names;
+		name_context_get(p->names);
+	} else {
+		p->names = name_context_copy(from->names);
+	}
+	if (g->flags & CLONE_SIGHAND) {
+		p->sighand = from->sighand;
+		p->sighand->refs++;
+	} else {
+		p->sighand = sighand_copy(from->sighand);
+	}
+	if (g->flags & CLONE_VM) {
+		p->aspace = from->aspace;
+		aspace_get(p->aspace);
+	} else {
+		p->aspace = aspace_create();
+	}
+	if (!p->handles || !p->names || !p->sighand || !p->aspace) {
+		process_put(p);
+		return NULL;
+	}
+	if ((g->flags & CLONE_CLEAR_SIGHAND) && !(g->flags & CLONE_SIGHAND))
+		for (unsigned i = 0; i < TERN_NSIG; i++)
+			if (p->sighand->action[i].handler != SIG_IGN)
+				p->sighand->action[i] = (struct tern_sigaction){ 0 };
+	return p;
+}
+
+static struct thread *fork_thread(struct process *p, struct thread *parent,
+				  const struct tern_fork_args *g)
+{
+	struct thread *n = thread_create(p, g->pid);
+
+	if (!n)
+		return NULL;
+	n->regs = parent->regs;
+	n->regs.x[REG_A0] = 0;
+	if (g->sp)
+		n->regs.x[REG_SP] = g->sp;
+	if (g->flags & CLONE_SETTLS)
+		n->regs.x[REG_TP] = g->tls;
+	fpu_copy(n, parent);
+	n->cred = parent->cred;
+	cred_get(n->cred);
+	n->sig_mask = parent->sig_mask;
+	if (!(g->flags & CLONE_VM) || (g->flags & CLONE_VFORK))
+		n->sig_stack = parent->sig_stack;
+	n->policy = parent->policy;
+	n->rt_prio = parent->rt_prio;
+	n->nice = parent->nice;
+	n->affinity = parent->affinity;
+	n->sleep_avg = parent->sleep_avg / 2;
+	memcpy(n->comm, parent->comm, sizeof n->comm);
+	if (g->flags & CLONE_PARENT_SETTID)
+		n->parent_tid_at = g->parent_tid;
+	if (g->flags & CLONE_CHILD_SETTID)
+		n->child_tid_at = g->child_tid;
+	if (g->flags & CLONE_CHILD_CLEARTID)
+		n->clear_child_tid = g->child_tid;
+	return n;
+}
+
+/* A space shared at once: nothing to copy, the child may start now. */
+static s64 start_sharing(struct thread *parent, struct thread *child)
+{
+	/* The numbers are written without the lock: neither thread can end meanwhile, since the
+	 * one waits in its call (pinned) and the other has not begun. */
+	call_pin(&parent->call);
+	kernel_unlock();
+	fork_write_tids(parent, child);
+	kernel_lock();
+	call_unpin(&parent->call);
+	fork_start(child);
+	return 0;
+}
+
+/* vfork without CLONE_VM: the parent waits, so its copy cannot be its own work. */
+static s64 copy_for_vfork(struct thread *parent, struct thread *child)
+{
+	struct mm_work w = { 0 };
+	int r;
+
+	call_pin(&parent->call);
+	kernel_unlock();
+	do {
+		r = w.kind ? mm_work_step(&w) : aspace_fork(parent->aspace, child->aspace, &w);
+	} while (r == MM_MORE || r == MM_BUSY);
+	if (!r)
+		fork_write_tids(parent, child);
+	kernel_lock();
+	call_unpin(&parent->call);
+	if (r)
+		fork_abort(child);
+	else
+		fork_start(child);
+	return r ? -ENOMEM : 0;
+}
+
+s64 native_process_fork(struct thread *t, u64 *a)
+{
+	struct tern_fork_args g;
+	struct thread *parent, *n;
+	struct process *p;
+	struct call *c;
+	s64 r = 0;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if (get_user(t, &g, a[1], sizeof g))
+		return -EFAULT;
+	kernel_lock();
+	c = call_find(t, a[0]);
+	if (!c || c->async) {
+		kernel_unlock();
+		return -ESRCH;
+	}
+	parent = c->thread;
+	if (parent->process->state != PROCESS_ALIVE || parent->process->execing) {
+		kernel_unlock();
+		return -EAGAIN;
+	}
+	if (g.flags & CLONE_THREAD) {
+		n = fork_thread(parent->process, parent, &g);
+		if (n)
+			r = start_sharing(parent, n);
+		else
+			r = -ENOMEM;
+		kernel_unlock();
+		return r;
+	}
+	p = fork_process(t, parent, &g);
+	if (!p) {
+		kernel_unlock();
+		return -ENOMEM;
+	}
+	n = fork_thread(p, parent, &g);
+	if (!n) {
+		process_put(p);
+		kernel_unlock();
+		return -ENOMEM;
+	}
+	p->leader = n;
+	r = handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
+	if (r < 0) {
+		endpoint_put(p->events_at);
+		p->events_at = NULL; /* nobody knows of it */
+		fork_abort(n);
+	} else if (g.flags & CLONE_VM) {
+		(void)start_sharing(parent, n);
+	} else if (g.flags & CLONE_VFORK) {
+		(void)copy_for_vfork(parent, n);
+	} else {
+		parent->fork_child = n;
+		thread_add_work(parent, WORK_FORK);
+	}
+	kernel_unlock();
+	return r;
+}
+
+/* ---- exec ---- */
+
+s64 native_process_exec(struct thread *t, u64 *a)
+{
+	struct exec_request *q;
+	struct aspace *as = NULL;
+	struct call *c;
+	s64 r;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	q = kmalloc(sizeof *q);
+	if (!q)
+		return -ENOMEM;
+	r = -EFAULT;
+	if (get_user(t, &q->args, a[2], sizeof q->args))
+		goto out_free;
+	r = -EINVAL;
+	if (q->args.pc >= USER_MAX || q->args.sp >= USER_MAX)
+		goto out_free;
+	kernel_lock();
+	as = handle_object(t->process->handles, (u32)a[1], HANDLE_ASPACE, 0);
+	if (as)
+		aspace_get(as);
+	kernel_unlock();
+	r = -EBADF;
+	if (!as)
+		goto out_free;
+	r = process_map_vdso(as);
+	if (r)
+		goto out_aspace;
+	r = -ENOMEM;
+	q->sighand = sighand_create();
+	if (!q->sighand)
+		goto out_aspace;
+	if (q->args.set_cred) {
+		q->cred = cred_create(&q->args.cred);
+		if (!q->cred)
+			goto out_sighand;
+	}
+	kernel_lock();
+	c = call_find(t, a[0]);
+	r = -ESRCH;
+	if (!c || c->async) {
+		kernel_unlock();
+		goto out_cred;
+	}
+	q->aspace = as;
+	c->thread->exec = q;
+	thread_add_work(c->thread, WORK_EXEC);
+	(void)call_finish(c, 0, 0, false);
+	kernel_unlock();
+	return 0;
+out_cred:
+	cred_put(q->cred);
+out_sighand:
+	kernel_lock();
+	sighand_put(q->sighand);
+	kernel_unlock();
+out_aspace:
+	aspace_put(as);
+out_free:
+	kfree(q);
+	return r;
+}
+
+/* ---- words, signals, looking ---- */
+
+static struct process *find(struct thread *t, u64 h)
+{
+	return handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
+}
+
+s64 native_process_kill(struct thread *t, u64 *a)
+{
+	struct process *p;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (p)
+		process_kill(p, (s32)a[1]);
+	kernel_unlock();
+	return p ? 0 : -EBADF;
+}
+
+s64 native_signal_send(struct thread *t, u64 *a)
+{
+	struct tern_siginfo si;
+	struct process *p;
+	struct thread *n;
+	s64 r;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if (get_user(t, &si, a[2], sizeof si))
+		return -EFAULT;
+	if (si.signo < 1 || si.signo > TERN_NSIG)
+		return -EINVAL;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (!p) {
+		r = -EBADF;
+	} else if (p->state != PROCESS_ALIVE) {
+		r = -ESRCH;
+	} else if ((u32)a[1]) {
+		n = process_find_thread(p, (u32)a[1]);
+		r = n ? signal_send_thread(n, &si) : -ESRCH;
+	} else {
+		r = signal_send_process(p, &si);
+	}
+	kernel_unlock();
+	return r;
+}
+
+static void limit_changed(struct process *p)
+{
+	struct aspace *as = p->aspace;
+
+	if (as) {
+		as->limit_as = process_limit(p, RLIMIT_AS);
+		as->limit_data = process_limit(p, RLIMIT_DATA);
+		as->limit_stack = process_limit(p, RLIMIT_STACK);
+	}
+}
+
+s64 native_process_set(struct thread *t, u64 *a)
+{
+	struct process *p;
+	s64 r = 0;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (!p) {
+		kernel_unlock();
+		return -EBADF;
+	}
+	switch (a[1]) {
+	case TERN_PW_PPID:
+		p->ppid = (u32)a[2];
+		break;
+	case TERN_PW_PGID:
+		p->pgid = (u32)a[2];
+		break;
+	case TERN_PW_SID:
+		p->sid = (u32)a[2];
+		break;
+	case TERN_PW_RLIMIT:
+		if ((a[2] & 0xff) >= TERN_NLIMITS)
+			r = -EINVAL;
+		else if (a[2] >> 8)
+			p->limits[a[2] & 0xff].max = a[3];
+		else
+			p->limits[a[2] & 0xff].cur = a[3];
+		limit_changed(p);
+		break;
+	case TERN_PW_CHILD_TIMES:
+		p->child_user_ns += a[2];
+		p->child_system_ns += a[3];
+		break;
+	case TERN_PW_CHILD_FAULTS:
+		p->child_minflt += a[2];
+		p->child_majflt += a[3];
+		break;
+	case TERN_PW_COMM:
+		if (p->leader) {
+			memcpy(p->leader->comm, &a[2], 16);
+			p->leader->comm[15] = 0;
+		}
+		break;
+	case TERN_PW_DUMPABLE:
+		break;
+	default:
+		r = -EINVAL;
+	}
+	kernel_unlock();
+	return r;
+}
+
+static char state_letter(const struct process *p, const struct thread *t)
+{
+	if (!t)
+		return 'Z';
+	if (p->stopped && (t->state == THREAD_STOPPED || t->state == THREAD_BLOCKED))
+		return 'T';
+	switch (t->state) {
+	case THREAD_READY:
+	case THREAD_RUNNING:
+		return 'R';
+	case THREAD_STOPPED:
+		return 'T';
+	case THREAD_DEAD:
+		return 'X';
+	case THREAD_BLOCKED:
+		if (t->wait == WAIT_CALL)
+			return t->call.line && t->call.line->restart == RESTART_NEVER ? 'D' : 'S';
+		return t->interruptible || t->wait == WAIT_RECV ? 'S' : 'D';
+	}
+	return 'D';
+}
+
+static void fill_thread(struct tern_process_stat *s, struct process *p, struct thread *t)
+{
+	s->state = (u32)state_letter(p, t);
+	if (!t)
+		return;
+	s->policy = t->policy;
+	s->nice = (u32)t->nice;
+	s->prio = t->prio;
+	s->rt_prio = t->rt_prio;
+	s->hart = t->hart ? t->hart->index : 0;
+	s->affinity = t->affinity & ((1ull << nharts) - 1);
+	s->pc = t->regs.x[REG_PC];
+	s->sp = t->regs.x[REG_SP];
+	s->sig_pending = t->sig_pending.set;
+	s->sig_blocked = t->sig_mask;
+	s->syscall = t->state == THREAD_BLOCKED ? (u32)t->regs.x[REG_A7] : ~0u;
+	memcpy(s->comm, t->comm, sizeof s->comm);
+	if (t->cred)
+		s->cred = t->cred->c;
+}
+
+static void fill_space(struct tern_process_stat *s, const struct process *p)
+{
+	const struct aspace *as = p->aspace;
+
+	s->minflt = p->dead_minflt;
+	s->majflt = p->dead_majflt;
+	if (!as)
+		return;
+	s->minflt += as->minflt;
+	s->majflt += as->majflt;
+	s->vsize = as->mapped * PAGE_SIZE;
+	s->rss = as->resident;
+	s->peak_vsize = MAX(as->peak_mapped, as->mapped) * PAGE_SIZE;
+	s->peak_rss = MAX(as->peak_resident, as->resident);
+	s->size_data = as->data * PAGE_SIZE;
+	s->size_pt = as->tables * PAGE_SIZE;
+	s->brk_start = as->brk_start;
+	s->brk = as->brk;
+	s->stack_start = as->arg_start;
+	s->arg_start = as->arg_start;
+	s->arg_end = as->arg_end;
+	s->env_start = as->env_start;
+	s->env_end = as->env_end;
+}
+
+s64 native_process_stat(struct thread *t, u64 *a)
+{
+	struct tern_process_stat *s;
+	struct process *p;
+	struct thread *n;
+	s64 r;
+
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return -EPERM;
+	s = kmalloc(sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	kernel_lock();
+	p = find(t, a[0]);
+	n = p && (u32)a[1] ? process_find_thread(p, (u32)a[1]) : NULL;
+	r = !p ? -EBADF : (u32)a[1] && !n ? -ESRCH : 0;
+	if (!r) {
+		u64 user = p->dead_user_ticks, system = p->dead_system_ticks;
+
+		s->pid = p->pid;
+		s->ppid = p->ppid;
+		s->pgid = p->pgid;
+		s->sid = p->sid;
+		s->authority = p->authority;
+		s->nthreads = p->nthreads;
+		s->nfds = p->handles ? p->handles->count : 0;
+		s->nvcsw = p->dead_nvcsw;
+		s->nivcsw = p->dead_nivcsw;
+		s->user_ns = arch_ticks_to_ns(user);
+		s->system_ns = arch_ticks_to_ns(system);
+		list_for_each(l, &p->threads) {
+			struct thread *o = list_entry(l, struct thread, in_process);
+
+			if (n && o != n)
+				continue;
+			s->user_ns += thread_user_ns(o);
+			s->system_ns += thread_system_ns(o);
+			s->nvcsw += o->nvcsw;
+			s->nivcsw += o->nivcsw;
+		}
+		s->child_user_ns = p->child_user_ns;
+		s->child_system_ns = p->child_system_ns;
+		s->child_minflt = p->child_minflt;
+		s->child_majflt = p->child_majflt;
+		s->start_ns = p->start_ns;
+		s->sig_shared_pending = p->sig_pending.set;
+		s->sig_queued = p->sig_queued;
+		for (unsigned i = 0; i < TERN_NSIG && p->sighand; i++) {
+			if (p->sighand->action[i].handler == SIG_IGN)
+				s->sig_ignored |= 1ull << i;
+			else if (p->sighand->action[i].handler != SIG_DFL)
+				s->sig_caught |= 1ull << i;
+		}
+		memcpy(s->limits, p->limits, sizeof s->limits);
+		fill_space(s, p);
+		if (!n)
+			n = p->leader;
+		if (!n && !list_empty(&p->threads))
+			n = list_entry(p->threads.next, struct thread, in_process);
+		fill_thread(s, p, n);
+	}
+	kernel_unlock();
+	if (!r)
+		r = put_user(t, a[2], s, sizeof *s);
+	kfree(s);
+	return r;
+}
+
+s64 native_process_handles(struct thread *t, u64 *a)
+{
+	struct process *p;
+	s64 r;
+
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return -EPERM;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (p)
+		process_get(p);
+	kernel_unlock();
+	if (!p)
+		return -EBADF;
+	r = handle_list(t, p, (u32)a[1], a[2], (u32)a[3]);
+	kernel_lock();
+	process_put(p);
+	kernel_unlock();
+	return r;
+}
+
+s64 native_cred_set(struct thread *t, u64 *a)
+{
+	struct tern_cred v;
+	struct cred *n;
+	const struct cred *old;
+	struct call *c;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if (get_user(t, &v, a[1], sizeof v))
+		return -EFAULT;
+	if (v.ngroups > ARRAY_SIZE(v.groups))
+		return -EINVAL;
+	n = cred_create(&v);
+	if (!n)
+		return -ENOMEM;
+	kernel_lock();
+	c = call_find(t, a[0]);
+	if (c && !c->async) {
+		old = c->thread->cred;
+		c->thread->cred = n;
+	} else {
+		old = n;
+	}
+	kernel_unlock();
+	cred_put(old);
+	return c ? 0 : -ESRCH;
+}
+
+s64 native_thread_sched(struct thread *t, u64 *a)
+{
+	struct process *p;
+	s64 r = -EBADF;
+
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (p) {
+		u64 affinity = a[5] & ((1ull << nharts) - 1);
+
+		r = -ESRCH;
+		list_for_each(l, &p->threads) {
+			struct thread *n = list_entry(l, struct thread, in_process);
+
+			if ((u32)a[1] && n->tid != (u32)a[1])
+				continue;
+			sched_set_policy(n, (int)a[2], (int)a[3], (int)a[4], affinity);
+			r = 0;
+		}
+	}
+	kernel_unlock();
+	return r;
+}
+
+s64 native_threads(struct thread *t, u64 *a)
+{
+	u32 tids[64], n = 0, max = (u32)MIN(a[2], ARRAY_SIZE(tids));
+	struct process *p;
+
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return -EPERM;
+	kernel_lock();
+	p = find(t, a[0]);
+	if (p)
+		list_for_each(l, &p->threads)
+			if (n < max)
+				tids[n++] = list_entry(l, struct thread, in_process)->tid;
+	kernel_unlock();
+	if (!p)
+		return -EBADF;
+	if (put_user(t, a[1], tids, n * sizeof tids[0]))
+		return -EFAULT;
+	return n;
+}
+
+/* ---- Linux's own two ---- */
+
+s64 sys_exit(struct thread *t, u64 *a)
+{
+	kernel_lock();
+	/* The last one's status is the process's. */
+	if (t->process->nthreads == 1 && t->process->state == PROCESS_ALIVE)
+		t->process->exit_status = TERN_W_EXIT((s32)a[0]);
+	kernel_unlock();
+	thread_exit_self(t);
+	return 0;
+}
+
+s64 sys_exit_group(struct thread *t, u64 *a)
+{
+	kernel_lock();
+	process_kill(t->process, TERN_W_EXIT((s32)a[0]));
+	kernel_unlock();
+	return 0;
+}

@@ -1,0 +1,214 @@
+/*
+ * The doors to what the system knows of itself: counts, log, power.
+ */
+#include <ipc/note.h>
+#include <ipc/session.h>
+#include <kernel/boot.h>
+#include <kernel/log.h>
+#include <kernel/native.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <kernel/syscall.h>
+#include <kernel/timer.h>
+#include <mm/aspace.h>
+#include <mm/frame.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+extern u64 object_count_creds, object_count_handles, object_count_waitsets;
+
+static void fill_boot(struct tern_boot_info *b)
+{
+	b->uart_pa = boot_facts.uart;
+	b->uart_size = boot_facts.uart_size;
+	b->uart_irq = boot_facts.uart_irq;
+	b->uart_shift = boot_facts.uart_shift;
+	b->nharts = nharts;
+	b->timebase_hz = boot_facts.timebase_hz;
+	for (unsigned i = 0; i < boot_facts.nram; i++)
+		b->memory += boot_facts.ram[i].end - boot_facts.ram[i].start;
+	b->initrd = 0;
+	b->initrd_size = (u32)boot_facts.initrd_size;
+	b->rtc_pa = boot_facts.rtc;
+	memcpy(b->bootargs, boot_facts.bootargs, sizeof b->bootargs);
+	memcpy(b->isa, boot_facts.isa, sizeof b->isa);
+}
+
+static void fill_memory(struct tern_memory_info *m)
+{
+	struct frame_stats f;
+
+	frame_stats(&f);
+	m->total_pages = f.total;
+	m->free_pages = f.free;
+	m->kernel_pages = f.kernel;
+	m->slab_pages = f.slab;
+	m->table_pages = f.table;
+	m->anon_pages = f.user;
+	m->faults = mm_counters.faults;
+	m->cow_copies = mm_counters.cow_copies;
+	m->zero_fills = mm_counters.zero_fills;
+	m->forks = mm_counters.forks;
+	m->shootdowns = mm_counters.shootdowns;
+}
+
+static void fill_objects(u64 *v)
+{
+	v[TERN_OBJ_PROCESS] = object_count_processes;
+	v[TERN_OBJ_THREAD] = object_count_threads;
+	v[TERN_OBJ_CRED] = object_count_creds;
+	v[TERN_OBJ_CALL] = object_count_calls;
+	v[TERN_OBJ_ASPACE] = object_count_aspaces();
+	v[TERN_OBJ_MEMOBJ] = object_count_memobjs();
+	v[TERN_OBJ_ENDPOINT] = object_count_endpoints;
+	v[TERN_OBJ_SESSION] = object_count_sessions;
+	v[TERN_OBJ_READY] = object_count_readies;
+	v[TERN_OBJ_NOTIFICATION] = object_count_notes;
+	v[TERN_OBJ_IRQ] = object_count_irqs;
+	v[TERN_OBJ_WAITSET] = object_count_waitsets;
+	v[TERN_OBJ_REGION] = object_count_regions();
+	v[TERN_OBJ_HANDLE] = object_count_handles;
+}
+
+static void fill_time(struct tern_time_info *v)
+{
+	v->monotonic_ns = arch_now_ns();
+	v->realtime_ns = v->monotonic_ns + (u64)realtime_offset_ns;
+	for (unsigned i = 0; i < nharts; i++) {
+		struct hart *h = &harts[i];
+
+		v->idle_ns += arch_ticks_to_ns(h->stat.idle_ns);
+		if (h->current == h->idle)
+			v->idle_ns += arch_ticks_to_ns(arch_ticks() - h->last_switch);
+		v->context_switches += h->stat.switches;
+		v->running += h->runq.count + (h->current != h->idle);
+	}
+	v->forks = mm_counters.forks;
+	v->threads = (u32)object_count_threads;
+	v->boot_realtime_s = (u64)realtime_offset_ns / 1000000000u;
+}
+
+static u64 fill_cpus(struct tern_cpu_info *v)
+{
+	for (unsigned i = 0; i < nharts; i++) {
+		struct hart *h = &harts[i];
+
+		v[i] = h->stat;
+		v[i].user_ns = arch_ticks_to_ns(h->stat.user_ns);
+		v[i].idle_ns = arch_ticks_to_ns(h->stat.idle_ns);
+		if (h->current == h->idle)
+			v[i].idle_ns += arch_ticks_to_ns(arch_ticks() - h->last_switch);
+		v[i].hartid = (u32)h->hartid;
+		v[i].running = h->runq.count + (h->current != h->idle);
+	}
+	return nharts * sizeof *v;
+}
+
+s64 native_system_info(struct thread *t, u64 *a)
+{
+	u64 n = 0;
+	s64 r;
+	struct frame_stats f;
+	u8 *buf;
+
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return -EPERM;
+	buf = kmalloc(2 * PAGE_SIZE);
+	if (!buf)
+		return -ENOMEM;
+	kernel_lock();
+	switch (a[0]) {
+	case TERN_INFO_BOOT:
+		fill_boot((struct tern_boot_info *)buf);
+		n = sizeof(struct tern_boot_info);
+		break;
+	case TERN_INFO_MEMORY:
+		fill_memory((struct tern_memory_info *)buf);
+		n = sizeof(struct tern_memory_info);
+		break;
+	case TERN_INFO_CPU:
+		n = fill_cpus((struct tern_cpu_info *)buf);
+		break;
+	case TERN_INFO_IRQ:
+		for (unsigned i = 0; i < nharts; i++, n += sizeof harts[i].irq_counts)
+			memcpy(buf + n, harts[i].irq_counts, sizeof harts[i].irq_counts);
+		break;
+	case TERN_INFO_SLABS:
+		n = slab_info((struct tern_slab_info *)buf,
+			      2 * PAGE_SIZE / sizeof(struct tern_slab_info)) *
+		    sizeof(struct tern_slab_info);
+		break;
+	case TERN_INFO_BUDDY:
+		frame_stats(&f);
+		n = sizeof f.free_blocks;
+		memcpy(buf, f.free_blocks, n);
+		break;
+	case TERN_INFO_OBJECTS:
+		fill_objects((u64 *)buf);
+		n = TERN_NOBJECTS * 8;
+		break;
+	case TERN_INFO_ENOSYS:
+		for (u32 i = 0; i < NR_SYSCALLS && n + 8 <= 2 * PAGE_SIZE; i++)
+			if (enosys_counts[i]) {
+				u32 pair[2] = { i, enosys_counts[i] };
+
+				memcpy(buf + n, pair, 8);
+				n += 8;
+			}
+		break;
+	case TERN_INFO_TIME:
+		fill_time((struct tern_time_info *)buf);
+		n = sizeof(struct tern_time_info);
+		break;
+	default:
+		kernel_unlock();
+		kfree(buf);
+		return -EINVAL;
+	}
+	kernel_unlock();
+	n = MIN(n, a[2]);
+	r = put_user(t, a[1], buf, n);
+	kfree(buf);
+	return r ? r : (s64)n;
+}
+
+s64 native_log(struct thread *t, u64 *a)
+{
+	char buf[256];
+	u64 n = MIN(a[1], sizeof buf);
+
+	if (!(t->process->authority & TERN_AUTH_SERVER))
+		return -EPERM;
+	if (get_user(t, buf, a[0], n))
+		return -EFAULT;
+	log_write(buf, n);
+	return (s64)n;
+}
+
+s64 native_log_read(struct thread *t, u64 *a)
+{
+	char buf[256];
+	u64 pos = a[0], n;
+	s64 done = 0;
+
+	if (!has_authority(t, TERN_AUTH_INFO))
+		return -EPERM;
+	while ((u64)done < a[2] && (n = log_read(&pos, buf, MIN(a[2] - (u64)done, sizeof buf))) > 0) {
+		if (put_user(t, a[1] + (u64)done, buf, n))
+			return -EFAULT;
+		done += (s64)n;
+	}
+	return done;
+}
+
+s64 native_power(struct thread *t, u64 *a)
+{
+	if (!has_authority(t, TERN_AUTH_SYSTEM))
+		return -EPERM;
+	if (a[0] == 0)
+		arch_power(0, false);
+	if (a[0] == 1)
+		arch_power(0, true);
+	arch_power((unsigned)(a[0] >> 8), false);
+}

@@ -1,0 +1,430 @@
+/*
+ * Threads: making, blocking, waking, interrupting, ending, and what is done before user mode.
+ *
+ * References: the process's list holds one until the thread is dead; events on their way to pm
+ * and GONE hold one.  A thread's memory is freed only after the hart it ended on has left it
+ * (on_hart), from a list that the scheduler reaps.
+ *
+ * The end of a thread is its own work, in bounded steps: user words (robust futexes), then it
+ * leaves the process; the last one closes the handles, gives the space back and tells pm.
+ */
+#include <arch/cpu.h>
+#include <arch/fpu.h>
+#include <arch/trap.h>
+#include <ipc/call.h>
+#include <ipc/futex.h>
+#include <ipc/session.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/string.h>
+#include <kernel/sys.h>
+#include <kernel/syscall.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+static struct slab_cache cache;
+static struct list ended = LIST_INIT(ended); /* refs 0, not yet freed; kernel lock */
+u64 object_count_threads;
+
+static void deadline_passed(struct timer *timer)
+{
+	struct thread *t = container_of(timer, struct thread, timer);
+
+	if (t->state != THREAD_BLOCKED)
+		return;
+	if (t->wait_cancel)
+		t->wait_cancel(t);
+	thread_wake(t, t->wait == WAIT_SLEEP ? 0 : -ETIMEDOUT);
+}
+
+struct thread *thread_create(struct process *p, u32 tid)
+{
+	struct thread *t;
+
+	if (!cache.name)
+		slab_cache_init(&cache, "thread", sizeof(struct thread));
+	t = slab_alloc(&cache);
+	if (!t)
+		return NULL;
+	if (!call_init(&t->call, t)) {
+		slab_free(&cache, t);
+		return NULL;
+	}
+	t->refs = 1;
+	t->tid = tid;
+	t->process = p;
+	t->aspace = p->aspace;
+	t->affinity = ~0ull;
+	t->prio = PRIO_DEFAULT;
+	t->hart = this_hart();
+	list_init(&t->entry.link);
+	list_init(&t->wait_link);
+	list_init(&t->exit_node.link);
+	t->exit_node.kind = NODE_THREAD;
+	timer_init(&t->timer, deadline_passed);
+	sigpending_init(&t->sig_pending);
+	t->sig_stack.flags = SS_DISABLE;
+	t->start_ticks = arch_ticks();
+	process_get(p);
+	list_add_tail(&p->threads, &t->in_process);
+	p->nthreads++;
+	object_count_threads++;
+	return t;
+}
+
+void thread_get(struct thread *t) { t->refs++; }
+
+void thread_put(struct thread *t)
+{
+	if (--t->refs > 0)
+		return;
+	assert(t->state == THREAD_DEAD);
+	list_add_tail(&ended, &t->in_process);
+}
+
+void threads_reap(void)
+{
+	list_for_each_safe(p, n, &ended) {
+		struct thread *t = list_entry(p, struct thread, in_process);
+		struct process *owner = t->process;
+
+		if (t->on_hart && t->hart->current == t && t->hart != NULL)
+			continue;
+		if (t->on_hart)
+			continue;
+		list_del(&t->in_process);
+		call_fini(&t->call);
+		for (unsigned i = 0; i < nharts; i++)
+			if (harts[i].fpu_owner == t)
+				harts[i].fpu_owner = NULL;
+		cred_put(t->cred);
+		slab_free(&cache, t);
+		object_count_threads--;
+		process_put(owner);
+	}
+}
+
+s64 restart_code(unsigned restart_class)
+{
+	switch (restart_class) {
+	case RESTART_RESTART:
+		return -ERESTARTSYS;
+	case RESTART_NOHAND:
+		return -ERESTARTNOHAND;
+	case RESTART_BLOCK:
+		return -ERESTART_RESTARTBLOCK;
+	}
+	return -EINTR;
+}
+
+/* ---- waiting ---- */
+
+void thread_block(struct thread *t, enum wait_kind wait, bool interruptible,
+		  void (*cancel)(struct thread *t))
+{
+	u64 nr = t->regs.x[REG_A7];
+
+	assert_kernel_locked();
+	t->orig_a0 = t->regs.x[REG_A0];
+	t->restart = nr < NR_SYSCALLS ? syscalls[nr].restart : RESTART_NEVER;
+	t->state = THREAD_BLOCKED;
+	t->wait = (u8)wait;
+	t->interruptible = interruptible;
+	t->wait_cancel = cancel;
+	if (unlikely(t->work & WORK_KILLED))
+		thread_kill(t);
+	else if (unlikely(interruptible && signal_pending(t)))
+		thread_interrupt(t);
+}
+
+void thread_wake(struct thread *t, s64 result)
+{
+	assert_kernel_locked();
+	assert(t->state == THREAD_BLOCKED);
+	timer_cancel(&t->timer);
+	t->wait = WAIT_NONE;
+	t->wait_cancel = NULL;
+	t->regs.x[REG_A0] = (u64)result;
+	sched_ready(t);
+}
+
+/* It runs in user mode, perhaps elsewhere: makes it enter the kernel. */
+static void nudge(struct thread *t)
+{
+	if (t->state == THREAD_RUNNING && t->hart != this_hart())
+		this_hart()->ipi_wanted |= 1u << t->hart->index;
+}
+
+void thread_interrupt(struct thread *t)
+{
+	assert_kernel_locked();
+	if (t->state != THREAD_BLOCKED) {
+		nudge(t);
+		return;
+	}
+	if (t->wait == WAIT_CALL) {
+		call_interrupt(&t->call, SIGINT);
+	} else if (t->interruptible) {
+		s64 code = restart_code(t->restart);
+
+		if (t->wait_cancel)
+			t->wait_cancel(t);
+		/* Whoever delivers signals also decides about the restart. */
+		thread_add_work(t, WORK_SIGNAL);
+		thread_wake(t, code);
+	}
+}
+
+void thread_kill(struct thread *t)
+{
+	assert_kernel_locked();
+	thread_add_work(t, WORK_KILLED);
+	switch (t->state) {
+	case THREAD_BLOCKED:
+		if (t->wait == WAIT_CALL) {
+			call_abandon(&t->call);
+			if (t->call.dying)
+				return; /* the unpin wakes it */
+		} else if (t->wait == WAIT_RECV) {
+			if (t->endpoint)
+				t->endpoint->waiting = false;
+		} else if (t->wait_cancel) {
+			t->wait_cancel(t);
+		}
+		thread_wake(t, -EINTR);
+		break;
+	case THREAD_STOPPED:
+		sched_ready(t);
+		break;
+	default:
+		nudge(t);
+	}
+}
+
+/* ---- the end ---- */
+
+enum { EXIT_USER_WORDS, EXIT_LEAVE, EXIT_HANDLES, EXIT_SPACE, EXIT_SPACE_GOES, EXIT_TELL };
+
+void thread_exit_self(struct thread *t)
+{
+	thread_add_work(t, WORK_EXIT);
+}
+
+static void wake_execer(struct process *p)
+{
+	list_for_each(l, &p->threads) {
+		struct thread *o = list_entry(l, struct thread, in_process);
+
+		if (o->state == THREAD_BLOCKED && o->wait == WAIT_OTHERS && p->nthreads == 1)
+			thread_wake(o, 0);
+	}
+}
+
+/* Kernel lock held. True if others live on: t is dead then. */
+static bool leave_process(struct thread *t)
+{
+	struct process *p = t->process;
+	struct endpoint *ep = t->endpoint;
+
+	calls_thread_died(t);
+	if (ep)
+		endpoint_kill(ep); /* drops t->endpoint's reference */
+	sigpending_flush(p, &t->sig_pending);
+	p->dead_user_ticks += t->user_ticks;
+	p->dead_system_ticks += t->system_ticks;
+	p->dead_nvcsw += t->nvcsw;
+	p->dead_nivcsw += t->nivcsw;
+	if (p->nthreads > 1) {
+		p->nthreads--;
+		list_del(&t->in_process);
+		if (p->leader == t)
+			p->leader = NULL;
+		wake_execer(p);
+		return true;
+	}
+	if (p->state == PROCESS_ALIVE) {
+		p->state = PROCESS_DYING;
+	}
+	return false;
+}
+
+/* Kernel lock held and dropped: the thread is no more. */
+static struct thread *die(struct thread *t)
+{
+	timer_cancel(&t->timer);
+	t->work = 0;
+	t->state = THREAD_DEAD;
+	thread_put(t);
+	return sched_next();
+}
+
+static void leave_aspace(struct thread *t)
+{
+	t->aspace = NULL;
+	if (this_hart()->aspace) {
+		aspace_activate(NULL);
+		this_hart()->aspace = NULL;
+	}
+}
+
+/* One step of t's own end; returns who runs next (t while there is more to do). */
+static struct thread *exit_step(struct thread *t)
+{
+	struct process *p = t->process;
+	struct aspace *as = t->aspace;
+	struct endpoint *pm;
+	bool done;
+	int r;
+
+	switch (t->exit_phase) {
+	case EXIT_USER_WORDS:
+		if (as)
+			futex_thread_exit(t);
+		fpu_forget(t);
+		t->exit_phase = EXIT_LEAVE;
+		return t;
+	case EXIT_LEAVE:
+		kernel_lock();
+		if (t->map_memobj) {
+			memobj_put(t->map_memobj);
+			t->map_memobj = NULL;
+		}
+		if (leave_process(t)) {
+			leave_aspace(t);
+			pm = p->events_at;
+			if (pm && !pm->dead) {
+				thread_get(t);
+				endpoint_post(pm, &t->exit_node);
+			}
+			return die(t);
+		}
+		kernel_unlock();
+		t->exit_cursor = 0;
+		t->exit_phase = EXIT_HANDLES;
+		return t;
+	case EXIT_HANDLES:
+		kernel_lock();
+		done = p->handles->refs > 1 ||
+		       handle_table_close_some(p->handles, 64, &t->exit_cursor);
+		if (done) {
+			handle_table_put(p->handles);
+			p->handles = NULL;
+			name_context_put(p->names);
+			p->names = NULL;
+			sighand_put(p->sighand);
+			p->sighand = NULL;
+			sigpending_flush(p, &p->sig_pending);
+			t->exit_phase = EXIT_SPACE;
+		}
+		kernel_unlock();
+		return t;
+	case EXIT_SPACE:
+		if (!as) {
+			t->exit_phase = EXIT_TELL;
+			return t;
+		}
+		p->dead_minflt = as->minflt;
+		p->dead_majflt = as->majflt;
+		if (__atomic_load_n(&as->refs, __ATOMIC_ACQUIRE) > 1) {
+			leave_aspace(t);
+			p->aspace = NULL;
+			aspace_put(as);
+			t->exit_phase = EXIT_TELL;
+			return t;
+		}
+		r = aspace_destroy(as, &t->mm_work);
+		t->exit_phase = EXIT_SPACE_GOES;
+		if (r == MM_MORE)
+			return t;
+		/* fall through */
+	case EXIT_SPACE_GOES:
+		if (t->mm_work.kind && mm_work_step(&t->mm_work) == MM_MORE)
+			return t;
+		leave_aspace(t);
+		p->aspace = NULL;
+		aspace_put(as);
+		t->exit_phase = EXIT_TELL;
+		return t;
+	default:
+		kernel_lock();
+		p->state = PROCESS_DEAD;
+		p->nthreads--;
+		list_del(&t->in_process);
+		p->leader = NULL;
+		p->events.status = p->never_ran ? TERN_STATUS_NEVER_RAN : p->exit_status;
+		process_event(p, 1);
+		return die(t);
+	}
+}
+
+/* ---- before user mode ---- */
+
+struct thread *thread_exit_work(struct thread *t)
+{
+	struct thread *next;
+	u32 w;
+
+	while ((w = READ_ONCE(t->work)) != 0) {
+		if (w & WORK_IDLE)
+			return sched_idle(t);
+		if (w & WORK_MM) {
+			next = mm_work_run(t);
+			if (next != t)
+				return next;
+		} else if ((w & WORK_EXIT) && !t->exec) {
+			next = exit_step(t);
+			if (next != t)
+				return next;
+		} else if (w & WORK_FORK) {
+			process_fork_step(t);
+		} else if ((w & WORK_KILLED) && !(w & WORK_EXIT)) {
+			thread_clear_work(t, WORK_KILLED | WORK_STOP | WORK_SIGNAL | WORK_RETRY |
+						     WORK_RESUME | WORK_MAP);
+			process_exec_abort(t);
+			thread_exit_self(t);
+		} else if (w & WORK_EXEC) {
+			next = process_exec_step(t);
+			if (next != t)
+				return next;
+		} else if (w & WORK_MAP) {
+			struct memobj *m = t->map_memobj;
+			s64 r;
+
+			thread_clear_work(t, WORK_MAP);
+			t->map_memobj = NULL;
+			r = mmap_finish(t, m, t->map_offset, t->map_max_prot);
+			memobj_put(m);
+			if (r == SYS_BLOCKED)
+				return sched_after_block();
+			if (r != SYS_DONE)
+				t->regs.x[REG_A0] = (u64)r;
+		} else if (w & WORK_RESUME) {
+			next = sys_resume(t);
+			if (next != t)
+				return next;
+		} else if (w & WORK_RETRY) {
+			thread_clear_work(t, WORK_RETRY);
+			t->regs.x[REG_A0] = t->orig_a0;
+			t->regs.x[REG_PC] -= 4;
+		} else if (w & WORK_STOP) {
+			kernel_lock();
+			thread_clear_work(t, WORK_STOP);
+			if (t->process->stopped && !(t->work & WORK_KILLED)) {
+				t->state = THREAD_STOPPED;
+				return sched_next();
+			}
+			kernel_unlock();
+		} else if (w & WORK_SIGNAL) {
+			(void)signal_deliver(t);
+		} else if (w & WORK_RESCHED) {
+			return sched_preempt(t);
+		}
+		if (w & (WORK_MM | WORK_EXIT | WORK_FORK)) {
+			arch_poll_interrupts();
+			if ((READ_ONCE(t->work) & WORK_RESCHED))
+				return sched_preempt(t);
+		}
+	}
+	return t;
+}
