@@ -6,50 +6,21 @@
  * space is built and the kernel is asked to commit; until then the caller has lost nothing and
  * any failure is its errno. A caller killed meanwhile shows as ESRCH of the commit.
  */
-#include "elf.h"
-#include "pm.h"
-#include "stack.h"
+#include "exec_priv.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 
 #define PAGE 4096ull
 #define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
-#define PIE_BASE 0x2aaaaaa000ull
-#define STACK_ROOM 0x20000ull /* mapped at once below the first stack image */
 #define MAX_DEPTH 5
 #define HEAD 1024
-#define ARGS_FIRST 0x4000ul
 #define ARGS_MAX 0x600000ul /* three quarters of the default stack limit */
 #define ARGS_MIN 0x20000ul
 
-struct packed {
-	char *p;
-	size_t size, room;
-};
-
-struct exec {
-	uint64_t token; /* 0: pid 1's start */
-	uint64_t badge; /* of the process */
-	uint32_t tid;
-	int depth;
-	int program, interp; /* memobjs, -1 */
-	bool opening_interp;
-	uint64_t ident;
-	size_t limit;
-	struct packed argv, envp, prefix;
-	struct elf_image image, interp_image;
-	void (*done)(long result);
-	struct tern_caller caller;
-	char comm[16];
-	char execfn[PATH_MAX + 32];
-	char path[PATH_MAX];
-};
-
 static void opened(void *arg, long result, int memobj);
 
-static void packed_free(struct packed *k)
+void packed_free(struct packed *k)
 {
 	if (k->p && k->room > ARGS_FIRST)
 		tern_munmap(k->p, k->room);
@@ -58,7 +29,7 @@ static void packed_free(struct packed *k)
 	*k = (struct packed){ 0 };
 }
 
-static bool packed_alloc(struct packed *k, size_t room)
+bool packed_alloc(struct packed *k, size_t room)
 {
 	k->p = room > ARGS_FIRST ? tern_mmap(room) : malloc(room);
 	k->room = room;
@@ -304,212 +275,6 @@ static long read_image(int memobj, const char *head, size_t n, struct elf_image 
 	return r;
 }
 
-static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t bias)
-{
-	if (bias + e->high > TERN_STACK_TOP)
-		return -ENOMEM;
-	return load_segments(aspace, memobj, 0, e, bias, false);
-}
-
-/* Where the interpreter goes: its own addresses, or a place that the kernel finds. */
-static long place_interp(int aspace, const struct elf_image *e, uint64_t *bias)
-{
-	long r;
-
-	*bias = 0;
-	if (!e->dynamic)
-		return 0;
-	r = tern_aspace_map(aspace, 0, e->high - e->low, PROT_NONE, PROT_READ | PROT_WRITE | PROT_EXEC,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (r < 0)
-		return r;
-	*bias = (uint64_t)r - e->low;
-	return 0;
-}
-
-/* The credentials the new image runs with: saved ids follow the effective ones, and without uid 0
- * no capability stays.  True if they differ. */
-static bool exec_cred(struct tern_cred *c)
-{
-	struct tern_cred old = *c;
-
-	c->suid = c->fsuid = c->euid;
-	c->sgid = c->fsgid = c->egid;
-	if (c->uid == 0 || c->euid == 0) {
-		c->cap_permitted = c->cap_inheritable | c->cap_bounding;
-		c->cap_effective = c->euid == 0 ? c->cap_permitted : 0;
-	} else {
-		c->cap_permitted = c->cap_effective = 0;
-	}
-	return memcmp(&old, c, sizeof old) != 0;
-}
-
-/* The stack's region, mapped before anything that the kernel places itself. */
-static long map_stack(const struct exec *x, int aspace, const struct stack_input *in)
-{
-	uint64_t low = (TERN_STACK_TOP - stack_size(in) - STACK_ROOM) & ~(PAGE - 1);
-	uint32_t prot = PROT_READ | PROT_WRITE | (x->image.stack_exec ? PROT_EXEC : 0);
-
-	return tern_aspace_map(aspace, low, TERN_STACK_TOP - low, prot,
-			       PROT_READ | PROT_WRITE | PROT_EXEC,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, -1,
-			       0);
-}
-
-static long write_stack(int aspace, const struct stack_input *in, struct stack_output *out)
-{
-	size_t size = stack_size(in);
-	struct packed k;
-	long r;
-
-	if (!packed_alloc(&k, size))
-		return -ENOMEM;
-	stack_build(in, TERN_STACK_TOP, k.p, out);
-	r = tern_aspace_write(aspace, out->sp, k.p, size);
-	packed_free(&k);
-	return r == (long)size ? 0 : -ENOMEM;
-}
-
-/* Builds the whole space; a describes where to start. */
-static long build(struct exec *x, int aspace, struct tern_exec_args *a, struct stack_output *stack)
-{
-	uint64_t bias = x->image.dynamic ? PIE_BASE - x->image.low : 0, interp_bias = 0;
-	const struct tern_cred *c = &a->cred;
-	struct stack_input in = {
-		.prefix = x->prefix.p,
-		.prefix_size = x->prefix.size,
-		.argv = x->argv.p,
-		.argv_size = x->argv.size,
-		.envp = x->envp.p,
-		.envp_size = x->envp.size,
-		.execfn = x->execfn,
-		.phnum = x->image.phnum,
-		.entry = x->image.entry + bias,
-		.vdso = TERN_VDSO_BASE,
-		.uid = c->uid,
-		.euid = c->euid,
-		.gid = c->gid,
-		.egid = c->egid,
-	};
-	long r = stack_check(&in, x->limit);
-
-	if (r < 0)
-		return r;
-	in.phdr = x->image.phdr ? x->image.phdr + bias : 0;
-	r = map_stack(x, aspace, &in);
-	if (r >= 0)
-		r = map_at(aspace, x->program, &x->image, bias);
-	if (r >= 0 && x->interp >= 0) {
-		r = place_interp(aspace, &x->interp_image, &interp_bias);
-		if (r >= 0)
-			r = map_at(aspace, x->interp, &x->interp_image, interp_bias);
-	}
-	if (r < 0)
-		return r;
-	a->pc = in.entry;
-	if (x->interp >= 0) {
-		a->pc = x->interp_image.entry + interp_bias;
-		in.base = interp_bias;
-	}
-	if (tern_syscall(278, TERN_PTR(in.random), sizeof in.random, 0, 0, 0, 0) < 0)
-		return -EAGAIN;
-	r = write_stack(aspace, &in, stack);
-	if (r < 0)
-		return r;
-	a->brk_start = x->image.high + bias;
-	a->sp = stack->sp;
-	a->arg_start = stack->arg_start;
-	a->arg_end = stack->arg_end;
-	a->env_start = stack->env_start;
-	a->env_end = stack->env_end;
-	memcpy(a->comm, x->comm, sizeof a->comm);
-	return 0;
-}
-
-static void committed(struct exec *x, struct proc *p, const struct tern_exec_args *a,
-		      const struct stack_output *stack)
-{
-	struct number *n = x->tid != p->pid ? number_find(&pm.tree, x->tid) : NULL;
-
-	if (n && n->thread_of == p)
-		thread_remove(&pm.tree, n); /* the calling thread has become the first one */
-	p->execed = true;
-	p->exe = x->ident;
-	p->auxv = stack->auxv;
-	p->auxv_size = stack->auxv_size;
-	p->suid = a->cred.suid;
-	p->undumpable = false;
-	ptimers_drop(p);
-	pidmap_update(p);
-	vfork_release(p);
-}
-
-static long start_init(struct exec *x, int aspace, const struct tern_exec_args *e,
-		       const struct stack_output *stack)
-{
-	struct tern_process_args a = { .pid = PID_INIT, .pgid = PID_INIT, .sid = PID_INIT, .umask = 022 };
-	struct number *n = number_create_at(&pm.tree, PID_INIT);
-	struct proc *p = n ? process_new(n, NULL, false) : NULL;
-	long r;
-
-	if (!p)
-		return -ENOMEM;
-	a.badge = pool_badge(&pm.procs, p);
-	a.aspace = aspace;
-	a.pc = e->pc;
-	a.sp = e->sp;
-	a.root = a.cwd = pm.root;
-	memcpy(a.service, pm.service, sizeof a.service);
-	a.nfds = pm.console >= 0 ? 3 : 0;
-	a.fds[0] = a.fds[1] = a.fds[2] = pm.console;
-	memcpy(a.comm, e->comm, sizeof a.comm);
-	a.cred = root_cred;
-	pm.init = p;
-	r = tern_process_create(&a);
-	if (r < 0) {
-		pm.init = NULL;
-		process_destroy(p);
-		return r;
-	}
-	p->handle = (int)r;
-	p->exe = x->ident;
-	p->execed = true;
-	p->auxv = stack->auxv;
-	p->auxv_size = stack->auxv_size;
-	pidmap_update(p);
-	if (pm.console >= 0)
-		tern_close(pm.console);
-	pm.console = -1;
-	return 0;
-}
-
-static long commit(struct exec *x)
-{
-	struct tern_exec_args a = { .cred = x->caller.cred };
-	struct stack_output stack;
-	struct proc *p;
-	long r;
-	int aspace;
-
-	if (x->token)
-		a.set_cred = exec_cred(&a.cred);
-	r = tern_aspace_create();
-	if (r < 0)
-		return r;
-	aspace = (int)r;
-	r = build(x, aspace, &a, &stack);
-	if (r >= 0 && !x->token) {
-		r = start_init(x, aspace, &a, &stack);
-	} else if (r >= 0) {
-		r = tern_process_exec(x->token, aspace, &a);
-		p = pool_lookup(&pm.procs, x->badge);
-		if (r >= 0 && p)
-			committed(x, p, &a, &stack);
-	}
-	tern_close(aspace);
-	return r;
-}
-
 static long open_interp(struct exec *x)
 {
 	long r = tern_memobj_read(x->program, x->image.interp_offset, x->path, x->image.interp_size);
@@ -536,7 +301,7 @@ static long got_program(struct exec *x, const char *head, size_t n)
 		return r;
 	if (x->image.interp_size)
 		return open_interp(x);
-	r = commit(x);
+	r = exec_commit(x);
 	return r < 0 ? r : 1;
 }
 
@@ -546,7 +311,7 @@ static long got_interp(struct exec *x, const char *head, size_t n)
 
 	if (r < 0)
 		return r == -ENOEXEC ? -80 /* ELIBBAD */ : r;
-	r = commit(x);
+	r = exec_commit(x);
 	return r < 0 ? r : 1;
 }
 

@@ -39,6 +39,7 @@ struct proc *process_new(struct number *n, struct proc *parent, bool server)
 		p->gid = parent->gid;
 		p->egid = parent->egid;
 		p->exe = parent->exe;
+		memcpy(p->comm, parent->comm, sizeof p->comm);
 		p->auxv = parent->auxv;
 		p->auxv_size = parent->auxv_size;
 		p->no_new_privs = parent->no_new_privs;

@@ -13,10 +13,10 @@
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
 
+static char buf[16384];
+
 static long copy_bytes(int aspace, uint64_t va, int memobj, uint64_t off, uint64_t n)
 {
-	static char buf[16384];
-
 	while (n) {
 		size_t k = n < sizeof buf ? n : sizeof buf;
 		long r = tern_memobj_read(memobj, off, buf, k);
@@ -32,16 +32,49 @@ static long copy_bytes(int aspace, uint64_t va, int memobj, uint64_t off, uint64
 	return 0;
 }
 
+static long fill_object(int object, uint64_t at, int memobj, uint64_t off, uint64_t n)
+{
+	while (n) {
+		size_t k = n < sizeof buf ? n : sizeof buf;
+		long r = tern_memobj_read(memobj, off, buf, k);
+
+		if (r <= 0)
+			return r < 0 ? r : -EIO;
+		if (tern_memobj_write(object, at, buf, (size_t)r) != r)
+			return -ENOMEM;
+		at += (uint64_t)r;
+		off += (uint64_t)r;
+		n -= (uint64_t)r;
+	}
+	return 0;
+}
+
+/* What may be written is written in place; what may not comes from a memobj made for it. */
 static long map_copied(int aspace, int memobj, uint64_t file_offset, const struct elf_segment *s,
 		       uint64_t bias)
 {
 	uint64_t start = (s->vaddr + bias) & ~(PAGE - 1);
 	uint64_t end = (s->vaddr + bias + s->memsz + PAGE - 1) & ~(PAGE - 1);
-	long r = tern_aspace_map(aspace, start, end - start, s->prot, PROT_ALL, ANON, -1, 0);
+	int object = -1;
+	long r;
 
-	if (r < 0)
-		return r;
-	return copy_bytes(aspace, s->vaddr + bias, memobj, file_offset + s->offset, s->filesz);
+	if (!(s->prot & PROT_WRITE)) {
+		r = tern_memobj_create(end - start, 0);
+		if (r < 0)
+			return r;
+		object = (int)r;
+		r = fill_object(object, s->vaddr % PAGE, memobj, file_offset + s->offset, s->filesz);
+		if (r < 0)
+			goto out;
+	}
+	r = tern_aspace_map(aspace, start, end - start, s->prot, PROT_ALL,
+			    object < 0 ? ANON : MAP_PRIVATE | MAP_FIXED, object, 0);
+	if (r >= 0 && object < 0)
+		r = copy_bytes(aspace, s->vaddr + bias, memobj, file_offset + s->offset, s->filesz);
+out:
+	if (object >= 0)
+		tern_close(object);
+	return r;
 }
 
 static long map_file(int aspace, int memobj, const struct elf_segment *s, uint64_t bias)

@@ -51,6 +51,7 @@ static long set_name(struct tern_msg *m, struct proc *p)
 		memcpy(n->comm, name, sizeof name);
 		return 0;
 	}
+	memcpy(p->comm, name, sizeof name);
 	memcpy(w, name, sizeof w);
 	return tern_process_set(p->handle, TERN_PW_COMM, w[0], w[1]);
 }

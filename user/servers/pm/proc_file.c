@@ -356,6 +356,7 @@ static long write_comm(struct proc_file *f, const char *text, size_t n)
 	if (n && text[n - 1] == '\n')
 		n--;
 	memcpy(name, text, n < 15 ? n : 15);
+	memcpy(p->comm, name, sizeof name);
 	memcpy(w, name, sizeof w);
 	return tern_process_set(p->handle, TERN_PW_COMM, w[0], w[1]);
 }

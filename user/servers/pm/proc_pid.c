@@ -24,8 +24,15 @@ static void get_stat(struct proc *p, uint32_t tid, struct tern_process_stat *st)
 	st->pgid = proc_pgid(p);
 	st->sid = proc_sid(p);
 	st->comm[sizeof st->comm - 1] = 0;
-	if (p->state == PROC_ZOMBIE)
+	if (p->state == PROC_ZOMBIE) {
 		st->state = 'Z';
+		memcpy(st->comm, p->comm, sizeof p->comm);
+		st->cred.uid = p->uid;
+		st->cred.euid = st->cred.fsuid = p->euid;
+		st->cred.suid = p->suid;
+		st->cred.gid = st->cred.sgid = p->gid;
+		st->cred.egid = st->cred.fsgid = p->egid;
+	}
 	if (n && n->thread_of == p && n->comm[0])
 		memcpy(st->comm, n->comm, sizeof st->comm);
 }

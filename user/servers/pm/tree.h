@@ -90,6 +90,7 @@ struct proc {
 	bool execed, subreaper, no_new_privs, keep_caps, undumpable;
 	uint32_t uid, euid, suid, gid, egid;
 	uint64_t exe; /* vfs ident of the program */
+	char comm[16]; /* as last set; the kernel's is gone with the threads */
 	uint64_t auxv, auxv_size;
 	uint64_t vfork_token; /* of the parent's clone, held until exec or exit; 0: none */
 	struct rusage_sum self, reaped; /* of a zombie; of the children it waited for */
