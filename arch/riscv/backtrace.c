@@ -39,18 +39,19 @@ static u64 stack_end(u64 a)
 	return 0;
 }
 
-static void print_line(u64 pc, const char *mark)
+/* A return address belongs to the function of the byte before: the call may be its last. */
+static void print_line(u64 pc, bool is_return, const char *mark)
 {
-	u64 low = 0, high = &ksyms_count ? ksyms_count : 0;
+	u64 low = 0, high = &ksyms_count ? ksyms_count : 0, place = pc - is_return;
 
-	if (!high || pc < ksyms_addr[0]) {
+	if (!high || place < ksyms_addr[0]) {
 		klog("  %s%016lx\n", mark, pc);
 		return;
 	}
 	while (high - low > 1) {
 		u64 middle = (low + high) / 2;
 
-		if (ksyms_addr[middle] <= pc)
+		if (ksyms_addr[middle] <= place)
 			low = middle;
 		else
 			high = middle;
@@ -67,7 +68,7 @@ static void follow(u64 fp)
 		u64 ra = frame[-1];
 
 		if (in_text(ra)) {
-			print_line(ra, "");
+			print_line(ra, true, "");
 			fp = frame[-2];
 		} else {
 			fp = ra; /* a leaf function's frame */
@@ -99,7 +100,7 @@ static void search(u64 sp)
 		u64 word = *(const u64 *)a;
 
 		if (behind_call(word)) {
-			print_line(word, "? ");
+			print_line(word, true, "? ");
 			lines++;
 		}
 	}
@@ -109,7 +110,7 @@ static void search(u64 sp)
 void arch_backtrace(u64 fp, u64 pc)
 {
 	if (pc)
-		print_line(pc, "");
+		print_line(pc, false, "");
 #if TERN_DEBUG
 	follow(fp ? fp : (u64)__builtin_frame_address(0));
 #else

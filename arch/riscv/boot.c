@@ -14,7 +14,6 @@
 #include <kernel/hart.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
-#include <mm/aspace.h>
 
 #include "arch_priv.h"
 
@@ -152,7 +151,6 @@ _Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image)
 	entropy_init();
 	frames_init(boot_facts.ram, boot_facts.nram, boot_facts.reserved, boot_facts.nreserved);
 	frames_adopt(boot_facts.initrd.start, boot_facts.initrd.end);
-	mm_init();
 
 	harts[0].kernel_sp = stack_top(0);
 	plic_init_hart();
