@@ -1,7 +1,7 @@
 /* The frame of the guest's test programs: TEST(name) { ... CHECK(...) ... }
  *
- * Each test runs in a process of its own, in a new process group, with a time limit; the program's
- * exit status is 0 when all passed, and it prints a line for each that did not.  `PROGRAM -l` lists
+ * Each test runs in a process of its own, in a new process group, in a folder of its own under the
+ * working directory, with a time limit; the program's exit status is 0 when all passed, and it prints a line for each that did not.  `PROGRAM -l` lists
  * the tests, `PROGRAM NAME...` runs some.  EXEC(name) defines what the program does when it is
  * executed anew by test_exec_args(name): for tests of execve. */
 #pragma once
@@ -24,6 +24,12 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Tests pass wrong arguments on purpose. */
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#pragma GCC diagnostic ignored "-Wnonnull"
+#pragma GCC diagnostic ignored "-Warray-bounds"
 
 #define TEST_LIMIT 20 /* seconds */
 #define TEST_SKIP  77
@@ -197,6 +203,8 @@ static inline int test_run(const struct test *t)
 	if (pid == 0) {
 		setpgid(0, 0);
 		test_current = t->name;
+		if (mkdir(t->name, 0777) < 0 || chdir(t->name) < 0)
+			test_fail(__LINE__, "a folder for the test", 0, 0, false);
 		alarm(TEST_LIMIT);
 		t->run();
 		fflush(stdout);
