@@ -292,13 +292,23 @@ static bool withdraw(uint64_t badge, uint64_t token, uint64_t *done)
 	return true;
 }
 
+static void say_again(struct desc *d)
+{
+	if (d && d->kind == DESC_PIPE)
+		pipe_sync_again(d->pipe);
+	else if (d)
+		word_again(&d->word);
+}
+
 static void end_waiting(uint64_t badge, uint64_t token, bool gone)
 {
 	struct desc *d;
 	uint64_t done;
 
 	if (!withdraw(badge, token, &done)) {
-		fifo_cancel(token, gone);
+		/* A caller that died before its answer: what the answer carried is lost. */
+		if (!fifo_cancel(token, gone) && gone)
+			say_again(pool_lookup(&server->descs, badge));
 		reply_done();
 		return;
 	}

@@ -92,17 +92,21 @@ bool word_make(struct word *w, unsigned bits)
 	return true;
 }
 
-void word_set(struct word *w, unsigned bits, bool in_reply)
+void word_change(struct word *w, unsigned bits, bool in_reply)
 {
 	unsigned set = bits & ~w->bits, clear = w->bits & ~bits;
 
-	if (!w->rid || bits == w->bits)
-		return;
 	w->bits = bits;
 	if (in_reply)
 		server_reply_ready((uint64_t)w->rid, set, clear);
 	else
 		tern_ready_set((uint64_t)w->rid, set, clear);
+}
+
+void word_again(const struct word *w)
+{
+	if (w->rid)
+		tern_ready_set((uint64_t)w->rid, w->bits, ~w->bits);
 }
 
 static unsigned read_bits(const struct pipe *p)
@@ -129,12 +133,23 @@ struct word *pipe_word(struct pipe *p, unsigned mode)
 	return word_make(w, mode_bits(p, mode)) ? w : NULL;
 }
 
-void pipe_sync(struct pipe *p, bool in_reply)
+static inline void sync_words(struct pipe *p, bool in_reply)
 {
 	word_set(&p->word[0], read_bits(p), in_reply);
 	word_set(&p->word[1], write_bits(p), in_reply);
 	if (p->word[2].rid)
 		word_set(&p->word[2], mode_bits(p, MODE_R | MODE_W), in_reply);
+}
+
+void pipe_sync(struct pipe *p, bool in_reply)
+{
+	sync_words(p, in_reply);
+}
+
+void pipe_sync_again(struct pipe *p)
+{
+	for (int i = 0; i < 3; i++)
+		word_again(&p->word[i]);
 }
 
 /* Ends a handler's turn. */
@@ -144,7 +159,7 @@ static long finish(struct pipe *p, long result)
 		pipe_sync(p, false);
 		reply_done();
 	} else {
-		pipe_sync(p, result != SERVER_NO_REPLY);
+		sync_words(p, result != SERVER_NO_REPLY);
 	}
 	return result;
 }
@@ -393,7 +408,8 @@ static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, b
 	return (long)done + r;
 }
 
-long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+__attribute__((noinline)) static long write_any(struct desc *d, uint64_t token, uint64_t len,
+						bool nonblock)
 {
 	struct pipe *p = d->pipe;
 	bool wait = false;
@@ -422,6 +438,21 @@ long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	if (!req_park(&p->wq, d, token, len, (uint64_t)done))
 		return finish(p, done ? done : -ENOMEM);
 	return finish(p, SERVER_NO_REPLY);
+}
+
+/* The short way: a small write that fits in one piece, and nobody waits to read. */
+long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	struct pipe *p = d->pipe;
+	uint32_t at = (p->head + p->used) & (p->size - 1);
+
+	if (len - 1 < PIPE_BUF && p->readers && !p->rq.first && len <= p->size - p->used &&
+	    len <= p->size - at && tern_copy_in(token, 0, 0, p->ring + at, len) == (long)len) {
+		p->used += (uint32_t)len;
+		sync_words(p, true);
+		return (long)len;
+	}
+	return write_any(d, token, len, nonblock);
 }
 
 void pipe_refill(struct pipe *p)
@@ -481,7 +512,8 @@ static long collect(struct pipe *p, uint64_t token, uint64_t limit, uint64_t got
 	return (long)got;
 }
 
-long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+__attribute__((noinline)) static long read_any(struct desc *d, uint64_t token, uint64_t len,
+					       bool nonblock)
 {
 	struct pipe *p = d->pipe;
 	uint64_t limit = len < TURN ? len : TURN;
@@ -490,37 +522,37 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 
 	if (!len)
 		return 0;
-	if (!p->wq.first) {
-		if (!n) {
-			if (!p->writers)
-				return 0;
-			if (nonblock)
-				return -EAGAIN;
-			if (!req_park(&p->rq, d, token, len, 0))
-				return -ENOMEM;
-			return SERVER_NO_REPLY;
-		}
-		if (n <= p->size - p->head) {
-			server_reply_copy(0, p->ring + p->head, n);
-			ring_consume(p, n);
-			pipe_sync(p, true);
-			return n;
-		}
-	}
 	if (n)
 		got = ring_drain(p, token, n);
 	if (got >= 0 && !p->used)
 		got = collect(p, token, limit, (uint64_t)got);
 	pipe_refill(p);
-	if (!got) {
-		/* Every parked writer failed. */
-		if (!p->writers)
-			return finish(p, 0);
-		if (nonblock)
-			return finish(p, -EAGAIN);
-		return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
+	if (got)
+		return finish(p, got);
+	/* Nothing there, or every parked writer failed. */
+	if (!p->writers)
+		return finish(p, 0);
+	if (nonblock)
+		return finish(p, -EAGAIN);
+	return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
+}
+
+/* The short way: what is there lies in one piece, and nobody waits to write. */
+long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+{
+	struct pipe *p = d->pipe;
+	uint32_t n = len < p->used ? (uint32_t)len : p->used;
+
+	if (n && !p->wq.first && n <= p->size - p->head && n <= TURN) {
+		server_reply_copy(0, p->ring + p->head, n);
+		ring_consume(p, n);
+		/* Next time in one piece again. */
+		if (!p->used)
+			p->head = 0;
+		sync_words(p, true);
+		return n;
 	}
-	return finish(p, got);
+	return read_any(d, token, len, nonblock);
 }
 
 /* ---- F_SETPIPE_SZ ---- */

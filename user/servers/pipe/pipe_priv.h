@@ -132,11 +132,19 @@ void req_free(struct req *r);
 void req_complete(struct queue *q, struct req *r, int64_t result);
 void reply_done(void);
 bool word_make(struct word *w, unsigned bits);
-void word_set(struct word *w, unsigned bits, bool in_reply);
+void word_change(struct word *w, unsigned bits, bool in_reply);
+static inline void word_set(struct word *w, unsigned bits, bool in_reply)
+{
+	if (bits != w->bits && w->rid)
+		word_change(w, bits, in_reply);
+}
+/* Says it again: the reply that carried it never went out, its caller being dead. */
+void word_again(const struct word *w);
 struct pipe *pipe_create(uint64_t ident, bool fifo); /* without any end; NULL: no memory */
 void pipe_destroy(struct pipe *p);
 struct word *pipe_word(struct pipe *p, unsigned mode);
 void pipe_sync(struct pipe *p, bool in_reply);
+void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
 long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
 void pipe_refill(struct pipe *p);
