@@ -30,9 +30,14 @@ void *sbrk(ptrdiff_t increment)
 
 		need = (need + HEAP_STEP - 1) & ~(HEAP_STEP - 1);
 		r = TERN_OP6(222, heap_mapped, need, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0);
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		if (r < 0)
 			return (void *)-1;
+		r = TERN_OP3(233, heap_mapped, need, MADV_POPULATE_WRITE);
+		if (r < 0) {
+			tern_munmap((void *)heap_mapped, need);
+			return (void *)-1;
+		}
 		heap_mapped += need;
 	}
 	heap_end += (uintptr_t)increment;

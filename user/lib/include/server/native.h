@@ -253,12 +253,20 @@ static inline long tern_power(uint64_t how) { return TERN_OP1(TERN_POWER, how); 
 
 /* Linux calls that servers use too. */
 static inline long tern_close(int h) { return TERN_OP1(57, h); }
-static inline void *tern_mmap(size_t n) /* anonymous private memory; NULL when there is none */
+static inline long tern_munmap(void *p, size_t n) { return TERN_OP2(215, TERN_PTR(p), n); }
+/* Anonymous private memory, all of it present, so that using it never fails; NULL: there is none. */
+static inline void *tern_mmap(size_t n)
 {
 	long r = TERN_OP6(222, 0, n, 3, 0x22, -1, 0);
-	return r < 0 ? (void *)0 : (void *)r;
+
+	if (r < 0)
+		return (void *)0;
+	if (TERN_OP3(233, r, (n + 4095) & ~(size_t)4095, 23) < 0) { /* MADV_POPULATE_WRITE */
+		tern_munmap((void *)r, n);
+		return (void *)0;
+	}
+	return (void *)r;
 }
-static inline long tern_munmap(void *p, size_t n) { return TERN_OP2(215, TERN_PTR(p), n); }
 static inline uint64_t tern_clock_ns(int clock)
 {
 	int64_t ts[2] = { 0, 0 };
