@@ -1,0 +1,170 @@
+/* /dev: its nodes, and the devices that need no driver.
+ *
+ * null, zero, full, random and urandom are read and written here.  Everything with a terminal
+ * behind it goes to tty with its device number and a meta session.
+ */
+#include "vfs.h"
+
+#include <stdlib.h>
+#include <tern/linux/mman.h>
+
+enum { DEV_NULL = 3, DEV_ZERO = 5, DEV_FULL = 7, DEV_RANDOM = 8, DEV_URANDOM = 9, DEV_KMSG = 11 };
+#define MEM_MAJOR 1
+
+static const struct {
+	const char *name;
+	uint32_t mode;
+	unsigned major, minor;
+} devices[] = {
+	{ "null", 0666, 1, DEV_NULL },	     { "zero", 0666, 1, DEV_ZERO },
+	{ "full", 0666, 1, DEV_FULL },	     { "random", 0666, 1, DEV_RANDOM },
+	{ "urandom", 0666, 1, DEV_URANDOM }, { "console", 0600, 5, 1 },
+	{ "tty", 0666, 5, 0 },
+};
+
+static const struct {
+	const char *name, *target;
+} links[] = {
+	{ "fd", "/proc/self/fd" },
+	{ "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" },
+};
+
+static char zeros[16 * 1024];
+
+static struct node *add(struct fs *fs, struct node *dir, const char *name, uint32_t mode)
+{
+	struct node *n = node_create(fs, mode, 0, 0);
+	uint32_t len = (uint32_t)strlen(name);
+
+	if (!n || dir_link(dir, name, len, name_hash(name, len), n) < 0)
+		server_panic("no memory for /dev");
+	return n;
+}
+
+void dev_init(struct fs *fs, struct node *root)
+{
+	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+		add(fs, root, devices[i].name, S_IFCHR | devices[i].mode)->rdev =
+			TERN_MKDEV(devices[i].major, devices[i].minor);
+	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+		struct node *n = add(fs, root, links[i].name, S_IFLNK | 0777);
+
+		n->target = strdup(links[i].target);
+		if (!n->target)
+			server_panic("no memory for /dev");
+		n->size = strlen(n->target);
+	}
+	add(fs, root, "shm", S_IFDIR | 01777);
+	add(fs, root, "pts", S_IFDIR | 0755);
+}
+
+static unsigned major_of(const struct node *n) { return (unsigned)(n->rdev >> 8) & 0xfff; }
+static unsigned minor_of(const struct node *n)
+{
+	return (unsigned)((n->rdev & 0xff) | (n->rdev >> 12 & 0xfff00));
+}
+
+bool dev_is_local(const struct node *n)
+{
+	switch (major_of(n) == MEM_MAJOR ? minor_of(n) : 0) {
+	case DEV_NULL:
+	case DEV_ZERO:
+	case DEV_FULL:
+	case DEV_RANDOM:
+	case DEV_URANDOM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+long dev_open(struct request *r, struct place at, uint32_t flags)
+{
+	unsigned major = major_of(at.node), minor = minor_of(at.node);
+	struct file *f;
+
+	if (dev_is_local(at.node)) {
+		f = file_create(at, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), TERN_MSG_PID(r->m->who));
+		return f ? file_give(r->m, f, 0) : -ENOMEM;
+	}
+	/* ttys and serial lines, /dev/tty and its kin, pty slaves */
+	if (major == 4 || major == 5 || (major >= 136 && major <= 143))
+		return forward_open(r, at, flags, server_boot->tty, (uint64_t)major << 8 | minor,
+				    node_ident(at.node));
+	return -ENXIO;
+}
+
+static long read_zero(struct tern_msg *m, uint64_t len)
+{
+	uint64_t done = 0;
+
+	while (done < len) {
+		size_t part = len - done < sizeof zeros ? (size_t)(len - done) : sizeof zeros;
+		long r = tern_copy_out(m->token, 0, done, zeros, part);
+
+		if (r <= 0)
+			return done ? (long)done : r;
+		done += (uint64_t)r;
+		if ((size_t)r < part)
+			break;
+	}
+	return (long)done;
+}
+
+static long read_random(struct tern_msg *m, uint64_t len)
+{
+	static char bytes[4096];
+	uint64_t done = 0;
+
+	while (done < len) {
+		size_t part = len - done < sizeof bytes ? (size_t)(len - done) : sizeof bytes;
+		long r = tern_syscall(278, TERN_PTR(bytes), part, 0, 0, 0, 0); /* getrandom */
+
+		if (r > 0)
+			r = tern_copy_out(m->token, 0, done, bytes, (size_t)r);
+		if (r <= 0)
+			return done ? (long)done : r;
+		done += (uint64_t)r;
+	}
+	return (long)done;
+}
+
+/* A long read is cut: one client does not stop the others for seconds. */
+#define TURN (1024 * 1024ull)
+
+long dev_read(struct tern_msg *m, const struct node *n, uint64_t len)
+{
+	switch (minor_of(n)) {
+	case DEV_ZERO:
+	case DEV_FULL:
+		return read_zero(m, len < 16 * TURN ? len : 16 * TURN);
+	case DEV_RANDOM:
+	case DEV_URANDOM:
+		return read_random(m, len < TURN ? len : TURN);
+	default:
+		return 0;
+	}
+}
+
+long dev_write(const struct node *n, uint64_t len)
+{
+	return minor_of(n) == DEV_FULL ? (len ? -ENOSPC : 0) : (long)len;
+}
+
+/* /dev/zero: memory of its own, shared if the mapping is. */
+long dev_mmap(struct tern_msg *m, const struct file *f)
+{
+	long obj, r;
+
+	if (minor_of(f->at.node) != DEV_ZERO)
+		return -ENODEV;
+	obj = tern_memobj_create((m->args[1] + m->args[5] + PAGE - 1) & ~(PAGE - 1),
+				 node_ident(f->at.node));
+	if (obj < 0)
+		return obj;
+	r = tern_reply_map(m->token, (int)obj, m->args[5], PROT_READ | PROT_WRITE | PROT_EXEC, 0);
+	tern_close((int)obj);
+	return r < 0 ? r : SERVER_NO_REPLY;
+}

@@ -1,0 +1,434 @@
+/* flock(2), POSIX record locks and OFD locks.
+ *
+ * Every node has one list of locks; the parked calls are in one list.  flock's and the record locks
+ * do not see each other.  A lock of flock and of OFD belongs to a description (its badge), a POSIX lock to a
+ * process.
+ *
+ * A POSIX lock is dropped when a description that its process opened, or locked through, is closed
+ * for good.  That differs from Linux where a description is shared: there any close of the process
+ * drops it, here the last one.  A lock whose process is gone counts for nothing; who waits looks
+ * again twice a second.
+ */
+#include "vfs.h"
+
+#include <stdlib.h>
+
+#define LOCK_SH 1
+#define LOCK_EX 2
+#define LOCK_NB 4
+#define LOCK_UN 8
+#define L_RDLCK 0
+#define L_WRLCK 1
+#define L_UNLCK 2
+#define OFFSET_MAX 0x7fffffffffffffffll
+#define LOOK_AGAIN_NS 500000000ull
+#define CHAIN_MAX 32 /* of waiting processes, in the search for a deadlock */
+
+enum lock_kind { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD };
+
+struct lock {
+	struct lock *next;
+	enum lock_kind kind;
+	int type;	/* L_RDLCK, L_WRLCK */
+	uint64_t owner; /* pid, or badge of the description */
+	uint64_t file;	/* badge of the description it was made through */
+	uint32_t pid;
+	int64_t start, end; /* inclusive */
+};
+
+/* A parked call. */
+struct waiter {
+	struct waiter *next;
+	struct node *node;
+	struct lock want;
+	uint64_t token;
+};
+
+struct flock64 {
+	int16_t type, whence;
+	int32_t pad;
+	int64_t start, len;
+	int32_t pid, pad2;
+};
+_Static_assert(sizeof(struct flock64) == 32, "struct flock");
+
+/* In the order of their coming; they are few. */
+static struct waiter *waiters;
+
+static bool dead(uint32_t pid)
+{
+	return pidmap && pid && pid < TERN_PID_MAX && pidmap[pid].state == 0;
+}
+
+static bool same_owner(const struct lock *a, const struct lock *b)
+{
+	return a->kind == b->kind && a->owner == b->owner;
+}
+
+static bool conflict(const struct lock *have, const struct lock *want)
+{
+	if ((have->kind == LOCK_FLOCK) != (want->kind == LOCK_FLOCK) || same_owner(have, want))
+		return false;
+	if (have->end < want->start || want->end < have->start)
+		return false;
+	return have->type == L_WRLCK || want->type == L_WRLCK;
+}
+
+/* The lock in the way, or NULL; those of processes that are gone are dropped on the way. */
+static struct lock *find_conflict(struct node *n, const struct lock *want)
+{
+	struct lock **p = &n->locks;
+
+	while (*p) {
+		struct lock *l = *p;
+
+		if (!conflict(l, want)) {
+			p = &l->next;
+		} else if (l->kind == LOCK_POSIX && dead(l->pid)) {
+			*p = l->next;
+			free(l);
+		} else {
+			return l;
+		}
+	}
+	return NULL;
+}
+
+/* Makes the owner's range [start, end] be of this type (L_UNLCK: nothing).  Splits and merges.
+ * -ENOLCK without memory, with nothing changed. */
+static long set_range(struct node *n, const struct lock *want)
+{
+	struct lock *fresh = malloc(sizeof *fresh), *split = malloc(sizeof *split), **p;
+	struct lock range = *want;
+
+	if (!fresh || !split) {
+		free(fresh);
+		free(split);
+		return -ENOLCK;
+	}
+	for (p = &n->locks; *p;) {
+		struct lock *l = *p;
+		bool touches;
+
+		if (!same_owner(l, &range)) {
+			p = &l->next;
+			continue;
+		}
+		touches = l->start <= range.end && range.start <= l->end;
+		if (l->type == want->type) {
+			/* One piece with what it overlaps or adjoins. */
+			if (touches || (l->end != OFFSET_MAX && l->end + 1 == range.start) ||
+			    (range.end != OFFSET_MAX && range.end + 1 == l->start)) {
+				if (l->start < range.start)
+					range.start = l->start;
+				if (l->end > range.end)
+					range.end = l->end;
+				*p = l->next;
+				free(l);
+			} else {
+				p = &l->next;
+			}
+			continue;
+		}
+		if (!touches) {
+			p = &l->next;
+		} else if (l->start < range.start && l->end > range.end) {
+			*split = *l;
+			split->start = range.end + 1;
+			l->end = range.start - 1;
+			split->next = l->next;
+			l->next = split;
+			p = &split->next;
+			split = NULL;
+		} else if (l->start < range.start) {
+			l->end = range.start - 1;
+			p = &l->next;
+		} else if (l->end > range.end) {
+			l->start = range.end + 1;
+			p = &l->next;
+		} else {
+			*p = l->next;
+			free(l);
+		}
+	}
+	if (want->type != L_UNLCK) {
+		*fresh = range;
+		fresh->next = n->locks;
+		n->locks = fresh;
+		fresh = NULL;
+	}
+	free(fresh);
+	free(split);
+	return 0;
+}
+
+/* Gives their locks to those that wait and can have them now, in the order of their coming. */
+static void wake(struct node *n)
+{
+	struct waiter **p = &waiters;
+
+	while (*p) {
+		struct waiter *w = *p;
+		long r;
+
+		if (w->node != n || find_conflict(n, &w->want)) {
+			p = &w->next;
+			continue;
+		}
+		r = set_range(n, &w->want);
+		*p = w->next;
+		/* Its caller may be gone: then GONE comes too late to find it, so undo. */
+		if (tern_reply(w->token, r) < 0 && r == 0) {
+			struct lock none = w->want;
+
+			none.type = L_UNLCK;
+			(void)set_range(n, &none);
+			p = &waiters;
+		}
+		free(w);
+	}
+}
+
+static long wait_for(struct tern_msg *m, struct node *n, const struct lock *want)
+{
+	struct waiter *w = malloc(sizeof *w), **p = &waiters;
+
+	if (!w)
+		return -ENOLCK;
+	w->next = NULL;
+	w->node = n;
+	w->want = *want;
+	w->token = m->token;
+	while (*p)
+		p = &(*p)->next;
+	*p = w;
+	if (want->kind != LOCK_FLOCK)
+		tern_park(m->token, tern_clock_ns(TERN_CLOCK_MONOTONIC) + LOOK_AGAIN_NS);
+	return SERVER_NO_REPLY;
+}
+
+/* Would process `pid`, waiting for `holder`, wait for itself? */
+static bool deadlock(uint32_t pid, uint32_t holder)
+{
+	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+		struct lock *have = NULL;
+
+		if (holder == pid)
+			return true;
+		for (struct waiter *w = waiters; w && !have; w = w->next)
+			if (w->want.kind == LOCK_POSIX && w->want.pid == holder)
+				have = find_conflict(w->node, &w->want);
+		if (!have || have->kind != LOCK_POSIX)
+			return false;
+		holder = have->pid;
+	}
+	return false;
+}
+
+/* flock(fd, operation). */
+long vfs_flock(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	unsigned op = (unsigned)m->args[1];
+	struct lock want = { .kind = LOCK_FLOCK, .end = OFFSET_MAX };
+	struct lock mine;
+	struct node *n;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	n = f->at.node;
+	want.owner = want.file = m->badge;
+	want.pid = TERN_MSG_PID(m->who);
+	switch (op & ~(unsigned)LOCK_NB) {
+	case LOCK_SH:
+		want.type = L_RDLCK;
+		break;
+	case LOCK_EX:
+		want.type = L_WRLCK;
+		break;
+	case LOCK_UN:
+		want.type = L_UNLCK;
+		r = set_range(n, &want);
+		wake(n);
+		return r;
+	default:
+		return -EINVAL;
+	}
+	if (!find_conflict(n, &want)) {
+		r = set_range(n, &want);
+		wake(n); /* a lock that became shared lets others in */
+		return r;
+	}
+	/* A conversion that cannot be had at once has given up the old lock, as on Linux. */
+	mine = want;
+	mine.type = L_UNLCK;
+	(void)set_range(n, &mine);
+	wake(n);
+	if (op & LOCK_NB)
+		return -EAGAIN;
+	return wait_for(m, n, &want);
+}
+
+/* The range that a struct flock means. */
+static long range_of(const struct file *f, const struct flock64 *fl, struct lock *l)
+{
+	int64_t start = fl->start, base = 0;
+
+	switch (fl->whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		base = (int64_t)f->offset;
+		break;
+	case SEEK_END:
+		base = (int64_t)f->at.node->size;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, start, &start))
+		return -EOVERFLOW;
+	if (start < 0)
+		return -EINVAL;
+	if (fl->len > 0) {
+		if (fl->len - 1 > OFFSET_MAX - start)
+			return -EOVERFLOW;
+		l->start = start;
+		l->end = start + fl->len - 1;
+	} else if (fl->len < 0) {
+		if (fl->len < -start)
+			return -EINVAL;
+		l->start = start + fl->len;
+		l->end = start - 1;
+	} else {
+		l->start = start;
+		l->end = OFFSET_MAX;
+	}
+	return 0;
+}
+
+long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
+{
+	bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
+	bool sleeps = cmd == F_SETLKW || cmd == F_OFD_SETLKW;
+	struct node *n = f->at.node;
+	struct flock64 fl;
+	struct lock want = { 0 }, *have;
+	long r;
+
+	if (tern_copy_in(m->token, 0, 0, &fl, sizeof fl) != sizeof fl)
+		return -EFAULT;
+	if (fl.type != L_RDLCK && fl.type != L_WRLCK && (get || fl.type != L_UNLCK))
+		return -EINVAL;
+	if (ofd && fl.pid)
+		return -EINVAL;
+	r = range_of(f, &fl, &want);
+	if (r < 0)
+		return r;
+	want.type = fl.type;
+	want.kind = ofd ? LOCK_OFD : LOCK_POSIX;
+	want.pid = TERN_MSG_PID(m->who);
+	want.owner = ofd ? m->badge : want.pid;
+	want.file = m->badge;
+	if (get) {
+		have = find_conflict(n, &want);
+		if (!have) {
+			fl.type = L_UNLCK;
+		} else {
+			fl.type = (int16_t)have->type;
+			fl.whence = SEEK_SET;
+			fl.start = have->start;
+			fl.len = have->end == OFFSET_MAX ? 0 : have->end - have->start + 1;
+			fl.pid = have->kind == LOCK_POSIX ? (int32_t)have->pid : -1;
+		}
+		return server_out(m, 0, &fl, sizeof fl, 0);
+	}
+	if ((fl.type == L_RDLCK && !file_reads(f)) || (fl.type == L_WRLCK && !file_writes(f)))
+		return -EBADF;
+	if (fl.type != L_UNLCK) {
+			have = find_conflict(n, &want);
+		if (have) {
+			if (!sleeps)
+				return -EAGAIN;
+			if (!ofd && have->kind == LOCK_POSIX && deadlock(want.pid, have->pid))
+				return -EDEADLK;
+			return wait_for(m, n, &want);
+		}
+	}
+	r = set_range(n, &want);
+	wake(n);
+	return r;
+}
+
+void lock_file_closed(struct file *f)
+{
+	uint64_t badge = pool_badge(&files, f);
+	struct node *n = f->at.node;
+	struct lock **p = &n->locks;
+
+	while (*p) {
+		struct lock *l = *p;
+
+		if (l->file == badge || (l->kind == LOCK_POSIX && l->pid == f->pid)) {
+			*p = l->next;
+			free(l);
+		} else {
+			p = &l->next;
+		}
+	}
+	wake(n);
+}
+
+void lock_node_freed(struct node *n)
+{
+	while (n->locks) {
+		struct lock *l = n->locks;
+
+		n->locks = l->next;
+		free(l);
+	}
+}
+
+/* Takes the waiter with this token out of the list. */
+static struct waiter *take_waiter(uint64_t token)
+{
+	for (struct waiter **p = &waiters; *p; p = &(*p)->next) {
+		struct waiter *w = *p;
+
+		if (w->token == token) {
+			*p = w->next;
+			return w;
+		}
+	}
+	return NULL;
+}
+
+void lock_cancel(uint64_t badge, uint64_t token)
+{
+	struct waiter *w = take_waiter(token);
+
+	(void)badge;
+	if (!w)
+		return;
+	tern_reply(token, -TERN_ECANCELLED);
+	free(w);
+}
+
+void lock_gone(uint64_t badge, uint64_t token)
+{
+	(void)badge;
+	free(take_waiter(token));
+}
+
+void lock_timeout(uint64_t badge, uint64_t token)
+{
+	struct file *f = file_of(badge);
+
+	if (!f)
+		return;
+	wake(f->at.node);
+	for (struct waiter *w = waiters; w; w = w->next)
+		if (w->token == token)
+			tern_park(token, tern_clock_ns(TERN_CLOCK_MONOTONIC) + LOOK_AGAIN_NS);
+}

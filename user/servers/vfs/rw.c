@@ -1,0 +1,750 @@
+/* Reading, writing, sizes and mapping of files.
+ *
+ * A regular file's bytes are in a memory object; the kernel copies between it and the client's
+ * window without a stop in vfs's memory.  Until the object is handed out (mmap, execve, sendfile)
+ * it may be larger than the file, so that appending seldom resizes it; bytes behind the file's end
+ * are zero.  A plain read is one kernel entry: the reply carries the copy.  So a read into a
+ * buffer that is bad somewhere in the middle moves the offset by what it asked for.
+ */
+#include "vfs.h"
+
+#include <stdlib.h>
+#include <tern/linux/mman.h>
+
+#define GROW_STEP (64 * 1024ull)
+#define SIGXFSZ 25
+#define SEAL_SEAL 1
+#define SEAL_SHRINK 2
+#define SEAL_GROW 4
+#define SEAL_WRITE 8
+#define SEAL_FUTURE_WRITE 16
+#define SEAL_EXEC 32
+
+#define RWF_HIPRI 1
+#define RWF_DSYNC 2
+#define RWF_SYNC 4
+#define RWF_NOWAIT 8
+#define RWF_APPEND 16
+
+static long no_memory(long err)
+{
+	return err == -ENOMEM || err == -EAGAIN || err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
+}
+
+/* The memobj at least `size` bytes long. */
+static long reserve(struct node *n, uint64_t size)
+{
+	uint64_t want = size;
+	long r;
+
+	if (n->memobj >= 0 && size <= n->capacity)
+		return 0;
+	if (!(n->flags & NODE_EXPOSED) && size < FILE_MAX - GROW_STEP)
+		want = (size + GROW_STEP - 1) & ~(GROW_STEP - 1);
+	if (n->memobj < 0) {
+		r = tern_memobj_create(want, node_ident(n));
+		if (r < 0)
+			return no_memory(r);
+		n->memobj = (int32_t)r;
+	} else {
+		r = tern_memobj_resize(n->memobj, want);
+		if (r < 0)
+			return r == -EINVAL ? -EFBIG : no_memory(r);
+	}
+	n->capacity = want;
+	return 0;
+}
+
+long node_resize(struct node *n, uint64_t size)
+{
+	long r;
+
+	if (size > n->size) {
+		r = reserve(n, size);
+		if (r < 0)
+			return r;
+		n->flags |= NODE_SPARSE;
+	} else if (n->memobj >= 0 && (size < n->size || n->capacity != size)) {
+		r = tern_memobj_resize(n->memobj, size);
+		if (r < 0)
+			return r;
+		n->capacity = size;
+	}
+	n->size = size;
+	return 0;
+}
+
+long node_expose(struct node *n)
+{
+	long r;
+
+	if (n->flags & NODE_EXPOSED)
+		return 0;
+	if (n->memobj < 0) {
+		r = tern_memobj_create(n->size, node_ident(n));
+		if (r < 0)
+			return r;
+		n->memobj = (int32_t)r;
+	} else if (n->capacity != n->size) {
+		r = tern_memobj_resize(n->memobj, n->size);
+		if (r < 0)
+			return r;
+	}
+	n->capacity = n->size;
+	n->flags |= NODE_EXPOSED;
+	return 0;
+}
+
+long node_write(struct node *n, uint64_t off, const void *data, size_t len)
+{
+	long r;
+
+	if (off + len > n->size) {
+		r = node_resize(n, off + len);
+		if (r < 0)
+			return r;
+	}
+	r = tern_memobj_write(n->memobj, off, data, len);
+	return r < 0 ? no_memory(r) : r == (long)len ? 0 : -ENOSPC;
+}
+
+/* relatime: once after each change, and once a day. */
+static void read_time(struct file *f)
+{
+	struct node *n = f->at.node;
+
+	if (f->flags & O_NOATIME)
+		return;
+	if (n->atime.tv_sec > n->mtime.tv_sec && n->atime.tv_sec > n->ctime.tv_sec)
+		return;
+	if ((n->atime.tv_sec > n->mtime.tv_sec ||
+	     (n->atime.tv_sec == n->mtime.tv_sec && n->atime.tv_nsec > n->mtime.tv_nsec)) &&
+	    (n->atime.tv_sec > n->ctime.tv_sec ||
+	     (n->atime.tv_sec == n->ctime.tv_sec && n->atime.tv_nsec > n->ctime.tv_nsec)))
+		return;
+	n->atime = vfs_now();
+}
+
+static inline uint64_t clip(uint64_t n) { return n > COUNT_MAX ? COUNT_MAX : n; }
+
+/* What no regular file and no directory is: 0 if the caller is to go on. */
+static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, bool *done)
+{
+	struct node *n = f->at.node;
+
+	*done = true;
+	if (IS_DIR(n))
+		return -EISDIR;
+	if (f->text) {
+		if (off >= f->text_size || !len)
+			return 0;
+		if (len > f->text_size - off)
+			len = f->text_size - off;
+		return tern_copy_out(m->token, 0, 0, f->text + off, len);
+	}
+	if (IS_CHR(n))
+		return dev_read(m, n, len);
+	if (!IS_REG(n))
+		return -EINVAL;
+	*done = false;
+	return 0;
+}
+
+long vfs_read(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	uint64_t len = clip(m->args[2]), off;
+	struct node *n;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	n = f->at.node;
+	off = f->offset;
+	if (!IS_REG(n) || f->text) {
+		bool done;
+
+		r = read_other(m, f, off, len, &done);
+		if (r > 0)
+			f->offset += (uint64_t)r;
+		return r;
+	}
+	if (off >= n->size || !len)
+		return 0;
+	if (len > n->size - off)
+		len = n->size - off;
+	read_time(f);
+	f->offset = off + len;
+	server_reply_copy_memobj(0, n->memobj, off, len);
+	return (long)len;
+}
+
+/* Into window 0 from `off`; at most len. */
+static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len)
+{
+	struct node *n = f->at.node;
+	bool done;
+	long r = read_other(m, f, off, len, &done);
+
+	if (done)
+		return r;
+	if (off >= n->size || !len)
+		return 0;
+	if (len > n->size - off)
+		len = n->size - off;
+	read_time(f);
+	return tern_copy_memobj(m->token, 0 | TERN_COPY_OUT, 0, n->memobj, off, len);
+}
+
+/* Whether memory is out: the kernel's copies do not say why they stopped. */
+static bool memory_is_out(void)
+{
+	struct tern_memory_info info;
+
+	return tern_system_info(TERN_INFO_MEMORY, &info, sizeof info) >= 0 &&
+	       info.free_pages <= info.min_free_pages + 16;
+}
+
+/* How much of len may be written at off: the caller's limit, the largest file.  0 with *err. */
+static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long *err)
+{
+	static struct tern_caller caller;
+	uint64_t limit = FILE_MAX;
+
+	*err = -EFBIG;
+	if (tern_caller(m->token, &caller) >= 0 && caller.limit_fsize < limit)
+		limit = caller.limit_fsize;
+	if (off >= limit) {
+		if (limit != FILE_MAX)
+			server_reply_signal(SIGXFSZ);
+		return 0;
+	}
+	return len < limit - off ? len : limit - off;
+}
+
+static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end)
+{
+	struct node *n = f->at.node;
+	uint64_t old;
+	long r, err;
+
+	if (!IS_REG(n)) {
+		if (IS_DIR(n))
+			return -EBADF;
+		return IS_CHR(n) ? dev_write(n, len) : -EINVAL;
+	}
+	if (f->text)
+		return -EBADF;
+	if (!len)
+		return 0;
+	old = n->size;
+	if (n->seals) {
+		if (n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE))
+			return -EPERM;
+		if (n->seals & SEAL_GROW && (off >= old || len > old - off))
+			return -EPERM;
+	}
+	if (off >= old || len > old - off) {
+		len = write_limit(m, off, len, &err);
+		if (!len)
+			return err;
+		r = reserve(n, off + len);
+		if (r < 0)
+			return r;
+		if (off > old)
+			n->flags |= NODE_SPARSE;
+	}
+	r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
+	/* What was reserved for the rest goes back, for an object that others may see. */
+	if (r < (long)len && n->flags & NODE_EXPOSED && n->capacity > old) {
+		uint64_t size = r > 0 && off + (uint64_t)r > old ? off + (uint64_t)r : old;
+
+		tern_memobj_resize(n->memobj, size);
+		n->capacity = size;
+	}
+	if (r <= 0)
+		return r == -EFAULT && memory_is_out() ? -ENOSPC : r;
+	if (off + (uint64_t)r > n->size)
+		n->size = off + (uint64_t)r;
+	n->mtime = n->ctime = vfs_now();
+	if (n->mode & (S_ISUID | S_ISGID))
+		drop_set_ids(n, cred_of(m));
+	*end = off + (uint64_t)r;
+	return r;
+}
+
+static long write_here(struct tern_msg *m, struct file *f, uint64_t len, bool append)
+{
+	uint64_t off = append || f->flags & O_APPEND ? f->at.node->size : f->offset;
+	uint64_t end = f->offset;
+	long r;
+
+	if (!IS_REG(f->at.node))
+		off = f->offset;
+	r = write_at(m, f, off, len, &end);
+	if (r > 0)
+		f->offset = end;
+	return r;
+}
+
+long vfs_write(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+
+	return f ? write_here(m, f, clip(m->args[2]), false) : -EBADF;
+}
+
+/* The sum of an iovec. */
+static long vector_length(struct tern_msg *m)
+{
+	long n = tern_window_length(m->token, 0);
+
+	return n > (long)COUNT_MAX ? (long)COUNT_MAX : n;
+}
+
+static long readv_here(struct tern_msg *m, struct file *f)
+{
+	long n = vector_length(m), r;
+
+	if (n < 0)
+		return n;
+	r = read_at(m, f, f->offset, (uint64_t)n);
+	if (r > 0)
+		f->offset += (uint64_t)r;
+	return r;
+}
+
+long vfs_readv(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+
+	return f ? readv_here(m, f) : -EBADF;
+}
+
+long vfs_writev(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	long n;
+
+	if (!f)
+		return -EBADF;
+	n = vector_length(m);
+	return n < 0 ? n : write_here(m, f, (uint64_t)n, false);
+}
+
+static long write_there(struct tern_msg *m, struct file *f, int64_t off, uint64_t len, bool append)
+{
+	uint64_t end;
+
+	if (IS_REG(f->at.node) && (append || f->flags & O_APPEND))
+		off = (int64_t)f->at.node->size;
+	return write_at(m, f, (uint64_t)off, len, &end);
+}
+
+long vfs_pread(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int64_t off = (int64_t)m->args[3];
+	uint64_t len = clip(m->args[2]);
+	struct node *n;
+
+	if (!f)
+		return -EBADF;
+	if (off < 0)
+		return -EINVAL;
+	n = f->at.node;
+	if (!IS_REG(n) || f->text)
+		return read_at(m, f, (uint64_t)off, len);
+	if ((uint64_t)off >= n->size || !len)
+		return 0;
+	if (len > n->size - (uint64_t)off)
+		len = n->size - (uint64_t)off;
+	read_time(f);
+	server_reply_copy_memobj(0, n->memobj, (uint64_t)off, len);
+	return (long)len;
+}
+
+long vfs_pwrite(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int64_t off = (int64_t)m->args[3];
+
+	if (!f)
+		return -EBADF;
+	return off < 0 ? -EINVAL : write_there(m, f, off, clip(m->args[2]), false);
+}
+
+long vfs_preadv(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int64_t off = (int64_t)m->args[3];
+	long n;
+
+	if (!f)
+		return -EBADF;
+	if (off < 0)
+		return -EINVAL;
+	n = vector_length(m);
+	return n < 0 ? n : read_at(m, f, (uint64_t)off, (uint64_t)n);
+}
+
+long vfs_pwritev(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int64_t off = (int64_t)m->args[3];
+	long n;
+
+	if (!f)
+		return -EBADF;
+	if (off < 0)
+		return -EINVAL;
+	n = vector_length(m);
+	return n < 0 ? n : write_there(m, f, off, (uint64_t)n, false);
+}
+
+long vfs_preadv2(struct tern_msg *m)
+{
+	if (m->args[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT))
+		return -EOPNOTSUPP;
+	return (int64_t)m->args[3] == -1 ? vfs_readv(m) : vfs_preadv(m);
+}
+
+long vfs_pwritev2(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	bool append = m->args[5] & RWF_APPEND;
+	int64_t off = (int64_t)m->args[3];
+	long n;
+
+	if (!f)
+		return -EBADF;
+	if (m->args[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
+		return -EOPNOTSUPP;
+	if (off < -1)
+		return -EINVAL;
+	n = vector_length(m);
+	if (n < 0)
+		return n;
+	return off == -1 ? write_here(m, f, (uint64_t)n, append)
+			 : write_there(m, f, off, (uint64_t)n, append);
+}
+
+long vfs_lseek(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int64_t off = (int64_t)m->args[1], base = 0;
+	struct node *n;
+
+	if (!f)
+		return -EBADF;
+	n = f->at.node;
+	if (IS_CHR(n))
+		return 0;
+	if (!IS_REG(n) && !IS_DIR(n))
+		return -ESPIPE;
+	switch ((uint32_t)m->args[2]) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		base = (int64_t)f->offset;
+		break;
+	case SEEK_END:
+		if (IS_DIR(n))
+			return -EINVAL;
+		base = (int64_t)(f->text ? f->text_size : n->size);
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (!IS_REG(n))
+			return -EINVAL;
+		base = (int64_t)(f->text ? f->text_size : n->size);
+		if (off < 0 || off >= base)
+			return -ENXIO;
+		/* The file is one piece of data with a hole at its end. */
+		base = (uint32_t)m->args[2] == SEEK_HOLE ? base - off : 0;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, off, &off))
+		return -EOVERFLOW;
+	if (off < 0 || (IS_REG(n) && off > FILE_MAX))
+		return -EINVAL;
+	f->offset = (uint64_t)off;
+	return (long)off;
+}
+
+/* ---- sizes ---- */
+
+static long set_size(struct tern_msg *m, struct node *n, uint64_t size)
+{
+	long err;
+
+	if ((n->seals & SEAL_SHRINK && size < n->size) || (n->seals & SEAL_GROW && size > n->size))
+		return -EPERM;
+	if (size > n->size && write_limit(m, n->size, size - n->size, &err) != size - n->size) {
+		static struct tern_caller caller;
+
+		/* Part of it would be allowed: that is no success here. */
+		if (tern_caller(m->token, &caller) >= 0 && size > caller.limit_fsize)
+			server_reply_signal(SIGXFSZ);
+		return -EFBIG;
+	}
+	err = node_resize(n, size);
+	if (err < 0)
+		return err;
+	n->mtime = n->ctime = vfs_now();
+	if (n->mode & (S_ISUID | S_ISGID))
+		drop_set_ids(n, cred_of(m));
+	return 0;
+}
+
+long vfs_ftruncate(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+
+	if (!f)
+		return -EBADF;
+	if ((int64_t)m->args[1] < 0 || !IS_REG(f->at.node) || !file_writes(f) || f->text)
+		return -EINVAL;
+	return set_size(m, f->at.node, m->args[1]);
+}
+
+long vfs_truncate(struct tern_msg *m)
+{
+	struct request r;
+	struct walk w;
+	struct node *n;
+	long err;
+
+	request_begin(&r, m);
+	if ((int64_t)m->args[1] < 0)
+		return -EINVAL;
+	err = walk_window(&r, 0, 0, WALK_FOLLOW, &w);
+	if (err < 0)
+		return err;
+	n = w.at.node;
+	if (IS_DIR(n))
+		return -EISDIR;
+	if (!IS_REG(n))
+		return -EINVAL;
+	err = node_access(n, 2, r.cred);
+	if (err < 0)
+		return err;
+	if (n->flags & NODE_PROC)
+		return -EINVAL;
+	err = node_busy_text(n);
+	return err < 0 ? err : set_size(m, n, m->args[1]);
+}
+
+#define FALLOC_KEEP_SIZE 1u
+#define FALLOC_PUNCH_HOLE 2u
+
+long vfs_fallocate(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	unsigned mode = (unsigned)m->args[1];
+	int64_t off = (int64_t)m->args[2], len = (int64_t)m->args[3];
+	struct node *n;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	n = f->at.node;
+	if (off < 0 || len <= 0)
+		return -EINVAL;
+	if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE) || mode == FALLOC_PUNCH_HOLE)
+		return -EOPNOTSUPP;
+	if (IS_DIR(n))
+		return -EISDIR;
+	if (!IS_REG(n) || f->text)
+		return -ENODEV;
+	if (off > FILE_MAX || len > FILE_MAX - off)
+		return -EFBIG;
+	if (mode & FALLOC_PUNCH_HOLE) {
+		uint64_t end = (uint64_t)(off + len) < n->size ? (uint64_t)(off + len) : n->size;
+
+		if (n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE))
+			return -EPERM;
+		if ((uint64_t)off >= end)
+			return 0;
+		/* To the end of its last page what is behind the file's end is zero anyway. */
+		if (end == n->size)
+			end = (end + PAGE - 1) & ~(PAGE - 1);
+		r = tern_memobj_punch(n->memobj, (uint64_t)off, end - (uint64_t)off);
+		if (r < 0)
+			return r;
+		n->flags |= NODE_SPARSE;
+		n->mtime = n->ctime = vfs_now();
+		return 0;
+	}
+	/* Pages come as they are written; only the size is settled here. */
+	if (mode & FALLOC_KEEP_SIZE || (uint64_t)(off + len) <= n->size)
+		return 0;
+	return set_size(m, n, (uint64_t)(off + len));
+}
+
+/* mmap(addr, length, prot, flags, fd, offset): the kernel places it. */
+long vfs_mmap(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	unsigned prot = (unsigned)m->args[2], type = (unsigned)m->args[3] & MAP_TYPE;
+	unsigned max = PROT_READ | PROT_EXEC;
+	struct node *n;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	n = f->at.node;
+	if (!file_reads(f))
+		return -EACCES;
+	if (type != MAP_PRIVATE) {
+		if (prot & PROT_WRITE && !file_writes(f))
+			return -EACCES;
+		if (file_writes(f))
+			max |= PROT_WRITE;
+	} else {
+		max |= PROT_WRITE;
+	}
+	if (IS_CHR(n))
+		return dev_mmap(m, f);
+	if (!IS_REG(n) || f->text || n->flags & NODE_PROC)
+		return -ENODEV;
+	if (type != MAP_PRIVATE && n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) {
+		if (prot & PROT_WRITE)
+			return -EPERM;
+		max &= ~(unsigned)PROT_WRITE;
+	}
+	r = node_expose(n);
+	if (r < 0)
+		return r;
+	if (type != MAP_PRIVATE && max & PROT_WRITE)
+		n->flags |= NODE_SPARSE; /* pages may come without a write */
+	read_time(f);
+	r = tern_reply_map(m->token, n->memobj, m->args[5], max, 0);
+	return r < 0 ? r : SERVER_NO_REPLY;
+}
+
+/* ---- what has nothing to do ---- */
+
+long vfs_fsync(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+
+	if (!f)
+		return -EBADF;
+	return IS_REG(f->at.node) || IS_DIR(f->at.node) ? 0 : -EINVAL;
+}
+
+long vfs_ok(struct tern_msg *m)
+{
+	(void)m;
+	return 0;
+}
+
+long vfs_fadvise(struct tern_msg *m)
+{
+	if ((uint32_t)m->args[3] > 5 || (int64_t)m->args[2] < 0)
+		return -EINVAL;
+	return 0;
+}
+
+#define FIONREAD 0x541B
+#define FIONBIO 0x5421
+#define FIOASYNC 0x5452
+
+long vfs_ioctl(struct tern_msg *m)
+{
+	struct file *f = file_of(m->badge);
+	int32_t value = 0;
+
+	if (!f)
+		return -EBADF;
+	switch ((uint32_t)m->args[1]) {
+	case FIONREAD:
+		if (!IS_REG(f->at.node))
+			return -ENOTTY;
+		value = (int32_t)((f->text ? f->text_size : f->at.node->size) - f->offset);
+		return server_out(m, 0, &value, sizeof value, 0);
+	case FIONBIO:
+	case FIOASYNC:
+		if (tern_copy_in(m->token, 0, 0, &value, sizeof value) != sizeof value)
+			return -EFAULT;
+		if ((uint32_t)m->args[1] == FIOASYNC)
+			return -ENOTTY;
+		f->flags = value ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long add_seals(struct file *f, uint64_t seals)
+{
+	struct node *n = f->at.node;
+
+	if (!(n->flags & NODE_MEMFD))
+		return -EINVAL;
+	if (!file_writes(f) || n->seals & SEAL_SEAL)
+		return -EPERM;
+	if (seals & ~(uint64_t)(SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE |
+				SEAL_FUTURE_WRITE | SEAL_EXEC))
+		return -EINVAL;
+	if (seals & SEAL_WRITE && !(n->seals & SEAL_WRITE) && n->memobj >= 0) {
+		struct tern_memobj_info info;
+		long r = tern_memobj_count(n->memobj, &info);
+
+		if (r < 0)
+			return r;
+		if (info.writable_regions)
+			return -EBUSY;
+	}
+	n->seals |= (uint32_t)seals;
+	return 0;
+}
+
+long vfs_fcntl(struct tern_msg *m)
+{
+	const uint32_t settable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+	struct file *f = file_of(m->badge);
+	int cmd = (int)m->args[1];
+	uint32_t flags = (uint32_t)m->args[2];
+
+	if (!f)
+		return -EBADF;
+	switch (cmd) {
+	case F_GETFL:
+		if (f->flags & O_PATH)
+			return f->flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
+		return (long)(f->flags | O_LARGEFILE);
+	case F_SETFL:
+		if (flags & O_NOATIME && !(f->flags & O_NOATIME) &&
+		    !is_owner(f->at.node, cred_of(m)))
+			return -EPERM;
+		f->flags = (f->flags & ~settable) | (flags & settable);
+		return 0;
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return lock_fcntl(m, f, cmd);
+	case F_ADD_SEALS:
+		return add_seals(f, m->args[2]);
+	case F_GET_SEALS:
+		return f->at.node->flags & NODE_MEMFD ? (long)f->at.node->seals : -EINVAL;
+	case F_SETOWN:
+	case F_SETSIG:
+		return 0;
+	case F_GETOWN:
+	case F_GETSIG:
+		return 0;
+	case F_SETLEASE:
+		return -EAGAIN;
+	case F_GETLEASE:
+		return 2; /* F_UNLCK */
+	default:
+		return -EINVAL;
+	}
+}
