@@ -45,7 +45,8 @@ static long create(struct tern_msg *m, enum desc_kind kind, unsigned flags, stru
 		pool_free(&server->descs, d);
 		return -ENOMEM;
 	}
-	r = tern_give_session(m->token, 0, TERN_R_IO | TERN_R_READ | TERN_R_WRITE, TERN_KIND_EVENT,
+	r = tern_give_session(m->token, 0,
+			      TERN_R_IO | TERN_R_TRANSFER | TERN_R_READ | TERN_R_WRITE, TERN_KIND_EVENT,
 			      pool_badge(&server->descs, d), ++server->last_ident,
 			      (uint64_t)d->word.rid, -1);
 	if (r < 0) {

@@ -62,7 +62,7 @@ static struct desc *desc_create(struct pipe *p, unsigned mode, unsigned flags)
 static long give(uint64_t token, unsigned slot, struct desc *d, int meta)
 {
 	struct pipe *p = d->pipe;
-	unsigned rights = TERN_R_IO | (d->mode & MODE_R ? TERN_R_READ : 0) |
+	unsigned rights = TERN_R_IO | TERN_R_TRANSFER | (d->mode & MODE_R ? TERN_R_READ : 0) |
 			  (d->mode & MODE_W ? TERN_R_WRITE : 0);
 
 	return tern_give_session(token, slot, rights, p->fifo ? TERN_KIND_FIFO : TERN_KIND_PIPE,

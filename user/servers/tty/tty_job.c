@@ -213,7 +213,7 @@ static long give(struct desc *d, uint64_t token, int meta)
 {
 	static const unsigned modes[4] = { TERN_R_READ, TERN_R_WRITE, TERN_R_READ | TERN_R_WRITE,
 					   0 };
-	long r = tern_give_session(token, 0, modes[d->flags & O_ACCMODE] | TERN_R_IO,
+	long r = tern_give_session(token, 0, modes[d->flags & O_ACCMODE] | TERN_R_IO | TERN_R_TRANSFER,
 				   TERN_KIND_TTY, pool_badge(&server->descs, d), d->ident,
 				   (uint64_t)d->tty->rid, meta);
 

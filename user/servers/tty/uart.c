@@ -55,7 +55,7 @@ bool uart_init(struct uart *u)
 			     MAP_SHARED, server_boot->uart, 0);
 	if (at < 0)
 		return false;
-	u->reg = (volatile uint8_t *)at;
+	u->reg = (volatile uint8_t *)at + (server_boot->boot.uart_pa & 4095);
 	if (tern_irq_bind(u->irq, UART_BADGE) < 0)
 		return false;
 	set(u, FCR, FCR_ENABLE);
