@@ -55,6 +55,12 @@ void panic_check(void)
 	stop_here();
 }
 
+_Noreturn void panic_in_wait(void)
+{
+	panic_check();
+	panic("waits for a lock inside a panic");
+}
+
 /* Waits until (*word & mask) == value, at most that long. */
 static bool wait_for(const u32 *word, u32 mask, u32 value, u64 ns)
 {

@@ -31,13 +31,13 @@
 extern char _start_va[], _end_va[], _text_start[], _text_end[], _rodata_start[], _rodata_end[],
 	_data_start[];
 
-/* pagetable.c */
+/* kernel_map.c */
 extern pa_t image_pa;
 static inline pa_t image_to_phys(const void *p) { return (pa_t)p - (pa_t)_start_va + image_pa; }
 /* Builds the kernel's table from boot_facts.ram and the image, and makes it this hart's. */
-void pagetable_init(void);
+void kernel_map_init(void);
 /* Maps device registers; a place in the vmap GiB, or NULL for pa 0. */
-void *pagetable_map_device(pa_t pa, u64 size);
+void *kernel_map_device(pa_t pa, u64 size);
 /* Where hart i's stack ends; its pages are mapped below. */
 static inline va_t stack_top(unsigned i) { return VMAP_STACKS + (i + 1) * STACK_SLOT; }
 /* Maps `STACK_SIZE` bytes from pa on as hart i's stack. 0 or ENOMEM. */

@@ -30,6 +30,14 @@ static _Noreturn void cannot_start(const char *why)
 	arch_power(1, false);
 }
 
+/* Told once the board's test device is mapped, so that QEMU's exit status says failure. */
+static const char *problem;
+static void cannot_go_on(const char *why)
+{
+	if (!problem)
+		problem = why;
+}
+
 /* The early table maps the GiB of `pa` and the next one. */
 static void parse_fdt(pa_t pa)
 {
@@ -99,15 +107,17 @@ static void trim_ram(void)
 	}
 	f->nram = n;
 	if (total < LEAST_RAM)
-		cannot_start("less than 16 MiB of memory");
+		cannot_go_on("less than 16 MiB of memory");
 	if (!in_ram(image_pa, image_pa + MEGA_SIZE))
-		cannot_start("the kernel was not loaded into memory that the device tree names");
+		cannot_go_on("the kernel was not loaded into memory that the device tree names");
 }
 
 static void reserve(pa_t start, pa_t end)
 {
-	if (boot_facts.nreserved == ARRAY_SIZE(boot_facts.reserved))
-		cannot_start("too many reserved ranges");
+	if (boot_facts.nreserved == ARRAY_SIZE(boot_facts.reserved)) {
+		cannot_go_on("too many reserved ranges");
+		return;
+	}
 	boot_facts.reserved[boot_facts.nreserved++] = (struct phys_range){ start, end };
 }
 
@@ -119,9 +129,9 @@ static void reserve_ranges(void)
 	if (!boot_facts.initrd_size)
 		return;
 	if (initrd->start % PAGE_SIZE || !in_ram(initrd->start, initrd->end))
-		cannot_start("the boot archive is not page-aligned in memory");
+		cannot_go_on("the boot archive is not page-aligned in memory");
 	if (initrd->start < image_to_phys(_end_va) && initrd->end > image_pa)
-		cannot_start("the boot archive overlaps the kernel");
+		cannot_go_on("the boot archive overlaps the kernel");
 	reserve(initrd->start, initrd->end);
 }
 
@@ -142,11 +152,13 @@ _Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image)
 	order_harts(hartid);
 	trim_ram();
 	reserve_ranges();
-	pagetable_init();
+	kernel_map_init();
 	mmu_init();
 	timer_init_boot();
 	console_init();
 	power_init();
+	if (problem)
+		cannot_start(problem);
 	plic_init();
 	entropy_init();
 	frames_init(boot_facts.ram, boot_facts.nram, boot_facts.reserved, boot_facts.nreserved);

@@ -16,7 +16,7 @@
 
 static volatile u8 *uart;
 
-void console_init(void) { uart = pagetable_map_device(boot_facts.uart, boot_facts.uart_size); }
+void console_init(void) { uart = kernel_map_device(boot_facts.uart, boot_facts.uart_size); }
 
 static void put(char c)
 {

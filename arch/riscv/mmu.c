@@ -61,6 +61,8 @@ void mmu_fence_remote(u32 hart_mask, va_t va, u64 len, u16 asid)
 		fence_here(PAGE_DOWN(va), len, asid);
 	if (!others)
 		return;
+	/* The changed entries must be visible before the others fence. */
+	__asm__ volatile("fence rw, rw" ::: "memory");
 	if (len == 0 || len > FENCE_PAGES * PAGE_SIZE)
 		sbi_remote_sfence_asid(others, 0, 0, asid);
 	else

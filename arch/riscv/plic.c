@@ -30,7 +30,7 @@ static void plic_write(u64 at, u32 v) { *(volatile u32 *)(plic + at) = v; }
 
 void plic_init(void)
 {
-	plic = pagetable_map_device(boot_facts.plic, boot_facts.plic_size);
+	plic = kernel_map_device(boot_facts.plic, boot_facts.plic_size);
 	if (!plic)
 		return;
 	nsources = MIN(boot_facts.plic_ndev + 1, MAX_SOURCES);

@@ -18,8 +18,8 @@ static volatile u32 *test_device, *rtc;
 
 void power_init(void)
 {
-	test_device = pagetable_map_device(boot_facts.sifive_test, 4);
-	rtc = pagetable_map_device(boot_facts.rtc, 8);
+	test_device = kernel_map_device(boot_facts.sifive_test, 4);
+	rtc = kernel_map_device(boot_facts.rtc, 8);
 }
 
 _Noreturn void arch_power(unsigned code, bool reset)

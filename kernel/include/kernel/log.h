@@ -17,6 +17,8 @@ extern u32 panic_hart;
 /* On an inter-processor interrupt: if another hart panics, prints where this one is, in turn, and
  * does not return. */
 void panic_check(void);
+/* From a wait for a lock, when some hart panics. */
+_Noreturn void panic_in_wait(void);
 
 #if TERN_DEBUG || defined(TERN_HOST)
 #define assert(x)                                                                            \

@@ -1,6 +1,7 @@
 /* Spin locks.  The kernel runs with interrupts off, so a lock needs no more than the word. */
 #pragma once
 
+#include <arch/cpu.h>
 #include <kernel/types.h>
 
 struct spinlock {
@@ -30,8 +31,7 @@ static inline bool spin_trylock(struct spinlock *l)
 static inline void spin_lock(struct spinlock *l)
 {
 	while (unlikely(!spin_trylock(l)))
-		while (READ_ONCE(l->locked))
-			__asm__ volatile("" ::: "memory");
+		arch_spin_wait(&l->locked);
 }
 static inline void spin_unlock(struct spinlock *l)
 {

@@ -46,6 +46,18 @@ void arch_poll_interrupts(void);
 /* Ends the machine: with a reset, or with QEMU's exit status `code` (0: success). */
 _Noreturn void arch_power(unsigned code, bool reset);
 void arch_console_write(const char *s, size_t n); /* polling; any context */
+/* Returns when *word, a lock that was seen taken, may be free.  If another hart panics meanwhile,
+ * this one answers it and stays there.  Costs the fast path no register: its own convention. */
+#ifdef TERN_HOST
+static inline void arch_spin_wait(const u32 *word) { (void)word; }
+#else
+static inline void arch_spin_wait(const u32 *word)
+{
+	register const u32 *t1 __asm__("t1") = word;
+
+	__asm__ volatile("call t0, spin_wait" : : "r"(t1) : "t0", "t2", "memory");
+}
+#endif
 /* Entropy from the device tree's rng-seed, and whatever else differs between boots. */
 u64 arch_entropy(void);
 /* The board's clock: nanoseconds since 1970, 0 without one. */

@@ -84,6 +84,7 @@ static int map_range(va_t va, pa_t pa, u64 len, pte_t flags)
 		e = entry_at(va, level);
 		if (!e)
 			return -ENOMEM;
+		assert(!pte_valid(*e));
 		*e = (pa >> PAGE_SHIFT << PTE_PFN_SHIFT) | PTE_KERNEL | flags;
 		va += pt_span(level);
 		pa += pt_span(level);
@@ -123,7 +124,7 @@ static void map_image(const char *start, const char *end, pte_t flags)
 	must_map((va_t)start, image_to_phys(start), (u64)(end - start), flags);
 }
 
-void pagetable_init(void)
+void kernel_map_init(void)
 {
 	map_image(_text_start, _text_end, PTE_R | PTE_X);
 	map_image(_rodata_start, _rodata_end, PTE_R);
@@ -151,7 +152,7 @@ int stack_map(unsigned i, pa_t pa)
 	return map_range(stack_top(i) - STACK_SIZE, pa, STACK_SIZE, PTE_R | PTE_W);
 }
 
-void *pagetable_map_device(pa_t pa, u64 size)
+void *kernel_map_device(pa_t pa, u64 size)
 {
 	pa_t start = PAGE_DOWN(pa), end = PAGE_UP(pa + size);
 	va_t va;
