@@ -348,6 +348,15 @@ void async_load(struct thread *r, struct call *c)
 	call_free_async(c);
 }
 
+/* A signal came while the caller was on its way into the kernel: it finds the call now. */
+static void call_overtaken(struct thread *t)
+{
+	if (t->work & WORK_KILLED)
+		thread_kill(t);
+	else if (signal_pending(t))
+		thread_interrupt(t);
+}
+
 struct thread *call_send(struct thread *t, const struct syscall_line *line, u32 op,
 			 struct session *s)
 {
@@ -376,15 +385,16 @@ struct thread *call_send(struct thread *t, const struct syscall_line *line, u32 
 		r->wait = WAIT_NONE;
 		load_call(r, c);
 		sched_switch_to(r);
+		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
+			call_overtaken(t);
 		kernel_unlock();
 		return r;
 	}
 	c->state = CALL_QUEUED;
 	list_add_tail(&ep->queue, &c->node.link);
 	ep->queued++;
-	/* A signal that was already pending when the call was made finds it here. */
-	if (unlikely(t->work & WORK_KILLED))
-		thread_kill(t);
+	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
+		call_overtaken(t);
 	return sched_next();
 }
 

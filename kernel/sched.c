@@ -104,12 +104,12 @@ void sched_ready(struct thread *t)
 	runq_add(&h->runq, &t->entry, t->prio, false, false);
 	if (cur == h->idle) {
 		kick(h);
-	} else if (cur && (t->prio < cur->prio || cur->state != THREAD_RUNNING)) {
+	} else if (cur->state == THREAD_RUNNING && t->prio < cur->prio) {
 		thread_add_work(cur, WORK_RESCHED);
 		kick(h);
 	} else if (h->slice_end == NEVER_TICKS) {
 		/* It ran alone: from now on its slice counts. */
-		h->slice_end = arch_ticks() + (cur && cur->slice ? cur->slice : 10 * ticks_per_ms);
+		h->slice_end = arch_ticks() + (cur->slice ? cur->slice : 10 * ticks_per_ms);
 		if (h == this_hart())
 			timers_program();
 		else
@@ -191,7 +191,8 @@ void sched_switch_to(struct thread *t)
 		return;
 	h->stat.switches++;
 	fpu_switch(old, t);
-	if (t->aspace != h->aspace && t->aspace) {
+	/* An idle hart must not keep a table that another one may free. */
+	if (t->aspace != h->aspace) {
 		aspace_activate(t->aspace);
 		h->aspace = t->aspace;
 	}
@@ -320,8 +321,6 @@ void kernel_ipi(void)
 
 struct thread *sched_idle(struct thread *idle)
 {
-	struct hart *h = this_hart();
-
 	for (;;) {
 		struct thread *t;
 
@@ -329,10 +328,6 @@ struct thread *sched_idle(struct thread *idle)
 		t = sched_next();
 		if (t != idle)
 			return t;
-		if (h->aspace) {
-			aspace_activate(NULL);
-			h->aspace = NULL;
-		}
 		arch_wait();
 		arch_poll_interrupts();
 	}

@@ -55,9 +55,9 @@ s64 native_memobj_phys(struct thread *t, u64 *a)
 {
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
 		return -EPERM;
-	if ((a[0] | a[1]) & PAGE_MASK)
+	if ((a[0] & PAGE_MASK) || !a[1] || a[1] > MAX_SIZE)
 		return -EINVAL;
-	return add_memobj(t, memobj_create_phys(a[0], a[1]));
+	return add_memobj(t, memobj_create_phys(a[0], PAGE_UP(a[1])));
 }
 
 s64 native_memobj_resize(struct thread *t, u64 *a)

@@ -89,9 +89,7 @@ void threads_reap(void)
 		struct thread *t = list_entry(p, struct thread, in_process);
 		struct process *owner = t->process;
 
-		if (t->on_hart && t->hart->current == t && t->hart != NULL)
-			continue;
-		if (t->on_hart)
+		if (__atomic_load_n(&t->on_hart, __ATOMIC_ACQUIRE))
 			continue;
 		list_del(&t->in_process);
 		call_fini(&t->call);
@@ -236,6 +234,7 @@ static bool leave_process(struct thread *t)
 	p->dead_nvcsw += t->nvcsw;
 	p->dead_nivcsw += t->nivcsw;
 	if (p->nthreads > 1) {
+		signal_thread_leaves(t);
 		p->nthreads--;
 		list_del(&t->in_process);
 		if (p->leader == t)

@@ -23,3 +23,18 @@ void signalfd_get(struct signalfd *s);
 void signalfd_put(struct signalfd *s);
 /* read(2) of a signalfd, poll bits of kernel objects behind handles. */
 u32 handle_poll_bits(struct thread *t, const struct handle *h);
+
+/* Bits of an object that a handle may name, as thread t sees it; its readiness word or NULL. */
+u32 object_poll_bits(struct thread *t, enum handle_type type, void *object);
+struct ready *object_ready(enum handle_type type, void *object);
+/* The last handle of an object went: epoll items of it end. */
+void poll_object_gone(const void *object);
+/* Waits until the object has one of the events or the deadline passed; then, or if a signal comes,
+ * the thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
+s64 must_check poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events,
+				u64 deadline_ns, s64 (*resume)(struct thread *t));
+u32 waitset_bits(struct thread *t, struct waitset *w);
+struct ready *waitset_ready(struct waitset *w);
+u32 signalfd_bits(struct thread *t, struct signalfd *s);
+struct ready *signalfd_ready(struct signalfd *s);
+extern u64 object_count_waitsets;

@@ -8,7 +8,7 @@
 #include <tern/linux/errno.h>
 
 #define HEADER 110
-#define NAME_KEPT 256
+#define NAME_KEPT 256 /* longer names are not looked for */
 
 static bool hex8(const char *s, uint32_t *out)
 {
@@ -72,7 +72,7 @@ long cpio_find(cpio_read read, void *arg, uint64_t archive_size, const char *nam
 		if (namesize < kept)
 			kept = namesize;
 		head[HEADER + (kept ? kept - 1 : 0)] = 0;
-		if ((mode & 0170000) == 0100000 && namesize < NAME_KEPT &&
+		if ((mode & 0170000) == 0100000 &&
 		    strcmp(plain(head + HEADER), name) == 0) {
 			out->offset = data;
 			out->size = filesize;

@@ -1,0 +1,470 @@
+/*
+ * Waiting for readiness: ppoll and pselect6.
+ *
+ * Readiness is a word of bits; nobody is asked.  A call scans its descriptors under the kernel
+ * lock; if nothing is ready it hangs one entry for each on the words' lists of waiters and blocks,
+ * without dropping the lock in between, so no edge is lost.  Whatever ends the wait - an edge, the
+ * deadline, a signal - undoes the entries and has the thread scan again (t->resume): the arguments
+ * are still in its registers, the deadline in t->again.
+ * An entry holds a reference to what it hangs on.
+ * Kernel lock.
+ */
+#include <arch/cpu.h>
+#include <ipc/poll.h>
+#include <kernel/log.h>
+#include <kernel/signal.h>
+#include <kernel/string.h>
+#include <kernel/sys.h>
+#include <mm/slab.h>
+#include <tern/linux/poll.h>
+
+#define POLL_ALWAYS (POLLERR | POLLHUP)
+#define SMALL_POLL 8
+
+struct poll_slot {
+	struct poll_entry entry;
+	void *object;
+	u8 type;
+};
+
+struct poll_wait {
+	s64 (*resume)(struct thread *t);
+	u32 n;
+	struct poll_slot slot[];
+};
+
+/* ---- objects ---- */
+
+u32 object_poll_bits(struct thread *t, enum handle_type type, void *object)
+{
+	switch (type) {
+	case HANDLE_SESSION:
+		return session_ready_bits(object);
+	case HANDLE_WAITSET:
+		return waitset_bits(t, object);
+	case HANDLE_SIGNALFD:
+		return signalfd_bits(t, object);
+	default:
+		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	}
+}
+
+u32 handle_poll_bits(struct thread *t, const struct handle *h)
+{
+	if (unlikely(h->rights & TERN_R_PATH))
+		return POLLNVAL;
+	return object_poll_bits(t, h->type, h->object);
+}
+
+struct ready *object_ready(enum handle_type type, void *object)
+{
+	switch (type) {
+	case HANDLE_SESSION:
+		return ((struct session *)object)->ready;
+	case HANDLE_WAITSET:
+		return waitset_ready(object);
+	case HANDLE_SIGNALFD:
+		return signalfd_ready(object);
+	default:
+		return NULL;
+	}
+}
+
+/* ---- entries ---- */
+
+static void poll_cancel(struct thread *t)
+{
+	struct poll_wait *w = t->wait_on.poll;
+
+	timer_cancel(&t->timer);
+	for (u32 i = 0; i < w->n; i++) {
+		struct poll_slot *s = &w->slot[i];
+
+		list_del(&s->entry.link);
+		if (s->type == HANDLE_SESSION)
+			ready_put(s->entry.ready);
+		else if (s->type == HANDLE_WAITSET)
+			waitset_put(s->object);
+		else
+			signalfd_put(s->object);
+	}
+	wait_resumes(t, w->resume);
+	t->wait_on.poll = NULL;
+	kfree(w);
+}
+
+static void poll_end(struct thread *t)
+{
+	poll_cancel(t);
+	thread_wake(t, (s64)t->orig_a0);
+}
+
+static void poll_notified(struct poll_entry *e, u32 bits)
+{
+	(void)bits;
+	poll_end(e->owner);
+}
+
+static void poll_fired(struct timer *timer)
+{
+	poll_end(container_of(timer, struct thread, timer));
+}
+
+/* An entry may unlink any other, and the word itself lives as long as one hangs on it. */
+void poll_wake(struct ready *r, u32 set)
+{
+	struct list todo;
+
+	if (list_empty(&r->waiters))
+		return;
+	todo = r->waiters;
+	todo.next->prev = todo.prev->next = &todo;
+	list_init(&r->waiters);
+	while (!list_empty(&todo)) {
+		struct poll_entry *e = list_entry(todo.next, struct poll_entry, link);
+
+		list_del(&e->link);
+		list_add_tail(&r->waiters, &e->link);
+		if (e->events & set)
+			e->notify(e, set);
+	}
+}
+
+static void poll_watch(struct thread *t, struct poll_wait *w, enum handle_type type, void *object,
+		       u32 events)
+{
+	struct ready *r = object_ready(type, object);
+	struct poll_slot *s;
+
+	if (!r)
+		return; /* it never changes */
+	s = &w->slot[w->n++];
+	s->type = (u8)type;
+	s->object = object;
+	s->entry.ready = r;
+	s->entry.events = events | POLL_ALWAYS;
+	s->entry.notify = poll_notified;
+	s->entry.owner = t;
+	list_add_tail(&r->waiters, &s->entry.link);
+	if (type == HANDLE_SESSION)
+		r->refs++;
+	else if (type == HANDLE_WAITSET)
+		waitset_get(object);
+	else
+		signalfd_get(object);
+}
+
+static struct poll_wait *poll_alloc(unsigned n, s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w = kmalloc(sizeof *w + n * sizeof w->slot[0]);
+
+	if (w)
+		w->resume = resume;
+	return w;
+}
+
+/* Blocks; the lock is dropped. */
+static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
+{
+	t->wait_on.poll = w;
+	if (deadline != NO_DEADLINE) {
+		timer_init(&t->timer, poll_fired);
+		timer_set(&t->timer, deadline_ticks(deadline));
+	}
+	return wait_block(t, WAIT_POLL, true, poll_cancel);
+}
+
+s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events, u64 deadline,
+		     s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w = poll_alloc(1, resume);
+
+	if (!w) {
+		kernel_unlock();
+		return -ENOMEM;
+	}
+	poll_watch(t, w, type, object, events);
+	return poll_block(t, w, deadline);
+}
+
+/* ---- scanning ---- */
+
+/* Fills revents: how many are not 0.  Kernel lock. */
+static s64 scan(struct thread *t, struct tern_pollfd *v, unsigned n)
+{
+	const struct handle_table *table = t->process->handles;
+	s64 ready = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct handle *h;
+		u32 bits;
+
+		v[i].revents = 0;
+		if (v[i].fd < 0)
+			continue;
+		h = handle_find(table, (u32)v[i].fd);
+		bits = POLLNVAL;
+		if (likely(h))
+			bits = handle_poll_bits(t, h);
+		bits &= (u16)v[i].events | POLL_ALWAYS | POLLNVAL;
+		v[i].revents = (s16)bits;
+		ready += bits != 0;
+	}
+	return ready;
+}
+
+/* Scans and, if there is nothing, waits: how many are ready, 0 when the time is over,
+ * ERESTARTNOHAND, ENOMEM, or SYS_BLOCKED. No lock held. */
+static s64 scan_or_wait(struct thread *t, struct tern_pollfd *v, unsigned n, u64 deadline,
+			s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w;
+	s64 ready;
+
+	kernel_lock();
+	ready = scan(t, v, n);
+	if (likely(ready) || !deadline ||
+	    (deadline != NO_DEADLINE && arch_now_ns() >= deadline))
+		goto out_unlock;
+	ready = -ERESTARTNOHAND;
+	if (signal_pending(t))
+		goto out_unlock;
+	ready = -ENOMEM;
+	w = poll_alloc(n, resume);
+	if (!w)
+		goto out_unlock;
+	for (unsigned i = 0; i < n; i++) {
+		struct handle *h = v[i].fd < 0 ? NULL : handle_find(t->process->handles, (u32)v[i].fd);
+
+		if (h)
+			poll_watch(t, w, h->type, h->object, (u16)v[i].events);
+	}
+	return poll_block(t, w, deadline);
+out_unlock:
+	kernel_unlock();
+	return ready;
+}
+
+/* The relative time at `va` (0: none) as t->again's deadline; 0 stays 0. */
+static s64 deadline_get(struct thread *t, va_t va)
+{
+	u64 ns;
+	s64 r;
+
+	t->again.deadline_ns = NO_DEADLINE;
+	if (!va)
+		return 0;
+	r = timespec_get(t, va, &ns);
+	if (!r)
+		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
+	return r;
+}
+
+static s64 mask_set(struct thread *t, va_t va, u64 size)
+{
+	u64 mask;
+
+	if (!va)
+		return 0;
+	if (size != 8)
+		return -EINVAL;
+	if (get_user(t, &mask, va, 8))
+		return -EFAULT;
+	kernel_lock();
+	signal_set_temporary_mask(t, mask);
+	kernel_unlock();
+	return 0;
+}
+
+/* The common end: the time left is written back, the mask restored unless a signal is to be
+ * delivered first. */
+static s64 poll_done(struct thread *t, s64 r, va_t time)
+{
+	u64 deadline = t->again.deadline_ns;
+
+	if (r == SYS_BLOCKED)
+		return r;
+	if (time && deadline) {
+		u64 now = arch_now_ns();
+
+		if (timespec_put(t, time, now < deadline ? deadline - now : 0) &&
+		    r == -ERESTARTNOHAND)
+			r = -EINTR;
+	}
+	if (unlikely(t->sig_restore_mask) && r != -ERESTARTNOHAND && r != -EINTR) {
+		kernel_lock();
+		signal_restore_mask(t);
+		kernel_unlock();
+	}
+	return r;
+}
+
+/* ---- ppoll ---- */
+
+static s64 ppoll_again(struct thread *t);
+
+static s64 ppoll_run(struct thread *t, va_t fds)
+{
+	unsigned n = (u32)t->regs.x[REG_A0 + 1];
+	struct tern_pollfd small[SMALL_POLL], *v = small;
+	s64 r;
+
+	if (unlikely(n > SMALL_POLL)) {
+		if (n > process_limit(t->process, RLIMIT_NOFILE))
+			return -EINVAL;
+		v = kmalloc((u64)n * sizeof *v);
+		if (!v)
+			return -ENOMEM;
+	}
+	r = -EFAULT;
+	if (unlikely(get_user(t, v, fds, (u64)n * sizeof *v)))
+		goto out;
+	r = scan_or_wait(t, v, n, t->again.deadline_ns, ppoll_again);
+	if (r < 0 || !n)
+		goto out;
+	if (likely(n == 1)) {
+		if (put_user(t, fds + offsetof(struct tern_pollfd, revents), &v->revents, 2))
+			r = -EFAULT;
+	} else if (put_user(t, fds, v, (u64)n * sizeof *v)) {
+		r = -EFAULT;
+	}
+out:
+	if (v != small)
+		kfree(v);
+	return r;
+}
+
+static s64 ppoll_again(struct thread *t)
+{
+	return poll_done(t, ppoll_run(t, t->orig_a0), t->regs.x[REG_A0 + 2]);
+}
+
+s64 sys_ppoll(struct thread *t, u64 *a)
+{
+	s64 r;
+
+	t->again.deadline_ns = NO_DEADLINE;
+	if (a[2]) {
+		r = deadline_get(t, a[2]);
+		if (r)
+			return r;
+	}
+	if (a[3]) {
+		r = mask_set(t, a[3], a[4]);
+		if (r)
+			return r;
+	}
+	t->orig_a0 = a[0];
+	r = ppoll_run(t, a[0]);
+	return poll_done(t, r, a[2]);
+}
+
+/* ---- pselect6 ---- */
+
+#define IN_BITS (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
+#define OUT_BITS (POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR)
+#define EX_BITS POLLPRI
+
+static s64 pselect_again(struct thread *t);
+
+/* The three sets (words of them each) as poll entries: how many, or EBADF. Kernel lock. */
+static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsigned n,
+		       struct tern_pollfd *v)
+{
+	unsigned count = 0;
+
+	for (unsigned fd = 0; fd < n; fd++) {
+		u64 bit = 1ull << (fd % 64);
+		bool in = sets[fd / 64] & bit, out = sets[words + fd / 64] & bit,
+		     ex = sets[2 * words + fd / 64] & bit;
+
+		if (!in && !out && !ex)
+			continue;
+		if (!handle_find(t->process->handles, fd))
+			return -EBADF;
+		v[count].fd = (s32)fd;
+		v[count].events = (s16)((in ? IN_BITS : 0) | (out ? OUT_BITS : 0) | (ex ? EX_BITS : 0));
+		v[count].revents = 0;
+		count++;
+	}
+	return count;
+}
+
+static s64 pselect_run(struct thread *t, s64 first)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	s32 nfds = (s32)first;
+	unsigned words, n, count;
+	struct tern_pollfd *v;
+	u64 *sets;
+	s64 r;
+
+	if (nfds < 0)
+		return -EINVAL;
+	n = MIN((unsigned)nfds, MAX(t->process->handles->nchunks, 1u) * HANDLES_PER_CHUNK);
+	words = (n + 63) / 64;
+	sets = kmalloc((u64)words * 24 + (u64)n * sizeof *v + 8);
+	if (!sets)
+		return -ENOMEM;
+	v = (struct tern_pollfd *)(sets + 3 * words);
+	r = -EFAULT;
+	for (unsigned s = 0; s < 3; s++)
+		if (a[1 + s] && get_user(t, sets + s * words, a[1 + s], words * 8ul))
+			goto out;
+	kernel_lock();
+	r = sets_to_fds(t, sets, words, n, v);
+	kernel_unlock();
+	if (r < 0)
+		goto out;
+	count = (unsigned)r;
+	r = scan_or_wait(t, v, count, t->again.deadline_ns, pselect_again);
+	if (r < 0)
+		goto out;
+	/* The result counts bits, not descriptors. */
+	r = 0;
+	for (unsigned i = 0; i < count; i++) {
+		static const u16 bits[3] = { IN_BITS, OUT_BITS, EX_BITS };
+
+		for (unsigned s = 0; s < 3; s++) {
+			u64 *word = &sets[s * words + (unsigned)v[i].fd / 64];
+			u64 bit = 1ull << (v[i].fd % 64);
+
+			if (!(*word & bit))
+				continue;
+			if ((u16)v[i].revents & bits[s])
+				r++;
+			else
+				*word &= ~bit;
+		}
+	}
+	for (unsigned s = 0; s < 3; s++)
+		if (a[1 + s] && put_user(t, a[1 + s], sets + s * words, words * 8ul))
+			r = -EFAULT;
+out:
+	kfree(sets);
+	return r;
+}
+
+static s64 pselect_again(struct thread *t)
+{
+	return poll_done(t, pselect_run(t, (s64)t->orig_a0), t->regs.x[REG_A0 + 4]);
+}
+
+s64 sys_pselect6(struct thread *t, u64 *a)
+{
+	struct {
+		va_t mask;
+		u64 size;
+	} sig = { 0 };
+	s64 r;
+
+	if (a[5] && get_user(t, &sig, a[5], sizeof sig))
+		return -EFAULT;
+	r = deadline_get(t, a[4]);
+	if (!r)
+		r = mask_set(t, sig.mask, sig.size);
+	if (r)
+		return r;
+	t->orig_a0 = a[0];
+	return poll_done(t, pselect_run(t, (s64)a[0]), a[4]);
+}

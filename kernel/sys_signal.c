@@ -1,0 +1,507 @@
+/*
+ * Signal calls about oneself, and signalfds.
+ *
+ * A signal to one's own process is sent here; any other is pm's business.  sigsuspend and
+ * sigtimedwait wait with WAIT_SIGNAL; the latter says in wait_on.sig_wanted which signals end it
+ * (they are blocked, mostly).  A signalfd is a mask behind a descriptor: reading it takes signals
+ * of the reader's own pending sets, and whoever waits for it hangs on its readiness word, which is
+ * rung for every signal of its mask that is sent to anybody.
+ * Kernel lock.
+ */
+#include <arch/cpu.h>
+#include <ipc/poll.h>
+#include <kernel/handle.h>
+#include <kernel/signal.h>
+#include <kernel/string.h>
+#include <kernel/sys.h>
+#include <mm/slab.h>
+#include <tern/linux/fcntl.h>
+#include <tern/linux/poll.h>
+
+#define SIGSET_SIZE 8
+#define UNBLOCKABLE (TERN_SIGBIT(SIGKILL) | TERN_SIGBIT(SIGSTOP))
+#define DEFAULT_IGNORED                                                                      \
+	(TERN_SIGBIT(SIGCHLD) | TERN_SIGBIT(SIGURG) | TERN_SIGBIT(SIGWINCH) | TERN_SIGBIT(SIGCONT))
+#define SA_EXPOSE_TAGBITS 0x800
+#define SA_KNOWN                                                                             \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |   \
+	 SA_RESETHAND | SA_EXPOSE_TAGBITS)
+
+/* ---- sending to oneself ---- */
+
+static s64 send_self(struct thread *t, struct thread *to, u32 sig, int code)
+{
+	struct tern_siginfo si = { .signo = (s32)sig, .code = code };
+	s64 r;
+
+	if (!sig)
+		return 0;
+	si.u.kill.pid = (s32)t->process->pid;
+	si.u.kill.uid = t->cred->c.uid;
+	r = to ? signal_send_thread(to, &si) : signal_send_process(t->process, &si);
+	return r;
+}
+
+s64 sys_kill(struct thread *t, u64 *a)
+{
+	u32 sig = (u32)a[1];
+	s64 r;
+
+	if ((u32)a[0] != t->process->pid)
+		return SYS_PASS;
+	if (sig > TERN_NSIG)
+		return -EINVAL;
+	kernel_lock();
+	r = send_self(t, NULL, sig, SI_USER);
+	kernel_unlock();
+	return r;
+}
+
+/* To thread tid of this process. */
+static s64 send_to_tid(struct thread *t, u32 tid, u32 sig)
+{
+	struct thread *to;
+	s64 r;
+
+	if (sig > TERN_NSIG)
+		return -EINVAL;
+	kernel_lock();
+	to = tid == t->tid ? t : process_find_thread(t->process, tid);
+	r = to ? send_self(t, to, sig, SI_TKILL) : -ESRCH;
+	kernel_unlock();
+	return r;
+}
+
+s64 sys_tkill(struct thread *t, u64 *a)
+{
+	s64 r;
+
+	if ((s32)a[0] <= 0)
+		return -EINVAL;
+	r = send_to_tid(t, (u32)a[0], (u32)a[1]);
+	return r == -ESRCH ? SYS_PASS : r;
+}
+
+s64 sys_tgkill(struct thread *t, u64 *a)
+{
+	if ((s32)a[0] <= 0 || (s32)a[1] <= 0)
+		return -EINVAL;
+	return (u32)a[0] == t->process->pid ? send_to_tid(t, (u32)a[1], (u32)a[2]) : SYS_PASS;
+}
+
+/* One's own process may be told anything. */
+static s64 queue_self(struct thread *t, bool to_thread, u32 tid, u32 sig, va_t info)
+{
+	struct tern_siginfo si;
+	struct thread *to = NULL;
+	s64 r;
+
+	if (get_user(t, &si, info, sizeof si))
+		return -EFAULT;
+	if (sig > TERN_NSIG)
+		return -EINVAL;
+	si.signo = (s32)sig;
+	kernel_lock();
+	if (to_thread)
+		to = process_find_thread(t->process, tid);
+	if (to_thread && !to)
+		r = -ESRCH;
+	else if (!sig)
+		r = 0;
+	else
+		r = to ? signal_send_thread(to, &si) : signal_send_process(t->process, &si);
+	kernel_unlock();
+	return r;
+}
+
+s64 sys_rt_sigqueueinfo(struct thread *t, u64 *a)
+{
+	if ((u32)a[0] != t->process->pid)
+		return SYS_PASS;
+	return queue_self(t, false, 0, (u32)a[1], a[2]);
+}
+
+s64 sys_rt_tgsigqueueinfo(struct thread *t, u64 *a)
+{
+	if ((s32)a[0] <= 0 || (s32)a[1] <= 0)
+		return -EINVAL;
+	if ((u32)a[0] != t->process->pid)
+		return SYS_PASS;
+	return queue_self(t, true, (u32)a[1], (u32)a[2], a[3]);
+}
+
+/* ---- actions and masks ---- */
+
+static void forget_pending(struct process *p, u64 bit)
+{
+	struct tern_siginfo si;
+
+	while (p->sig_pending.set & bit)
+		(void)signal_dequeue(p->leader ? p->leader :
+				     list_entry(p->threads.next, struct thread, in_process), bit, &si);
+	list_for_each(l, &p->threads) {
+		struct thread *t = list_entry(l, struct thread, in_process);
+
+		while (t->sig_pending.set & bit)
+			(void)signal_dequeue(t, bit, &si);
+	}
+}
+
+s64 sys_rt_sigaction(struct thread *t, u64 *a)
+{
+	u32 sig = (u32)a[0];
+	struct process *p = t->process;
+	struct tern_sigaction new, old, *act;
+
+	if (unlikely(a[3] != SIGSET_SIZE))
+		return -EINVAL;
+	if (a[1] && unlikely(get_user(t, &new, a[1], sizeof new)))
+		return -EFAULT;
+	if (unlikely(sig - 1 >= TERN_NSIG || (a[1] && UNBLOCKABLE & TERN_SIGBIT(sig))))
+		return -EINVAL;
+	act = &p->sighand->action[sig - 1];
+	kernel_lock();
+	old = *act;
+	if (a[1]) {
+		u64 bit = TERN_SIGBIT(sig);
+
+		new.flags &= SA_KNOWN;
+		new.mask &= ~UNBLOCKABLE;
+		*act = new;
+		/* What is ignored from now on was never sent. */
+		if (new.handler <= SIG_IGN &&
+		    (new.handler == SIG_IGN || bit & DEFAULT_IGNORED))
+			forget_pending(p, bit);
+	}
+	kernel_unlock();
+	return a[2] ? put_user(t, a[2], &old, sizeof old) : 0;
+}
+
+s64 sys_rt_sigprocmask(struct thread *t, u64 *a)
+{
+	u64 set, old = t->sig_mask;
+
+	if (unlikely(a[3] != SIGSET_SIZE))
+		return -EINVAL;
+	if (a[1]) {
+		if (get_user(t, &set, a[1], 8))
+			return -EFAULT;
+		switch ((u32)a[0]) {
+		case SIG_BLOCK:
+			set |= old;
+			break;
+		case SIG_UNBLOCK:
+			set = old & ~set;
+			break;
+		case SIG_SETMASK:
+			break;
+		default:
+			return -EINVAL;
+		}
+		kernel_lock();
+		signal_set_mask(t, set);
+		kernel_unlock();
+	}
+	return a[2] ? put_user(t, a[2], &old, 8) : 0;
+}
+
+s64 sys_rt_sigpending(struct thread *t, u64 *a)
+{
+	u64 set = (t->sig_pending.set | t->process->sig_pending.set) & t->sig_mask;
+
+	return a[1] > SIGSET_SIZE ? -EINVAL : put_user(t, a[0], &set, a[1]);
+}
+
+s64 sys_sigaltstack(struct thread *t, u64 *a)
+{
+	struct tern_stack new, old;
+	s64 r = 0;
+
+	if (a[0] && get_user(t, &new, a[0], sizeof new))
+		return -EFAULT;
+	signal_stack_get(t, &old);
+	if (a[0])
+		r = signal_stack_set(t, &new);
+	return !r && a[1] ? put_user(t, a[1], &old, sizeof old) : r;
+}
+
+s64 sys_rt_sigreturn(struct thread *t, u64 *a)
+{
+	(void)a;
+	if (!signal_return(t))
+		signal_fault(t, SIGSEGV, SI_KERNEL, 0, true);
+	return SYS_DONE;
+}
+
+/* ---- waiting ---- */
+
+s64 sys_rt_sigsuspend(struct thread *t, u64 *a)
+{
+	u64 mask;
+
+	if (a[1] != SIGSET_SIZE)
+		return -EINVAL;
+	if (get_user(t, &mask, a[0], 8))
+		return -EFAULT;
+	kernel_lock();
+	signal_set_temporary_mask(t, mask);
+	t->wait_on.sig_wanted = 0;
+	return wait_block(t, WAIT_SIGNAL, true, NULL);
+}
+
+static void timedwait_cancel(struct thread *t);
+
+static void timedwait_fired(struct timer *timer)
+{
+	struct thread *t = container_of(timer, struct thread, timer);
+
+	timedwait_cancel(t);
+	thread_wake(t, 0);
+}
+
+/* again: args[0] the set, args[1] where the siginfo goes, the deadline. */
+static s64 timedwait(struct thread *t)
+{
+	struct tern_siginfo si;
+	int sig;
+
+	kernel_lock();
+	sig = signal_dequeue(t, t->again.args[0], &si);
+	if (sig) {
+		va_t to = t->again.args[1];
+
+		kernel_unlock();
+		return to && put_user(t, to, &si, sizeof si) ? -EFAULT : sig;
+	}
+	if (t->again.deadline_ns != NO_DEADLINE && arch_now_ns() >= t->again.deadline_ns) {
+		kernel_unlock();
+		return -EAGAIN;
+	}
+	if (signal_pending(t)) {
+		kernel_unlock();
+		return -EINTR;
+	}
+	if (t->again.deadline_ns != NO_DEADLINE) {
+		timer_init(&t->timer, timedwait_fired);
+		timer_set(&t->timer, deadline_ticks(t->again.deadline_ns));
+	}
+	t->wait_on.sig_wanted = t->again.args[0];
+	return wait_block(t, WAIT_SIGNAL, true, timedwait_cancel);
+}
+
+static void timedwait_cancel(struct thread *t)
+{
+	timer_cancel(&t->timer);
+	t->wait_on.sig_wanted = 0;
+	wait_resumes(t, timedwait);
+}
+
+void signal_wait_notify(struct thread *t)
+{
+	timedwait_cancel(t);
+	thread_wake(t, 0);
+}
+
+s64 sys_rt_sigtimedwait(struct thread *t, u64 *a)
+{
+	u64 set, ns = 0;
+	s64 r;
+
+	if (a[3] != SIGSET_SIZE)
+		return -EINVAL;
+	if (get_user(t, &set, a[0], 8))
+		return -EFAULT;
+	t->again.deadline_ns = NO_DEADLINE;
+	if (a[2]) {
+		r = timespec_get(t, a[2], &ns);
+		if (r)
+			return r;
+		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
+	}
+	t->again.args[0] = set & ~UNBLOCKABLE;
+	t->again.args[1] = a[1];
+	return timedwait(t);
+}
+
+/* ---- signalfd ---- */
+
+struct signalfd {
+	u32 refs;
+	bool nonblock;
+	u64 mask;
+	struct ready ready; /* only its list of waiters is used */
+	struct list all;
+};
+static struct list signalfds = LIST_INIT(signalfds);
+
+#define SFD_FLAGS (O_CLOEXEC | O_NONBLOCK)
+#define SIGINFO_SIZE 128
+
+void signalfd_get(struct signalfd *s) { s->refs++; }
+
+void signalfd_put(struct signalfd *s)
+{
+	if (--s->refs > 0)
+		return;
+	poll_object_gone(s);
+	list_del(&s->all);
+	kfree(s);
+}
+
+void signalfd_notify(struct process *p, u64 bit)
+{
+	(void)p;
+	list_for_each(l, &signalfds) {
+		struct signalfd *s = list_entry(l, struct signalfd, all);
+
+		if (s->mask & bit && !list_empty(&s->ready.waiters))
+			poll_wake(&s->ready, POLLIN | POLLRDNORM);
+	}
+}
+
+u32 signalfd_bits(struct thread *t, struct signalfd *s)
+{
+	u64 set = t->sig_pending.set | t->process->sig_pending.set;
+
+	return set & s->mask ? POLLIN | POLLRDNORM : 0;
+}
+
+struct ready *signalfd_ready(struct signalfd *s) { return &s->ready; }
+
+s64 sys_signalfd4(struct thread *t, u64 *a)
+{
+	struct signalfd *s, *fresh = NULL;
+	u64 mask;
+	s64 r;
+
+	if ((u32)a[3] & ~(u32)SFD_FLAGS || a[2] != SIGSET_SIZE)
+		return -EINVAL;
+	if (get_user(t, &mask, a[1], 8))
+		return -EFAULT;
+	mask &= ~UNBLOCKABLE;
+	if ((s32)a[0] == -1) {
+		fresh = kmalloc(sizeof *fresh);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	kernel_lock();
+	if (fresh) {
+		fresh->refs = 1;
+		fresh->mask = mask;
+		fresh->nonblock = a[3] & O_NONBLOCK;
+		list_init(&fresh->ready.waiters);
+		list_add_tail(&signalfds, &fresh->all);
+		r = handle_add(t->process->handles,
+			       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1ull << 20),
+			       HANDLE_SIGNALFD, fresh,
+			       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER,
+			       a[3] & O_CLOEXEC);
+	} else {
+		s = handle_object(t->process->handles, (u32)a[0], HANDLE_SIGNALFD, 0);
+		if (s) {
+			s->mask = mask;
+			poll_wake(&s->ready, POLLIN | POLLRDNORM);
+			r = (s32)a[0];
+		} else {
+			r = handle_find(t->process->handles, (u32)a[0]) ? -EINVAL : -EBADF;
+		}
+	}
+	kernel_unlock();
+	return r;
+}
+
+struct signalfd_siginfo {
+	u32 signo;
+	s32 err, code;
+	u32 pid, uid;
+	s32 fd;
+	u32 tid, band, overrun, trapno;
+	s32 status, value;
+	u64 ptr, utime, stime, addr;
+	u8 pad[48];
+};
+_Static_assert(sizeof(struct signalfd_siginfo) == SIGINFO_SIZE, "signalfd_siginfo");
+
+static void signalfd_convert(const struct tern_siginfo *si, struct signalfd_siginfo *o)
+{
+	memset(o, 0, sizeof *o);
+	o->signo = (u32)si->signo;
+	o->err = si->err;
+	o->code = si->code;
+	if (si->code == SI_TIMER) {
+		o->tid = (u32)si->u.timer.id;
+		o->overrun = (u32)si->u.timer.overrun;
+		o->ptr = si->u.timer.value;
+		o->value = (s32)si->u.timer.value;
+	} else if (si->code <= 0) {
+		o->pid = (u32)si->u.kill.pid;
+		o->uid = si->u.kill.uid;
+		o->ptr = si->u.kill.value;
+		o->value = (s32)si->u.kill.value;
+	} else if (si->signo == SIGCHLD) {
+		o->pid = (u32)si->u.chld.pid;
+		o->uid = si->u.chld.uid;
+		o->status = si->u.chld.status;
+		o->utime = (u64)si->u.chld.utime;
+		o->stime = (u64)si->u.chld.stime;
+	} else {
+		o->addr = si->u.fault.addr;
+	}
+}
+
+static s64 signalfd_again(struct thread *t)
+{
+	u64 *x = t->regs.x;
+	struct signalfd *s;
+	s64 r;
+
+	kernel_lock();
+	s = handle_object(t->process->handles, (u32)t->orig_a0, HANDLE_SIGNALFD, 0);
+	if (!s || signal_pending(t)) {
+		/* A pending signal that it is to read is no interruption. */
+		if (!s || !signalfd_bits(t, s)) {
+			kernel_unlock();
+			return s ? -ERESTARTSYS : -EBADF;
+		}
+	}
+	signalfd_get(s);
+	kernel_unlock();
+	x[REG_A0] = t->orig_a0;
+	r = signalfd_read(t, s, x[REG_A0 + 1], x[REG_A0 + 2]);
+	kernel_lock();
+	signalfd_put(s);
+	kernel_unlock();
+	return r;
+}
+
+s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n)
+{
+	u64 done = 0;
+
+	if (n < SIGINFO_SIZE)
+		return -EINVAL;
+	while (done + SIGINFO_SIZE <= n) {
+		struct tern_siginfo si;
+		struct signalfd_siginfo out;
+
+		kernel_lock();
+		if (!signal_dequeue(t, s->mask, &si)) {
+			if (done) {
+				kernel_unlock();
+				break;
+			}
+			if (s->nonblock) {
+				kernel_unlock();
+				return -EAGAIN;
+			}
+			return poll_wait_object(t, HANDLE_SIGNALFD, s, POLLIN | POLLRDNORM,
+						NO_DEADLINE, signalfd_again);
+		}
+		kernel_unlock();
+		signalfd_convert(&si, &out);
+		if (put_user(t, buf + done, &out, sizeof out))
+			return done ? (s64)done : -EFAULT;
+		done += SIGINFO_SIZE;
+	}
+	return (s64)done;
+}
