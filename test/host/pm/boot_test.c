@@ -13,7 +13,7 @@
 #include <tern/linux/errno.h>
 #include <text.h>
 
-static char archive[8192];
+static char archive[16384];
 static size_t length;
 
 static void add(const char *name, unsigned mode, const char *data, unsigned extra_nuls)
@@ -61,12 +61,12 @@ static void test_cpio(void **state)
 	(void)state;
 	length = 0;
 	add("boot", 040755, "", 0);
-	add("boot/vfs", 0100755, "first vfs", 3);
+	add("boot/vfs", 0100755, "first vfs", 3000);
 	add("./boot/tty", 0100755, "tty!", 0);
 	add("TRAILER!!!", 0, "", 0);
 	memset(archive + length, 0, 512);
 	length += 512;
-	add("/boot/vfs", 0100755, "second one", 0);
+	add("/boot/vfs", 0100755, "second one", 700);
 	add("TRAILER!!!", 0, "", 0);
 	expect("boot/vfs", "second one");
 	expect("boot/tty", "tty!");
