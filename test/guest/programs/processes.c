@@ -1,0 +1,536 @@
+/* Processes: fork, vfork, exec, exit, wait; who the parent is; groups and sessions; stopping and
+ * going on; identities; posix_spawn and clone3. */
+#include "test.h"
+#include <linux/sched.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+extern char **environ;
+
+TEST(exit_statuses)
+{
+	for (int i = 0; i < 3; i++) {
+		int want[] = { 0, 7, 255 }, status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(want[i]);
+		status = test_wait(pid);
+		CHECK(WIFEXITED(status) && !WIFSIGNALED(status));
+		CHECK_EQ(WEXITSTATUS(status), want[i]);
+	}
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0x1234);
+	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 0x34);
+	pid = fork();
+	if (pid == 0) {
+		kill(getpid(), SIGKILL);
+		_exit(0);
+	}
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGKILL);
+	pid = fork();
+	if (pid == 0)
+		abort();
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGABRT);
+}
+
+TEST(wait_variants)
+{
+	int status;
+	pid_t a, b, zombie;
+	siginfo_t si = { 0 };
+
+	CHECK_ERR(waitpid(-1, &status, 0), ECHILD);
+	CHECK_ERR(waitpid(1, &status, 0), ECHILD);
+	CHECK_ERR(waitpid(-1, &status, 0x100), EINVAL);
+	TEST_BLOCKED_CHILD(a, pause());
+	CHECK_EQ(waitpid(a, &status, WNOHANG), 0);
+	b = fork();
+	if (b == 0)
+		_exit(3);
+	CHECK_EQ(waitpid(-1, &status, 0), b);
+	CHECK_EQ(WEXITSTATUS(status), 3);
+	zombie = fork();
+	if (zombie == 0)
+		_exit(4);
+	CHECK(test_await_state(zombie, 'Z'));
+	CHECK_EQ(kill(zombie, SIGKILL), 0); /* no use */
+	CHECK_EQ(test_state(zombie), 'Z');
+	CHECK_EQ(waitid(P_PID, (id_t)zombie, &si, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(si.si_status, 4);
+	CHECK_EQ(si.si_code, CLD_EXITED);
+	CHECK_EQ(waitpid(zombie, &status, WNOHANG), zombie);
+	CHECK_EQ(test_state(zombie), 0);
+	CHECK_ERR(kill(zombie, 0), ESRCH);
+	kill(a, SIGTERM);
+	CHECK_EQ(WTERMSIG(test_wait(a)), SIGTERM);
+}
+
+TEST(ignored_sigchld_leaves_no_zombie)
+{
+	int status;
+	pid_t pid;
+
+	signal(SIGCHLD, SIG_IGN);
+	pid = fork();
+	if (pid == 0)
+		_exit(1);
+	CHECK_ERR(waitpid(pid, &status, 0), ECHILD);
+	CHECK_EQ(test_state(pid), 0);
+}
+
+TEST(memory_is_copied)
+{
+	static volatile int global = 1;
+	volatile int local = 1;
+	volatile int *heap = malloc(1 << 20);
+	volatile int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	heap[1000] = 1;
+	shared[0] = 1;
+	pid = fork();
+	if (pid == 0) {
+		CHECK(global == 1 && local == 1 && heap[1000] == 1 && shared[0] == 1);
+		global = local = heap[1000] = shared[0] = 2;
+		CHECK(global == 2 && local == 2 && heap[1000] == 2);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK(global == 1 && local == 1 && heap[1000] == 1);
+	CHECK_EQ(shared[0], 2);
+}
+
+TEST(grandchildren_write_their_copies)
+{
+	static volatile int v[4096];
+
+	for (int depth = 0; depth < 6; depth++) {
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (pid) {
+			int status = test_wait(pid);
+
+			for (int i = 0; i < depth; i++)
+				CHECK_EQ(v[i * 600], i + 1);
+			CHECK_EQ(v[depth * 600], 0);
+			_exit(status != 0);
+		}
+		CHECK_EQ(v[depth * 600], 0);
+		v[depth * 600] = depth + 1;
+	}
+	_exit(0);
+}
+
+TEST(identities)
+{
+	pid_t me = getpid(), pid;
+
+	CHECK_EQ(gettid(), me);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(getppid(), me);
+		CHECK(getpid() != me);
+		CHECK_EQ(gettid(), getpid());
+		CHECK_EQ(getpgid(0), getpgid(me));
+		CHECK_EQ(getsid(0), getsid(me));
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(orphans_go_to_init)
+{
+	int p[2];
+	pid_t pid, seen[2];
+
+	CHECK(pipe(p) == 0);
+	pid = fork();
+	if (pid == 0) {
+		pid_t parent = getpid();
+
+		if (fork() == 0) {
+			while (getppid() == parent)
+				test_sleep_ms(2);
+			seen[0] = getppid();
+			seen[1] = getpid();
+			_exit(write(p[1], seen, sizeof seen) != sizeof seen);
+		}
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(read(p[0], seen, sizeof seen), sizeof seen);
+	CHECK_EQ(seen[0], 1);
+}
+
+TEST(subreaper_gets_orphans)
+{
+	int status;
+	pid_t pid;
+
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	pid = fork();
+	if (pid == 0) {
+		if (fork() == 0) {
+			test_sleep_ms(50);
+			_exit(8);
+		}
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	pid = wait(&status);
+	CHECK(pid > 0);
+	CHECK_EQ(WEXITSTATUS(status), 8);
+}
+
+/* ---- exec ---- */
+
+EXEC(exit_with)
+{
+	exit(atoi(test_arg));
+}
+
+EXEC(check_environment)
+{
+	exit(getenv("A") && !strcmp(getenv("A"), "b") && !getenv("PATH") ? 0 : 1);
+}
+
+TEST(exec_replaces_the_program)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execv(test_program, test_exec_args("exit_with", (char[]){ "42" }));
+		_exit(100);
+	}
+	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 42);
+	pid = fork();
+	if (pid == 0) {
+		char *env[] = { (char[]){ "A=b" }, NULL };
+
+		execve(test_program, test_exec_args("check_environment", NULL), env);
+		_exit(100);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(exec_errors)
+{
+	char *args[] = { (char[]){ "x" }, NULL };
+	char *big = malloc(200000);
+	char *many[] = { (char[]){ "x" }, big, NULL };
+	int fd;
+
+	CHECK_ERR(execv("nothing", args), ENOENT);
+	CHECK_ERR(execv(".", args), EACCES);
+	CHECK_ERR(execv("", args), ENOENT);
+	fd = open("text", O_CREAT | O_WRONLY, 0644);
+	CHECK(write(fd, "garbage\n", 8) == 8);
+	CHECK_ERR(execv("text", args), EACCES);
+	CHECK(fchmod(fd, 0755) == 0);
+	close(fd);
+	CHECK_ERR(execv("text", args), ENOEXEC);
+	CHECK_ERR(execv("text/x", args), ENOTDIR);
+	memset(big, 'a', 200000);
+	big[199999] = 0;
+	CHECK_ERR(execv("/bin/sh", many), E2BIG);
+	fd = open("elf", O_CREAT | O_WRONLY, 0755);
+	CHECK(write(fd, "\177ELF\2\1\1", 7) == 7);
+	close(fd);
+	CHECK_ERR(execv("elf", args), ENOEXEC);
+	/* A script whose interpreter is missing. */
+	fd = open("script", O_CREAT | O_WRONLY, 0755);
+	CHECK(write(fd, "#!/nowhere\n", 11) == 11);
+	close(fd);
+	CHECK_ERR(execv("script", args), ENOENT);
+	CHECK_EQ(getpid(), gettid());
+}
+
+TEST(scripts)
+{
+	int fd = open("script", O_CREAT | O_WRONLY, 0755);
+	pid_t pid;
+
+	CHECK(dprintf(fd, "#!/bin/sh -e\nfalse\nexit 0\n") > 0);
+	close(fd);
+	pid = fork();
+	if (pid == 0) {
+		execl("script", "script", NULL);
+		_exit(100);
+	}
+	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 1);
+	fd = open("args", O_CREAT | O_WRONLY, 0755);
+	CHECK(dprintf(fd, "#! /bin/sh\n[ \"$0 $1 $2\" = './args one two' ]\n") > 0);
+	close(fd);
+	pid = fork();
+	if (pid == 0) {
+		execl("./args", "whatever", "one", "two", NULL);
+		_exit(100);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(many_arguments)
+{
+	char *args[1004], one[120];
+	pid_t pid;
+
+	memset(one, 'q', sizeof one - 1);
+	one[sizeof one - 1] = 0;
+	args[0] = args[1] = (char[]){ "sh" };
+	args[1] = (char[]){ "-c" };
+	args[2] = (char[]){ "[ $# = 999 ] && [ ${#999} = 119 ]" };
+	for (int i = 3; i < 1003; i++)
+		args[i] = one;
+	args[1003] = NULL;
+	pid = fork();
+	if (pid == 0) {
+		execv("/bin/sh", args);
+		_exit(100);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+/* vfork: the child runs in the parent's memory, the parent waits for its exec or exit. */
+TEST(vfork_shares_and_waits)
+{
+	static volatile int order;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		order = 1;
+		_exit(6);
+	}
+	CHECK_EQ(order, 1);
+	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 6);
+	pid = vfork();
+	if (pid == 0) {
+		execv(test_program, test_exec_args("exit_with", (char *)(uintptr_t)"9"));
+		_exit(100);
+	}
+	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 9);
+}
+
+TEST(spawn)
+{
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t at;
+	pid_t pid;
+	char text[20];
+	int p[2];
+
+	CHECK(pipe(p) == 0);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, p[1], 1);
+	posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawnattr_init(&at);
+	posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP);
+	CHECK_EQ(posix_spawn(&pid, "/bin/sh", &fa, &at,
+			     (char *[]){ (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo hi" }, NULL },
+			     environ), 0);
+	CHECK_EQ(read(p[0], text, sizeof text), 3);
+	CHECK(!memcmp(text, "hi\n", 3));
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(posix_spawn(&pid, "/nowhere", NULL, NULL, (char *[]){ (char[]){ "x" }, NULL }, environ),
+		 ENOENT);
+	CHECK_EQ(WEXITSTATUS(system("exit 11")), 11);
+	FILE *f = popen("echo from popen", "r");
+	CHECK(f && fgets(text, sizeof text, f) && !strcmp(text, "from popen\n"));
+	CHECK_EQ(pclose(f), 0);
+}
+
+TEST(clone3_as_fork)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+
+	if (pid == 0)
+		_exit(21);
+	if (pid < 0 && errno == ENOSYS)
+		_exit(TEST_SKIP);
+	CHECK(pid > 0);
+	CHECK_EQ(WEXITSTATUS(test_wait((pid_t)pid)), 21);
+	CHECK_ERR(syscall(SYS_clone3, &args, 8), EINVAL);
+	CHECK_ERR(syscall(SYS_clone3, NULL, sizeof args), EFAULT);
+	CHECK_ERR(syscall(SYS_clone, CLONE_SIGHAND, 0, 0, 0, 0), EINVAL);
+	CHECK_ERR(syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND, 0, 0, 0, 0), EINVAL);
+}
+
+/* ---- groups and sessions ---- */
+
+TEST(groups)
+{
+	pid_t pid, me = getpid();
+	int status;
+
+	CHECK_EQ(getpgrp(), me); /* each test leads a group */
+	TEST_BLOCKED_CHILD(pid, pause());
+	CHECK_EQ(getpgid(pid), me);
+	CHECK_EQ(setpgid(pid, pid), 0);
+	CHECK_EQ(getpgid(pid), pid);
+	CHECK_EQ(setpgid(pid, me), 0);
+	CHECK_EQ(setpgid(pid, 0), 0);
+	CHECK_ERR(setpgid(pid, 1), EPERM);
+	CHECK_ERR(setpgid(99999, 0), ESRCH);
+	CHECK_ERR(setpgid(0, -1), EINVAL);
+	CHECK_EQ(waitpid(-me, &status, WNOHANG) == -1 && errno == ECHILD, 1);
+	CHECK_EQ(kill(-pid, SIGTERM), 0);
+	CHECK_EQ(waitpid(-pid, &status, 0), pid);
+	CHECK_EQ(WTERMSIG(status), SIGTERM);
+	CHECK_ERR(kill(-pid, SIGTERM), ESRCH);
+}
+
+TEST(a_signal_to_a_group)
+{
+	pid_t pid[3];
+
+	for (int i = 0; i < 3; i++) {
+		TEST_BLOCKED_CHILD(pid[i], pause());
+		CHECK_EQ(setpgid(pid[i], pid[0]), 0);
+	}
+	CHECK_EQ(killpg(pid[0], SIGUSR1), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(WTERMSIG(test_wait(pid[i])), SIGUSR1);
+}
+
+TEST(sessions)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		CHECK_EQ(setsid(), getpid());
+		CHECK_EQ(getsid(0), getpid());
+		CHECK_EQ(getpgrp(), getpid());
+		CHECK_ERR(setsid(), EPERM);
+		CHECK_ERR(setpgid(0, 0), EPERM);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_ERR(setsid(), EPERM); /* leads a group */
+}
+
+TEST(stop_and_continue)
+{
+	int status;
+	pid_t pid;
+
+	TEST_BLOCKED_CHILD(pid, for (;;) pause());
+	CHECK_EQ(kill(pid, SIGSTOP), 0);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK_EQ(WSTOPSIG(status), SIGSTOP);
+	CHECK_EQ(test_state(pid), 'T');
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED | WNOHANG), 0);
+	CHECK_EQ(kill(pid, SIGCONT), 0);
+	CHECK_EQ(waitpid(pid, &status, WCONTINUED), pid);
+	CHECK(WIFCONTINUED(status));
+	CHECK(test_await_state(pid, 'S'));
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	kill(pid, SIGTERM); /* pending until it goes on */
+	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGCONT);
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGTERM);
+	TEST_BLOCKED_CHILD(pid, pause());
+	kill(pid, SIGSTOP);
+	kill(pid, SIGKILL);
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGKILL);
+}
+
+TEST(a_stopped_computation_stands_still)
+{
+	volatile unsigned long *n = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned long seen;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			++*n;
+	test_sleep_ms(30);
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	seen = *n;
+	CHECK(seen > 0);
+	test_sleep_ms(30);
+	CHECK(*n == seen);
+	kill(pid, SIGCONT);
+	test_sleep_ms(30);
+	CHECK(*n > seen);
+	kill(pid, SIGKILL);
+	test_wait(pid);
+}
+
+/* ---- who one is ---- */
+
+TEST(users)
+{
+	pid_t root = getpid(), pid = fork();
+
+	if (pid == 0) {
+		CHECK_EQ(setgid(100), 0);
+		CHECK_EQ(setuid(1000), 0);
+		CHECK(getuid() == 1000 && geteuid() == 1000 && getgid() == 100);
+		CHECK_ERR(setuid(0), EPERM);
+		CHECK_ERR(kill(root, SIGTERM), EPERM);
+		CHECK_ERR(kill(1, 0), EPERM);
+		CHECK_ERR(setpriority(PRIO_PROCESS, 0, -5), EACCES);
+		CHECK_EQ(setpriority(PRIO_PROCESS, 0, 5), 0);
+		CHECK_EQ(getpriority(PRIO_PROCESS, 0), 5);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	pid = fork();
+	if (pid == 0) {
+		uid_t r, e, s;
+
+		CHECK_EQ(setresuid(1, 2, 3), 0);
+		CHECK_EQ(getresuid(&r, &e, &s), 0);
+		CHECK(r == 1 && e == 2 && s == 3);
+		CHECK_EQ(seteuid(3), 0);
+		CHECK_ERR(setresuid(4, 4, 4), EPERM);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(usage_of_children)
+{
+	struct rusage u;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		volatile char *m = mmap(NULL, 100 * 4096, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		for (int i = 0; i < 100; i++)
+			m[i * 4096] = 1;
+		_exit(0);
+	}
+	CHECK_EQ(wait4(pid, NULL, 0, &u), pid);
+	CHECK(u.ru_minflt >= 100);
+	CHECK(getrusage(RUSAGE_CHILDREN, &u) == 0);
+	CHECK(u.ru_minflt >= 100);
+	CHECK(getrusage(RUSAGE_SELF, &u) == 0);
+	CHECK_ERR(getrusage(99, &u), EINVAL);
+}
+
+TEST(many_children)
+{
+	pid_t pid[60];
+
+	for (int i = 0; i < 60; i++) {
+		pid[i] = fork();
+		CHECK(pid[i] >= 0);
+		if (pid[i] == 0)
+			_exit(i);
+	}
+	for (int i = 59; i >= 0; i--)
+		CHECK_EQ(WEXITSTATUS(test_wait(pid[i])), i);
+	CHECK_ERR(wait(NULL), ECHILD);
+}
