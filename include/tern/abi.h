@@ -377,6 +377,8 @@ struct tern_process_args {
 	int32_t fds[16]; /* caller's h for the new process's 0, 1, 2 …; -1 leaves it free */
 	char comm[16];
 	struct tern_cred cred;
+	/* Of its space, as struct tern_exec_args has them; 0 for a server. */
+	uint64_t brk_start, arg_start, arg_end, env_start, env_end;
 };
 #define TERN_AUTH_SYSTEM 1
 #define TERN_AUTH_INFO 2

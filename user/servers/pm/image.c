@@ -175,6 +175,11 @@ static long start_init(struct exec *x, int aspace, const struct tern_exec_args *
 	a.fds[0] = a.fds[1] = a.fds[2] = pm.console;
 	memcpy(a.comm, e->comm, sizeof a.comm);
 	a.cred = root_cred;
+	a.brk_start = e->brk_start;
+	a.arg_start = e->arg_start;
+	a.arg_end = e->arg_end;
+	a.env_start = e->env_start;
+	a.env_end = e->env_end;
 	pm.init = p;
 	r = tern_process_create(&a);
 	if (r < 0) {
