@@ -1,0 +1,270 @@
+/* Waiting for several things: poll, ppoll, select, pselect and epoll over pipes, files and devices;
+ * eventfd and timerfd as things to wait for. */
+#include "test.h"
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/timerfd.h>
+
+static volatile sig_atomic_t caught;
+
+static void catch_signal(int sig)
+{
+	caught = sig;
+}
+
+/* A child that writes to a pipe a little later. */
+static pid_t write_later(int fd, long ms)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		test_sleep_ms(ms);
+		_exit(write(fd, "x", 1) != 1);
+	}
+	return pid;
+}
+
+TEST(poll_waits)
+{
+	struct pollfd f[3] = { { -1, POLLIN, 99 } };
+	uint64_t start;
+	int p[2];
+	pid_t pid;
+
+	CHECK(pipe(p) == 0);
+	f[1] = (struct pollfd){ p[0], POLLIN, 0 };
+	f[2] = (struct pollfd){ 77, POLLIN, 0 };
+	start = test_now_ns();
+	CHECK_EQ(poll(f, 2, 50), 0);
+	CHECK(test_now_ns() - start >= 50000000);
+	CHECK_EQ(f[0].revents, 0);
+	CHECK_EQ(poll(f, 3, -1), 1);
+	CHECK_EQ(f[2].revents, POLLNVAL);
+	pid = write_later(p[1], 30);
+	CHECK_EQ(poll(f, 2, -1), 1);
+	CHECK_EQ(f[1].revents, POLLIN);
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(poll(NULL, 0, 0), 0);
+	CHECK_EQ(poll(NULL, 0, 10), 0);
+	CHECK_ERR(poll((void *)8, 1, 0), EFAULT);
+	CHECK_ERR(poll(f, 1 << 30, 0), EINVAL);
+}
+
+TEST(files_are_always_ready)
+{
+	struct pollfd f = { open("file", O_CREAT | O_RDWR, 0600), POLLIN | POLLOUT | POLLPRI, 0 };
+
+	CHECK_EQ(poll(&f, 1, -1), 1);
+	CHECK_EQ(f.revents, POLLIN | POLLOUT);
+	f.fd = open("/dev/null", O_RDWR);
+	CHECK_EQ(poll(&f, 1, -1), 1);
+	CHECK_EQ(f.revents, POLLIN | POLLOUT);
+	f.fd = open(".", O_RDONLY);
+	CHECK_EQ(poll(&f, 1, -1), 1);
+	CHECK_EQ(f.revents, POLLIN | POLLOUT);
+}
+
+TEST(hangup_wakes)
+{
+	int p[2];
+	pid_t pid;
+
+	CHECK(pipe(p) == 0);
+	pid = fork();
+	if (pid == 0) {
+		test_sleep_ms(30);
+		_exit(0);
+	}
+	close(p[1]);
+	struct pollfd f = { p[0], 0, 0 };
+	CHECK_EQ(poll(&f, 1, -1), 1);
+	CHECK_EQ(f.revents, POLLHUP);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(ppoll_swaps_the_mask)
+{
+	sigset_t block, none;
+	struct timespec second = { 1, 0 };
+
+	signal(SIGUSR1, catch_signal);
+	sigemptyset(&none);
+	sigemptyset(&block);
+	sigaddset(&block, SIGUSR1);
+	CHECK(sigprocmask(SIG_BLOCK, &block, NULL) == 0);
+	raise(SIGUSR1);
+	CHECK_EQ(ppoll(NULL, 0, &(struct timespec){ 0, 1000000 }, NULL), 0);
+	CHECK_EQ(caught, 0);
+	CHECK_ERR(ppoll(NULL, 0, &second, &none), EINTR);
+	CHECK_EQ(caught, SIGUSR1);
+	CHECK(sigprocmask(SIG_BLOCK, NULL, &none) == 0 && sigismember(&none, SIGUSR1));
+	CHECK_ERR(ppoll(NULL, 0, &(struct timespec){ 0, -1 }, NULL), EINVAL);
+}
+
+TEST(select_and_pselect)
+{
+	struct timeval tv = { 0, 30000 };
+	fd_set r, w;
+	int p[2], top;
+
+	CHECK(pipe(p) == 0);
+	top = (p[0] > p[1] ? p[0] : p[1]) + 1;
+	FD_ZERO(&r);
+	FD_ZERO(&w);
+	FD_SET(p[0], &r);
+	FD_SET(p[1], &w);
+	CHECK_EQ(select(top, &r, &w, NULL, NULL), 1);
+	CHECK(!FD_ISSET(p[0], &r) && FD_ISSET(p[1], &w));
+	FD_SET(p[0], &r);
+	CHECK_EQ(select(top, &r, NULL, NULL, &tv), 0);
+	CHECK(!FD_ISSET(p[0], &r));
+	CHECK(tv.tv_sec == 0 && tv.tv_usec == 0);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	FD_SET(p[0], &r);
+	tv.tv_sec = 10;
+	CHECK_EQ(select(top, &r, NULL, NULL, &tv), 1);
+	CHECK(FD_ISSET(p[0], &r));
+	CHECK(tv.tv_sec >= 9);
+	close(p[0]);
+	CHECK_ERR(select(top, &r, NULL, NULL, &tv), EBADF);
+	CHECK_ERR(select(-1, NULL, NULL, NULL, &tv), EINVAL);
+	CHECK_EQ(pselect(0, NULL, NULL, NULL, &(struct timespec){ 0, 1000000 }, NULL), 0);
+}
+
+/* A handler ends poll with EINTR even with SA_RESTART. */
+TEST(handler_ends_poll)
+{
+	struct sigaction sa = { .sa_handler = catch_signal, .sa_flags = SA_RESTART };
+	pid_t pid;
+
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	TEST_BLOCKED_CHILD(pid, _exit(poll(NULL, 0, 5000) == -1 && errno == EINTR ? 0 : 1));
+	kill(pid, SIGUSR1);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(stop_and_continue_do_not_end_poll)
+{
+	pid_t pid;
+	int status;
+
+	TEST_BLOCKED_CHILD(pid, _exit(poll(NULL, 0, 200) == 0 ? 0 : 1));
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	kill(pid, SIGCONT);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(epoll_level_and_edge)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 0x123456789abcdef }, got[4];
+	int ep = epoll_create1(EPOLL_CLOEXEC), p[2];
+	char c;
+
+	CHECK(ep >= 0);
+	CHECK(pipe(p) == 0);
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &ev), 0);
+	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &ev), EEXIST);
+	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_MOD, p[1], &ev), ENOENT);
+	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_ADD, ep, &ev), EINVAL);
+	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_ADD, 99, &ev), EBADF);
+	CHECK_ERR(epoll_ctl(p[0], EPOLL_CTL_ADD, p[1], &ev), EINVAL);
+	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_ADD, open("f", O_CREAT | O_RDWR, 0600), &ev), EPERM);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 0);
+	CHECK_EQ(write(p[1], "xy", 2), 2);
+	CHECK_EQ(epoll_wait(ep, got, 4, -1), 1);
+	CHECK(got[0].events == EPOLLIN && got[0].data.u64 == ev.data.u64);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 1); /* still */
+	ev.events = EPOLLIN | EPOLLET;
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_MOD, p[0], &ev), 0);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 1);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 0); /* no new edge */
+	CHECK_EQ(write(p[1], "z", 1), 1);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 1);
+	ev.events = EPOLLIN | EPOLLONESHOT;
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_MOD, p[0], &ev), 0);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 1);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 0);
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_MOD, p[0], &ev), 0);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 1);
+	while (read(p[0], &c, 1) == 1 && c != 'z')
+		;
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_DEL, p[0], NULL), 0);
+	CHECK_ERR(epoll_wait(ep, got, 0, 0), EINVAL);
+	/* Closing takes it out. */
+	ev.events = EPOLLIN;
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &ev), 0);
+	CHECK_EQ(write(p[1], "q", 1), 1);
+	close(p[0]);
+	CHECK_EQ(epoll_wait(ep, got, 4, 0), 0);
+}
+
+TEST(epoll_wakes)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, got;
+	int ep = epoll_create1(0), p[2];
+	pid_t pid;
+
+	CHECK(pipe(p) == 0);
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &ev), 0);
+	pid = write_later(p[1], 30);
+	CHECK_EQ(epoll_wait(ep, &got, 1, 5000), 1);
+	CHECK_EQ(test_wait(pid), 0);
+	struct pollfd f = { ep, POLLIN, 0 };
+	CHECK_EQ(poll(&f, 1, 0), 1);
+	CHECK_EQ(f.revents, POLLIN);
+}
+
+TEST(eventfd_counts)
+{
+	int e = eventfd(3, EFD_NONBLOCK), s = eventfd(2, EFD_SEMAPHORE | EFD_NONBLOCK);
+	struct pollfd f = { e, POLLIN | POLLOUT, 0 };
+	uint64_t v = 4;
+
+	CHECK(e >= 0 && s >= 0);
+	CHECK_EQ(write(e, &v, 8), 8);
+	CHECK_EQ(poll(&f, 1, 0), 1);
+	CHECK_EQ(f.revents, POLLIN | POLLOUT);
+	CHECK_EQ(read(e, &v, 8), 8);
+	CHECK_EQ(v, 7);
+	CHECK_ERR(read(e, &v, 8), EAGAIN);
+	CHECK_ERR(read(e, &v, 4), EINVAL);
+	v = ~0ull;
+	CHECK_ERR(write(e, &v, 8), EINVAL);
+	v = ~0ull - 1;
+	CHECK_EQ(write(e, &v, 8), 8);
+	v = 1;
+	CHECK_ERR(write(e, &v, 8), EAGAIN);
+	CHECK_EQ(read(s, &v, 8), 8);
+	CHECK_EQ(v, 1);
+	CHECK_EQ(read(s, &v, 8), 8);
+	CHECK_ERR(read(s, &v, 8), EAGAIN);
+}
+
+TEST(timerfd_ticks)
+{
+	int t = timerfd_create(CLOCK_MONOTONIC, 0);
+	struct itimerspec its = { { 0, 10000000 }, { 0, 10000000 } }, left;
+	struct pollfd f = { t, POLLIN, 0 };
+	uint64_t n = 0, start = test_now_ns();
+
+	CHECK(t >= 0);
+	CHECK_EQ(poll(&f, 1, 0), 0);
+	CHECK_EQ(timerfd_settime(t, 0, &its, NULL), 0);
+	CHECK_EQ(read(t, &n, 8), 8);
+	CHECK(n >= 1);
+	CHECK(test_now_ns() - start >= 10000000);
+	test_sleep_ms(55);
+	CHECK_EQ(poll(&f, 1, 0), 1);
+	CHECK_EQ(read(t, &n, 8), 8);
+	CHECK(n >= 4);
+	CHECK_EQ(timerfd_gettime(t, &left), 0);
+	CHECK_EQ(left.it_interval.tv_nsec, 10000000);
+	memset(&its, 0, sizeof its);
+	CHECK_EQ(timerfd_settime(t, 0, &its, NULL), 0);
+	CHECK_EQ(timerfd_gettime(t, &left), 0);
+	CHECK_EQ(left.it_value.tv_nsec, 0);
+}
