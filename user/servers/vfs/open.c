@@ -97,9 +97,6 @@ long forward_open(struct request *r, struct place at, uint32_t flags, int server
 
 	if (server < 0)
 		return -ENXIO;
-	/* The callee reads the flags where openat has them. */
-	if (TERN_MSG_OP(r->m->op) != 56)
-		return -EINVAL;
 	f = file_create(at, flags & OPEN_KEPT, TERN_MSG_PID(r->m->who));
 	if (!f)
 		return -ENOMEM;

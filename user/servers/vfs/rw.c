@@ -740,6 +740,9 @@ long vfs_fcntl(struct tern_msg *m)
 	case F_GETOWN:
 	case F_GETSIG:
 		return 0;
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		return -EBADF;
 	case F_SETLEASE:
 		return -EAGAIN;
 	case F_GETLEASE:
