@@ -23,7 +23,9 @@
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
 
-static struct idtable calls;
+#include "call_priv.h"
+
+struct idtable calls;
 
 static void park_fired(struct timer *timer)
 {
@@ -45,6 +47,7 @@ bool call_init(struct call *c, struct thread *t)
 	c->token = id;
 	c->slot = &calls.chunks[(u32)id / IDS_PER_CHUNK][(u32)id % IDS_PER_CHUNK];
 	c->thread = t;
+	c->args = &t->regs.x[REG_A0];
 	c->node.kind = NODE_CALL;
 	c->event.kind = NODE_CALL_EVENT;
 	list_init(&c->node.link);
@@ -60,25 +63,7 @@ void call_fini(struct call *c)
 	id_free(&calls, c->token);
 }
 
-/* The token of the delivery that ends is void from now on. */
-static void new_token(struct call *c)
-{
-	u32 g = c->slot->generation + 1;
-
-	if (!g)
-		g = 1;
-	c->slot->generation = g;
-	c->token = (u64)g << 32 | (u32)c->token;
-}
-
-struct call *call_find(struct thread *t, u64 token)
-{
-	struct call *c = id_find(&calls, token);
-
-	if (unlikely(!c || c->state != CALL_RECEIVED || c->session->endpoint->receiver != t))
-		return NULL;
-	return c;
-}
+struct call *call_find(struct thread *t, u64 token) { return call_lookup(t, token); }
 
 void call_pin(struct call *c) { c->pins++; }
 
@@ -193,42 +178,26 @@ static s64 call_commit(struct call *c, s64 result)
 
 /* ---- delivery ---- */
 
-static void load_call(struct thread *r, struct call *c)
+void load_call_more(struct thread *r, struct call *c)
 {
 	u64 *x = r->regs.x;
-	const u64 *a = c->args;
-	struct thread *who = c->subject ? c->subject : c->thread;
 
-	c->state = CALL_RECEIVED;
-	c->cancel_sent = 0;
-	x[10] = a[0];
-	x[11] = a[1];
-	x[12] = a[2];
-	x[13] = a[3];
-	x[14] = a[4];
-	x[15] = a[5];
-	x[16] = c->token;
-	x[5] = c->session->badge;
-	x[6] = who->process->pid | (u64)who->cred->c.id << 32;
-	x[7] = c->ref[0];
-	x[28] = c->ref[1];
-	x[29] = c->root;
-	x[19] = who->tid;
-	x[18] = ~0ull;
-	x[17] = c->op | (u64)who->process->names->umask << 48;
-	if (unlikely(c->forwarded | c->async)) {
-		x[17] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
-		x[30] = c->word[0];
-		x[31] = c->word[1];
-		if (c->fwd_object) {
-			long fd = handle_add(r->process->handles, 1u << 20, c->fwd_type,
-					     c->fwd_object, c->fwd_rights, true);
+	if (c->subject) {
+		struct thread *who = c->subject;
 
-			c->fwd_object = NULL;
-			x[18] = fd < 0 ? ~0ull : (u64)fd;
-		}
-	} else {
-		x[30] = x[31] = 0;
+		x[6] = who->process->pid | (u64)who->cred->c.id << 32;
+		x[19] = who->tid;
+		x[17] = c->op | (u64)(who->process->names ? who->process->names->umask : 0) << 48;
+	}
+	x[17] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
+	x[30] = c->word[0];
+	x[31] = c->word[1];
+	if (c->fwd_object) {
+		long fd = handle_add(r->process->handles, 1u << 20, c->fwd_type,
+				     c->fwd_object, c->fwd_rights, true);
+
+		c->fwd_object = NULL;
+		x[18] = fd < 0 ? ~0ull : (u64)fd;
 	}
 }
 
@@ -349,53 +318,12 @@ void async_load(struct thread *r, struct call *c)
 }
 
 /* A signal came while the caller was on its way into the kernel: it finds the call now. */
-static void call_overtaken(struct thread *t)
+void call_overtaken(struct thread *t)
 {
 	if (t->work & WORK_KILLED)
 		thread_kill(t);
 	else if (signal_pending(t))
 		thread_interrupt(t);
-}
-
-struct thread *call_send(struct thread *t, const struct syscall_line *line, u32 op,
-			 struct session *s)
-{
-	struct call *c = &t->call;
-	struct endpoint *ep = s->endpoint;
-
-	if (unlikely(ep->dead)) {
-		call_release(c);
-		kernel_unlock();
-		t->regs.x[REG_A0] = (u64)-EIO;
-		return t;
-	}
-	c->line = line;
-	c->op = op;
-	c->args = &t->regs.x[REG_A0];
-	c->session = s;
-	s->calls++;
-	t->orig_a0 = t->regs.x[REG_A0];
-	t->state = THREAD_BLOCKED;
-	t->wait = WAIT_CALL;
-	t->nvcsw++;
-	if (likely(ep->waiting)) {
-		struct thread *r = ep->receiver;
-
-		ep->waiting = false;
-		r->wait = WAIT_NONE;
-		load_call(r, c);
-		sched_switch_to(r);
-		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
-			call_overtaken(t);
-		kernel_unlock();
-		return r;
-	}
-	c->state = CALL_QUEUED;
-	list_add_tail(&ep->queue, &c->node.link);
-	ep->queued++;
-	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
-		call_overtaken(t);
-	return sched_next();
 }
 
 static void call_drop_event(struct call *c)
@@ -426,19 +354,17 @@ void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 
 /* ---- the end of a call ---- */
 
-static void call_end(struct call *c)
+void call_end_slowly(struct call *c)
 {
 	struct session *s = c->session;
 
 	timer_cancel(&c->park);
-	if (unlikely(c->events))
-		call_drop_event(c);
-	if (unlikely(c->fwd_object)) {
+	call_drop_event(c);
+	if (c->fwd_object) {
 		handle_unref(c->fwd_type, c->fwd_object);
 		c->fwd_object = NULL;
 	}
-	c->forwarded = 0;
-	c->cancel_sent = 0;
+	c->forwarded = c->cancel_sent = c->more = 0;
 	c->state = CALL_IDLE;
 	new_token(c);
 	c->session = NULL;
@@ -463,7 +389,10 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		result = restart_code(c->line->restart);
 		thread_add_work(t, WORK_SIGNAL);
 	}
-	call_end(c);
+	if (likely(!c->special))
+		call_end_plain(c);
+	else
+		call_end_slowly(c);
 	t->regs.x[REG_A0] = (u64)result;
 	t->wait = WAIT_NONE;
 	if (unlikely(sig))
@@ -486,7 +415,7 @@ void call_interrupt(struct call *c, int sig)
 		list_del(&c->node.link);
 		ep->queued--;
 		call_release(c);
-		call_end(c);
+		call_end_slowly(c);
 		t->wait = WAIT_NONE;
 		thread_add_work(t, WORK_SIGNAL);
 		t->regs.x[REG_A0] = (u64)restart_code(c->line->restart);
@@ -536,7 +465,7 @@ void call_abandon(struct call *c)
 			handle_unref(c->fwd_type, c->fwd_object);
 			c->fwd_object = NULL;
 		}
-		c->forwarded = 0;
+		c->forwarded = c->cancel_sent = c->more = 0;
 		c->state = CALL_IDLE;
 		c->session = NULL;
 		new_token(c);
@@ -581,7 +510,7 @@ void call_finish_async(struct call *c, s64 result)
 				c->result_fds[0] = fd;
 		}
 	}
-	call_end(c);
+	call_end_slowly(c);
 	c->state = CALL_DONE;
 	c->result = result;
 	c->subject = NULL;

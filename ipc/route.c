@@ -16,6 +16,8 @@
 #include <tern/linux/fcntl.h>
 #include <tern/linux/stat.h>
 
+#include "call_priv.h"
+
 #define NR_fcntl 25
 #define NR_fstatfs 44
 #define NR_fchdir 50
@@ -98,7 +100,9 @@ static struct thread *fail(struct thread *t, s64 err)
 	return t;
 }
 
-struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
+/* Everything but H and M lines without descriptors. */
+static struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
+				   unsigned route)
 {
 	u64 *a = &t->regs.x[REG_A0];
 	struct process *p = t->process;
@@ -106,42 +110,18 @@ struct thread *route_call(struct thread *t, const struct syscall_line *line, u32
 	struct handle *h;
 	s64 err;
 
-	kernel_lock();
-	if (likely(route == ROUTE_H || route == ROUTE_M)) {
-		h = handle_find(p->handles, (u32)a[line->arg]);
-		if (unlikely(!h))
-			return fail(t, -EBADF);
-		if (unlikely((line->rights & ~h->rights) ||
-			     (!(h->rights & TERN_R_IO) && op != NR_fstat && op != NR_fstatfs &&
-			      op != NR_fcntl)))
-			return fail(t, -EBADF);
-		if (unlikely(h->type != HANDLE_SESSION)) {
-			struct thread *r = own_object(t, line, op, h);
-
-			if (r)
-				return r;
-			return sched_after_block();
-		}
-		s = h->object;
-		if (route == ROUTE_M && s->meta)
-			s = s->meta;
-	} else if (route == ROUTE_V || route == ROUTE_S) {
+	if (route == ROUTE_V || route == ROUTE_S) {
 		s = p->names->service[line->service];
 		if (unlikely(!s))
 			return fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
-		if (route == ROUTE_V || line->arg != ARG_NONE) {
-			t->call.args = a;
-			if (route == ROUTE_V) {
-				route_references(&t->call, t, line);
-			} else {
-				t->call.ref[0] = reference(t, a[line->arg]);
-				t->call.ref[1] = t->call.root = 0;
-			}
+		if (route == ROUTE_V) {
+			route_references(&t->call, t, line);
+		} else if (line->arg != ARG_NONE) {
+			t->call.ref[0] = reference(t, a[line->arg]);
+			t->call.ref[1] = t->call.root = 0;
 		}
-	} else { /* ROUTE_METHOD */
-		h = handle_find(p->handles, (u32)t->regs.x[16]);
-		if (!h || h->type != HANDLE_SESSION || !(h->rights & TERN_R_IO))
-			return fail(t, -EBADF);
+	} else {
+		h = handle_find(p->handles, (u32)a[line->arg]);
 		s = h->object;
 	}
 	if (line->nwin) {
@@ -149,10 +129,47 @@ struct thread *route_call(struct thread *t, const struct syscall_line *line, u32
 		if (unlikely(err))
 			return fail(t, err);
 	}
+	if (unlikely(s->endpoint->dead))
+		return fail(t, -EIO);
 	if (line->fd_mode) {
 		err = call_reserve(&t->call, t, line);
 		if (unlikely(err))
 			return fail(t, err);
 	}
-	return call_send(t, line, op, s);
+	return call_send_inline(t, line, op, s);
+}
+
+struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	u32 fd;
+	struct session *s;
+	struct handle *h;
+
+	kernel_lock();
+	if (unlikely(route > ROUTE_M && route != ROUTE_METHOD))
+		return route_others(t, line, op, route);
+	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[16] : a[line->arg]);
+	h = handle_find(t->process->handles, fd);
+	if (unlikely(!h || (line->rights & ~h->rights)))
+		return fail(t, -EBADF);
+	if (unlikely(h->type != HANDLE_SESSION)) {
+		struct thread *r = own_object(t, line, op, h);
+
+		return r ? r : sched_after_block();
+	}
+	s = h->object;
+	if (route == ROUTE_M && s->meta)
+		s = s->meta;
+	if (unlikely(line->fd_mode))
+		return route_others(t, line, op, route);
+	if (line->nwin) {
+		s64 err = windows_check(line, a);
+
+		if (unlikely(err))
+			return fail(t, err);
+	}
+	if (unlikely(s->endpoint->dead))
+		return fail(t, -EIO);
+	return call_send_inline(t, line, op, s);
 }

@@ -12,6 +12,8 @@
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
 
+#include "call_priv.h"
+
 /* ---- answering ---- */
 
 static void apply_ready(struct thread *t, u64 rid, u64 bits)
@@ -75,8 +77,14 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 	struct call *c = call_find(t, token);
 
 	*next = NULL;
-	if (unlikely(!c))
+	if (unlikely(!c)) {
+		/* Gone; the server's words are true all the same. */
+		if (flags & TERN_REPLY_READY) {
+			apply_ready(t, x[5], x[6]);
+			apply_ready(t, x[7], x[28]);
+		}
 		return -ESRCH;
+	}
 	if (unlikely(flags & (TERN_REPLY_COPY | TERN_REPLY_COPY_MEMOBJ))) {
 		result = reply_copy(t, c, x, result);
 		if (call_find(t, token) != c)
@@ -113,16 +121,27 @@ s64 native_reply(struct thread *t, u64 *a)
 struct thread *reply_recv(struct thread *t)
 {
 	struct endpoint *ep = t->endpoint;
+	u64 *x = t->regs.x;
 	struct thread *next;
+	struct call *c;
 
 	if (unlikely(!ep)) {
-		t->regs.x[REG_A0] = (u64)-EINVAL;
+		x[REG_A0] = (u64)-EINVAL;
 		return t;
 	}
 	kernel_lock();
-	(void)do_reply(t, t->regs.x, list_empty(&ep->queue), &next);
-	if (unlikely(!next))
-		return endpoint_receive(t);
+	c = call_lookup(t, x[10]);
+	if (likely(x[12] == 0 && c && c->special == 0 && (s64)x[11] != -TERN_ECANCELLED &&
+		   list_empty(&ep->queue))) {
+		next = c->thread;
+		next->regs.x[REG_A0] = x[11];
+		next->wait = WAIT_NONE;
+		call_end_plain(c);
+	} else {
+		(void)do_reply(t, x, list_empty(&ep->queue), &next);
+		if (unlikely(!next))
+			return endpoint_receive(t);
+	}
 	if (unlikely(!list_empty(&ep->queue))) {
 		/* The reply itself queued something here. */
 		sched_ready(next);
@@ -132,11 +151,13 @@ struct thread *reply_recv(struct thread *t)
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_RECV;
 	t->no_save = 1;
-	if (unlikely(!sched_may_switch(next))) {
+	if (unlikely(!sched_may_switch(next) || (next->work & WORK_STOP))) {
 		sched_ready(next);
 		return sched_next();
 	}
-	sched_switch_to(next);
+	sched_charge(this_hart(), arch_ticks(), &next->user_ticks);
+	next->slept_since = 0;
+	sched_hand_over(this_hart(), t, next);
 	kernel_unlock();
 	return next;
 }
@@ -196,6 +217,7 @@ s64 native_forward(struct thread *t, u64 *a)
 	else if ((s32)a[4] != -1 && !(h = handle_find(t->process->handles, (u32)a[4])))
 		r = -EBADF;
 	else if (!s->endpoint->dead && h) {
+		c->more |= CALL_MORE_HANDLE;
 		c->fwd_object = h->object;
 		c->fwd_type = h->type;
 		c->fwd_rights = (u8)h->rights;
@@ -378,6 +400,7 @@ static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned 
 		struct session **p = slot == TERN_SLOT_CWD ? &c->pending_cwd : &c->pending_root;
 
 		name_context_set(p, object);
+		c->more |= CALL_MORE_NAMES;
 		return 0;
 	}
 	if (slot >= c->nfds) {
@@ -469,6 +492,7 @@ s64 native_park(struct thread *t, u64 *a)
 	kernel_lock();
 	c = call_find(t, a[0]);
 	if (c) {
+		c->more |= CALL_MORE_PARKED;
 		if (a[1])
 			timer_set(&c->park, arch_ns_to_ticks(a[1]));
 		else

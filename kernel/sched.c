@@ -55,6 +55,7 @@ void sched_init(void)
 		list_init(&harts[i].timers);
 		harts[i].timer_armed = NEVER_TICKS;
 		harts[i].slice_end = NEVER_TICKS;
+		harts[i].charge = &harts[i].uncharged;
 	}
 }
 
@@ -163,38 +164,36 @@ bool sched_may_switch(const struct thread *t)
 	return likely(h->runq.count == 0) || runq_best_prio(&h->runq) >= t->prio;
 }
 
-/* Charges the outgoing thread, and makes t this hart's. */
+/* Accounts for the outgoing thread, and makes t this hart's. */
 void sched_switch_to(struct thread *t)
 {
 	struct hart *h = this_hart();
 	struct thread *old = h->current;
 	u64 now = arch_ticks(), ran = now - h->last_switch;
 
+	sched_charge(h, now, t == h->idle ? &h->stat.idle_ns : &t->user_ticks);
 	h->last_switch = now;
-	if (old == h->idle) {
-		h->stat.idle_ns += ran;
-	} else {
-		/* What a server does is done for its clients: system time, there. */
-		if (old->endpoint)
-			old->system_ticks += ran;
-		else
-			old->user_ticks += ran;
+	if (old != h->idle) {
 		h->stat.user_ns += ran;
-		old->slice = old->slice > ran ? old->slice - ran : 0;
+		if (h->slice_end != NEVER_TICKS)
+			old->slice = h->slice_end > now ? h->slice_end - now : 0;
 		old->sleep_avg = old->sleep_avg > ran ? old->sleep_avg - ran : 0;
 		if (old->state == THREAD_BLOCKED)
 			old->slept_since = now;
 	}
-	t->state = THREAD_RUNNING;
 	t->slept_since = 0;
-	if (t == old)
-		return;
 	h->stat.switches++;
-	fpu_switch(old, t);
-	/* An idle hart must not keep a table that another one may free. */
-	if (t->aspace != h->aspace) {
-		aspace_activate(t->aspace);
-		h->aspace = t->aspace;
+	sched_hand_over(h, old, t);
+}
+
+/* A thread's memory goes: no hart may charge it any more. */
+void sched_forget(struct thread *t)
+{
+	for (unsigned i = 0; i < nharts; i++) {
+		u64 *c = harts[i].charge;
+
+		if (c == &t->user_ticks || c == &t->system_ticks)
+			harts[i].charge = &harts[i].uncharged;
 	}
 }
 
@@ -333,19 +332,20 @@ struct thread *sched_idle(struct thread *idle)
 	}
 }
 
-static u64 running_now(const struct thread *t)
+static u64 running_now(const u64 *counter)
 {
-	if (t->state == THREAD_RUNNING && t->hart && t->hart->current == t)
-		return arch_ticks() - t->hart->last_switch;
+	for (unsigned i = 0; i < nharts; i++)
+		if (harts[i].charge == counter)
+			return arch_ticks() - harts[i].charged_at;
 	return 0;
 }
 
 u64 thread_user_ns(const struct thread *t)
 {
-	return arch_ticks_to_ns(t->user_ticks + (t->endpoint ? 0 : running_now(t)));
+	return arch_ticks_to_ns(t->user_ticks + running_now(&t->user_ticks));
 }
 
 u64 thread_system_ns(const struct thread *t)
 {
-	return arch_ticks_to_ns(t->system_ticks + (t->endpoint ? running_now(t) : 0));
+	return arch_ticks_to_ns(t->system_ticks + running_now(&t->system_ticks));
 }

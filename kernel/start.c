@@ -189,7 +189,7 @@ static void make_idle(struct hart *h)
 	list_init(&t->entry.link);
 	memcpy(t->comm, "idle", 5);
 	h->idle = h->current = t;
-	h->last_switch = arch_ticks();
+	h->last_switch = h->charged_at = arch_ticks();
 }
 
 _Noreturn void kernel_main(void)
@@ -215,6 +215,6 @@ _Noreturn void kernel_secondary(void)
 {
 	while (!__atomic_load_n(&released, __ATOMIC_ACQUIRE))
 		;
-	this_hart()->last_switch = arch_ticks();
+	this_hart()->last_switch = this_hart()->charged_at = arch_ticks();
 	enter_first(this_hart()->idle);
 }

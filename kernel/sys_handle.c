@@ -6,6 +6,7 @@
  * session, the rest to the session itself.  The kernel's own objects (epoll, signalfd) have no
  * server: their few commands are answered here.
  */
+#include <ipc/session.h>
 #include <kernel/handle.h>
 #include <kernel/sys.h>
 #include <mm/slab.h>
@@ -77,6 +78,7 @@ static s64 fcntl_locked(struct thread *t, u32 fd, unsigned cmd, u64 arg)
 {
 	struct handle_table *table = t->process->handles;
 	struct handle *h = handle_find(table, fd), *other;
+	struct session *s;
 
 	if (!h)
 		return -EBADF;
@@ -111,6 +113,10 @@ static s64 fcntl_locked(struct thread *t, u32 fd, unsigned cmd, u64 arg)
 	case F_ADD_SEALS:
 	case F_GET_SEALS:
 		return SYS_PASS_META;
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		s = h->object;
+		return s->kind == TERN_KIND_PIPE || s->kind == TERN_KIND_FIFO ? SYS_PASS : -EBADF;
 	}
 	return SYS_PASS;
 }

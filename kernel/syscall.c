@@ -13,7 +13,8 @@
 u32 enosys_counts[NR_SYSCALLS];
 
 /* The vocabulary of syscalls.def. */
-#define ANY 0
+#define ANY TERN_R_IO
+#define PATH_OK 0 /* also on an O_PATH handle */
 #define A0 0, 1, 0
 #define A1 1, 1, 0
 #define A2 2, 1, 0
@@ -43,8 +44,8 @@ u32 enosys_counts[NR_SYSCALLS];
 #define WIN2(...) .nwin = 2, .win = { __VA_ARGS__ }
 #define WIN3(...) .nwin = 3, .win = { __VA_ARGS__ }
 #define WIN4(...) .nwin = 4, .win = { __VA_ARGS__ }
-#define R TERN_R_READ
-#define W TERN_R_WRITE
+#define R (TERN_R_READ | TERN_R_IO)
+#define W (TERN_R_WRITE | TERN_R_IO)
 #define NO_FD .fd_mode = FD_MODE_NONE
 #define FD(n) .fd_mode = FD_MODE_ONE, .fd_arg = n
 #define FD2(n) .fd_mode = FD_MODE_TWO, .fd_arg = n
@@ -94,11 +95,11 @@ const struct syscall_line syscalls[NR_SYSCALLS] = {
 };
 
 static const struct syscall_line method_line = {
-	.route = ROUTE_METHOD, .arg = ARG_NONE, .otherwise = ENOSYS, .restart = RESTART_RESTART,
+	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, .otherwise = ENOSYS, .restart = RESTART_RESTART,
 	.name = "method",
 };
 static const struct syscall_line method_window_line = {
-	.route = ROUTE_METHOD, .arg = ARG_NONE, WIN2(IN(0, A1), OUT(2, A3)), .otherwise = ENOSYS,
+	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, WIN2(IN(0, A1), OUT(2, A3)), .otherwise = ENOSYS,
 	.restart = RESTART_RESTART, .name = "method",
 };
 static const struct syscall_line exec_open_line = {

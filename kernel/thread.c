@@ -93,9 +93,7 @@ void threads_reap(void)
 			continue;
 		list_del(&t->in_process);
 		call_fini(&t->call);
-		for (unsigned i = 0; i < nharts; i++)
-			if (harts[i].fpu_owner == t)
-				harts[i].fpu_owner = NULL;
+		sched_forget(t);
 		cred_put(t->cred);
 		slab_free(&cache, t);
 		object_count_threads--;

@@ -5,7 +5,7 @@
  * spaces that run just then keep their numbers, which are not given again in that generation.
  *
  * Three orders matter, each "I write, then read what you write, and you the other way round":
- * - a hart says which space it runs (current_space) before it looks at the generation, and a new
+ * - a hart says which space it runs (running[].space) before it looks at the generation, and a new
  *   generation is announced before the harts' spaces are looked at;
  * - a hart says that it may hold entries (aspace->ran) before it can read any, and who changes
  *   entries changes them before it looks at `ran` (aspace_fence);
@@ -20,8 +20,10 @@ static struct spinlock asid_lock;
 static u64 generation = 1;
 static u32 next_asid = 1, asid_count;
 static bool have_asids;
-static struct aspace *current_space[MAX_HARTS];
-static u64 hart_generation[MAX_HARTS]; /* everything older has been forgotten; own hart */
+static struct {
+	struct aspace *space; /* it runs; written by the hart itself */
+	u64 generation;	      /* everything older has been forgotten; own hart */
+} running[MAX_HARTS];
 static u32 harts;
 static pfn_t kernel_root;
 
@@ -37,8 +39,7 @@ void asid_init(void)
 	have_asids = asid_count >= ASIDS_USEFUL;
 	generation = next_asid = 1;
 	harts = 0;
-	memset(current_space, 0, sizeof(current_space));
-	memset(hart_generation, 0, sizeof(hart_generation));
+	memset(running, 0, sizeof(running));
 }
 
 /* asid_lock held. */
@@ -47,7 +48,7 @@ static void new_generation(void)
 	__atomic_store_n(&generation, generation + 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
-		struct aspace *as = __atomic_load_n(&current_space[h], __ATOMIC_ACQUIRE);
+		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
 
 		if (as && as->asid_gen && as->asid_gen >> 16 == generation - 1)
 			__atomic_store_n(&as->asid_gen, generation << 16 | (as->asid_gen & 0xffff),
@@ -60,7 +61,7 @@ static void new_generation(void)
 static bool is_kept(u32 asid)
 {
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
-		struct aspace *as = __atomic_load_n(&current_space[h], __ATOMIC_ACQUIRE);
+		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
 
 		if (as && as->asid_gen == (generation << 16 | asid))
 			return true;
@@ -82,7 +83,7 @@ static u32 take_number(void)
 	}
 }
 
-/* This hart's current_space is as already. */
+/* This hart's running[].space is as already. */
 static void renew(struct aspace *as, unsigned h)
 {
 	u32 asid;
@@ -93,52 +94,70 @@ static void renew(struct aspace *as, unsigned h)
 		/* A new generation may have begun, and kept the number as it runs here. */
 		if (as->asid_gen >> 16 != generation) {
 			__atomic_store_n(&as->ran, 1u << h, __ATOMIC_SEQ_CST);
+			as->mmu_state = mmu_state(as->root_pfn, (u16)asid);
 			__atomic_store_n(&as->asid_gen, generation << 16 | asid, __ATOMIC_RELEASE);
 		}
 	}
 	spin_unlock(&asid_lock);
 }
 
-void aspace_activate(struct aspace *as)
+/* Everything but the common case. */
+static __attribute__((noinline)) void activate_slowly(struct aspace *as, unsigned h)
 {
-	unsigned h = hart_index();
 	u32 bit = 1u << h;
-	struct aspace *old = current_space[h];
 
-	if (unlikely(old == as && as))
-		return;
-	if (unlikely(!as)) {
+	if (!as) {
 		mmu_activate(kernel_root, 0);
 		if (!have_asids)
 			mmu_fence_all();
-		__atomic_store_n(&current_space[h], NULL, __ATOMIC_RELEASE);
-		if (old)
-			__atomic_fetch_and(&old->active, ~bit, __ATOMIC_RELEASE);
+		__atomic_store_n(&running[h].space, NULL, __ATOMIC_RELEASE);
 		return;
 	}
-	__atomic_fetch_or(&as->active, bit, __ATOMIC_RELAXED);
-	__atomic_store_n(&current_space[h], as, __ATOMIC_RELAXED);
-	if (!(READ_ONCE(as->ran) & bit))
-		__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (likely(have_asids)) {
-		if (unlikely(READ_ONCE(as->asid_gen) >> 16 != READ_ONCE(generation))) {
-			renew(as, h);
-			__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
-			__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		}
-		mmu_activate(as->root_pfn, (u16)as->asid_gen);
-		if (unlikely(hart_generation[h] != as->asid_gen >> 16)) {
-			hart_generation[h] = as->asid_gen >> 16;
-			__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
-			mmu_fence_all();
-		}
-	} else {
-		__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
+	if (unlikely(!have_asids)) {
 		mmu_activate(as->root_pfn, 0);
 		mmu_fence_all();
+		return;
 	}
-	if (old)
-		__atomic_fetch_and(&old->active, ~bit, __ATOMIC_RELEASE);
+	if (as->asid_gen >> 16 != READ_ONCE(generation)) {
+		renew(as, h);
+		__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	}
+	as->mmu_state = mmu_state(as->root_pfn, (u16)as->asid_gen);
+	mmu_load(as->mmu_state);
+	if (running[h].generation != as->asid_gen >> 16) {
+		running[h].generation = as->asid_gen >> 16;
+		mmu_fence_all();
+	}
+}
+
+void aspace_activate(struct aspace *as)
+{
+	unsigned h = hart_index();
+
+	if (likely(as)) {
+		__atomic_store_n(&running[h].space, as, __ATOMIC_RELAXED);
+		if (likely((READ_ONCE(as->ran) >> h & 1) && have_asids)) {
+			u64 g;
+
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+			g = READ_ONCE(generation);
+			if (likely(as->asid_gen >> 16 == g && running[h].generation == g)) {
+				mmu_load(as->mmu_state);
+				return;
+			}
+		}
+	}
+	activate_slowly(as, h);
+}
+
+bool aspace_is_running(const struct aspace *as)
+{
+	for (unsigned h = 0; h < MAX_HARTS; h++)
+		if (__atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE) == as)
+			return true;
+	return false;
 }

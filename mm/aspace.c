@@ -73,9 +73,8 @@ void aspace_put(struct aspace *as)
 	assert(as->refs);
 	if (__atomic_sub_fetch(&as->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	if (as->active & 1u << hart_index())
-		aspace_activate(NULL);
-	assert(!as->active && !as->busy);
+	assert(!as->busy);
+	assert(!aspace_is_running(as));
 	if (as->tree && aspace_destroy(as, &w) == MM_MORE)
 		while (mm_work_step(&w) == MM_MORE)
 			;

@@ -3,9 +3,7 @@
  *
  * sstatus.FS is Off when a thread gets a hart whose FPU registers are not its own; the first
  * floating-point instruction then traps and fpu_enable() loads them.  The unit is saved when the
- * thread leaves, and only if Dirty.  hart->fpu_owner is the thread whose values the registers
- * hold; it keeps them as long as nobody else on this hart uses the unit, and they are valid only
- * if that thread's last hart is this one (fpu_used == hart index + 1).
+ * thread leaves, and only if Dirty.
  */
 #include <arch/fpu.h>
 #include <kernel/hart.h>
@@ -31,18 +29,12 @@ static inline void fs_set(u64 fs)
 	__asm__ volatile("csrc sstatus, %0\n\tcsrs sstatus, %1" : : "r"(FS_MASK), "r"(fs));
 }
 
-/* fpu_used: 0 never used; 1 state in memory only. The registers' owner is hart->fpu_owner. */
-void fpu_switch(struct thread *old, struct thread *next)
+/* The unit is on.  Loading again from memory is always right; keeping the registers over other
+ * threads is not worth a word shared between harts. */
+void fpu_switch_slowly(struct thread *old)
 {
-	u64 fs = fs_read();
-
-	if (likely(fs == 0 && this_hart()->fpu_owner != next))
-		return;
-	if (fs == FS_DIRTY)
+	if (fs_read() == FS_DIRTY)
 		fpu_save(old->fpu);
-	/* Loading again from memory is always right; keeping the registers over other threads is
-	 * not worth a word shared between harts. */
-	this_hart()->fpu_owner = NULL;
 	fs_set(0);
 }
 
@@ -57,7 +49,6 @@ void fpu_save_current(struct thread *t)
 void fpu_discard(struct thread *t)
 {
 	t->fpu_used = 1;
-	this_hart()->fpu_owner = NULL;
 	fs_set(0);
 }
 
@@ -69,7 +60,6 @@ bool fpu_enable(struct thread *t)
 	t->fpu_used = 1;
 	fpu_load(t->fpu);
 	fs_set(FS_CLEAN);
-	this_hart()->fpu_owner = t;
 	return true;
 }
 
@@ -84,7 +74,6 @@ void fpu_forget(struct thread *t)
 	memset(t->fpu, 0, sizeof t->fpu);
 	t->fpu_used = 0;
 	if (this_hart()->current == t) {
-		this_hart()->fpu_owner = NULL;
-		fs_set(0);
+			fs_set(0);
 	}
 }

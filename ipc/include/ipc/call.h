@@ -31,15 +31,27 @@ enum call_state {
 #define CALL_EVENT_GONE 2
 #define CALL_EVENT_TIMEOUT 4
 
+#define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
+#define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
+#define CALL_MORE_HANDLE 4 /* fwd_object */
+
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */
 struct call {
 	struct ipc_node node; /* request, or DONE */
 	u8 state;
-	u8 forwarded, async;
-	u8 pins; /* copies under way: its end waits for them */
+	/* All zero for a plain call, which then ends on the short path (ipc/sys_ipc.c). */
+	union {
+		struct {
+			u8 forwarded, async;
+			u8 pins;   /* copies under way: its end waits for them */
+			u8 events; /* CALL_EVENT_* pending */
+			u8 cancel_sent, dying;
+			u8 nfds;   /* descriptors reserved */
+			u8 more;   /* CALL_MORE_* */
+		};
+		u64 special;
+	};
 	struct ipc_node event;	 /* CANCEL, GONE, TIMEOUT */
-	u8 events;		 /* CALL_EVENT_* pending */
-	u8 cancel_sent, dying, nfds;
 	s32 fds[2];	 /* reserved descriptor numbers in `table` */
 	u64 token;	 /* generation << 32 | index (kernel/idtable.h); new for each delivery */
 	struct idslot *slot; /* where the token is looked up */
@@ -77,9 +89,6 @@ struct call {
 bool must_check call_init(struct call *c, struct thread *t);
 void call_fini(struct call *c);
 
-/* Sends t's request to the session: kernel lock held and dropped.  Returns who runs next. */
-struct thread *call_send(struct thread *t, const struct syscall_line *line, u32 op,
-			 struct session *s);
 /* The held call that a token names, for its receiver t; NULL: stale. */
 struct call *call_find(struct thread *t, u64 token);
 /* Keeps the caller's memory and registers in place while the kernel lock is dropped. */

@@ -17,8 +17,10 @@ struct hart {
 	struct thread *current; /* whose registers are in the machine; written by entry.S */
 	struct thread *idle;	/* chosen when nothing is ready */
 	struct aspace *aspace;	/* active table, NULL: the kernel's */
-	u64 last_switch;	/* ticks */
-	struct thread *fpu_owner; /* whose FPU state the registers hold; kernel lock not needed */
+	u64 last_switch;	/* ticks: when the scheduler chose */
+	u64 charged_at;		/* ticks: up to then time has been charged */
+	u64 *charge;		/* whose time it is: a counter of a thread's, or uncharged */
+	u64 uncharged;
 	u64 timer_armed;	/* ticks, ~0: not */
 	/* below: kernel lock */
 	struct runq runq;

@@ -1,6 +1,7 @@
 /* The scheduler.  Kernel lock held, unless said. */
 #pragma once
 
+#include <arch/fpu.h>
 #include <kernel/thread.h>
 
 void sched_init(void);
@@ -16,6 +17,25 @@ void sched_yield_current(struct thread *t);
 /* Makes t run here now, without the queues (the IPC fast path): the current one is already
  * blocked or queued. */
 void sched_switch_to(struct thread *t);
+/* Charges the time since the last charge to whom it was, and from now on to `next`. */
+static inline void sched_charge(struct hart *h, u64 now, u64 *next)
+{
+	*h->charge += now - h->charged_at;
+	h->charged_at = now;
+	h->charge = next;
+}
+/* The machine's part of a switch: FPU and address space.  entry.S does the registers. */
+static inline void sched_hand_over(struct hart *h, struct thread *old, struct thread *t)
+{
+	t->state = THREAD_RUNNING;
+	fpu_switch(old, t);
+	/* An idle hart must not keep a table that another one may free: its aspace is NULL. */
+	if (t->aspace != h->aspace) {
+		aspace_activate(t->aspace);
+		h->aspace = t->aspace;
+	}
+}
+void sched_forget(struct thread *t);
 /* The slice of the current thread is over (timer). */
 void sched_tick(void);
 u64 thread_user_ns(const struct thread *t), thread_system_ns(const struct thread *t);

@@ -65,7 +65,7 @@ struct aspace {
 	pfn_t root_pfn;
 	pte_t *root;
 	u64 asid_gen; /* generation << 16 | asid; 0: none yet */
-	u32 active;   /* mask of harts that run it now; atomic */
+	u64 mmu_state; /* what mmu_load takes, of asid_gen's number */
 	u32 ran;      /* mask of harts whose TLB may hold its entries; atomic */
 	struct region *tree, *head, *tail;
 	struct region *last; /* cache of the last hit */
@@ -159,6 +159,7 @@ int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want
 
 /* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
 void aspace_activate(struct aspace *as);
+bool aspace_is_running(const struct aspace *as); /* on some hart */
 
 /* Looking: for TERN_ASPACE_QUERY, WALK, PAGEMAP. */
 struct tern_region_info;

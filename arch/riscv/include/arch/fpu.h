@@ -9,7 +9,16 @@ struct hart;
 
 /* Another thread is about to run on this hart: saves the old one's registers if dirty and turns
  * the unit off, or leaves it on if `next` owns the registers. */
-void fpu_switch(struct thread *old, struct thread *next);
+void fpu_switch_slowly(struct thread *old);
+static inline void fpu_switch(struct thread *old, struct thread *next)
+{
+	u64 status;
+
+	(void)next;
+	__asm__ volatile("csrr %0, sstatus" : "=r"(status));
+	if (unlikely(status & 3ul << 13))
+		fpu_switch_slowly(old);
+}
 /* Makes t->fpu[] current (t runs here). */
 void fpu_save_current(struct thread *t);
 /* t->fpu[] was changed or is void: it is to be loaded again at the next use (t runs here). */

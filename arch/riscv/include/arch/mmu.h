@@ -90,6 +90,15 @@ void mmu_fence_all(void);
 void mmu_fence_remote(u32 hart_mask, va_t va, u64 len, u16 asid);
 /* Makes root this hart's table. */
 void mmu_activate(pfn_t root, u16 asid);
+/* The same in two steps, for switches: what names a table and an ASID to the machine, and loading
+ * it (only where there are ASIDs: mmu_asid_count() > 1). */
+#ifdef TERN_HOST
+u64 mmu_state(pfn_t root, u16 asid);
+void mmu_load(u64 state);
+#else
+static inline u64 mmu_state(pfn_t root, u16 asid) { return 8ul << 60 | (u64)asid << 44 | root; }
+static inline void mmu_load(u64 state) { __asm__ volatile("csrw satp, %0" : : "r"(state) : "memory"); }
+#endif
 /* Copies the kernel half's entries into a new root table. */
 void mmu_init_root(pte_t *root);
 /* The kernel's own root: what a hart without a space has active, with ASID 0. */
