@@ -227,8 +227,11 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	va = PAGE_DOWN(va);
 	if (unlikely(va >= USER_MAX))
 		return FAULT_MAPERR;
-	if (unlikely(as->busy != NULL))
+	if (unlikely(as->busy != NULL)) {
+		if (as->busy->kind == WORK_DESTROY)
+			return FAULT_MAPERR; /* nothing may come into what goes */
 		work_help(as, va);
+	}
 	r = region_find(as, va);
 	if (unlikely(!r)) {
 		r = grow_stack(as, va);

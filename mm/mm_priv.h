@@ -16,7 +16,9 @@
 
 #define REGIONS_MAX 65530u
 #define STACK_GAP (256 * PAGE_SIZE) /* below a stack that may grow */
-#define STEP_ENTRIES 512u	    /* entries a step looks at, about */
+#ifndef STEP_ENTRIES
+#define STEP_ENTRIES 512u /* entries a step looks at, about; tests take less */
+#endif
 
 /* Leaf entries.  Valid: as pte_user() makes them, and PTE_ANON: the frame is no memobj's;
  * PTE_SPECIAL: there is no frame reference behind it (the zero page, with PTE_ANON, or device

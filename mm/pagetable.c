@@ -421,7 +421,7 @@ static u64 check_leaf(struct aspace *as, const pte_t *t, va_t base, u64 *residen
 
 void pt_check(struct aspace *as)
 {
-	u64 resident = 0, anon = 0, tables = 0;
+	u64 resident = 0, anon = 0, tables = 1;
 
 	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
 		u64 used = 0;

@@ -257,10 +257,10 @@ static void tree_insert(struct aspace *as, struct region *r)
 		up->right = r;
 	r->max_gap = gap_of(r);
 	gaps_changed(up);
-	while (r->parent && r->parent->priority < r->priority)
-		rotate_up(as, r);
 	if (next)
 		gaps_changed(next);
+	while (r->parent && r->parent->priority < r->priority)
+		rotate_up(as, r); /* changes no other subtree's regions */
 }
 
 static void tree_erase(struct aspace *as, struct region *r)

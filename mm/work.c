@@ -65,7 +65,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 {
 	struct aspace *as = w->aspace;
 
-	while (w->cursor < w->end && *budget >= POPULATE_COST) {
+	while (w->cursor < w->end && *budget) {
 		struct region *r = region_find(as, w->cursor);
 		enum fault_access access = FAULT_READ;
 		enum fault_result res;
@@ -83,7 +83,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 			return true;
 		}
 		w->cursor += PAGE_SIZE;
-		*budget -= POPULATE_COST;
+		*budget -= MIN(*budget, POPULATE_COST);
 	}
 	return w->cursor >= w->end;
 }
