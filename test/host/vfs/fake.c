@@ -67,7 +67,7 @@ struct line {
 #undef CWD
 #undef FD_CLOEXEC
 
-enum { CWD = -2, ANY = 0, FD_CLOEXEC = 1 };
+enum { CWD = -2, ANY = 0, PATH_OK = 0, FD_CLOEXEC = 1 };
 
 #define CALL(nr, name, route, right, fd, windows, otherwise, intr) \
 	[nr] = { route, right, fd, windows },

@@ -710,7 +710,7 @@ long vfs_fcntl(struct tern_msg *m)
 	int cmd = (int)m->args[1];
 	uint32_t flags = (uint32_t)m->args[2];
 
-	if (!f)
+	if (!f || (f->flags & O_PATH && cmd != F_GETFL))
 		return -EBADF;
 	switch (cmd) {
 	case F_GETFL:
