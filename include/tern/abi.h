@@ -145,7 +145,10 @@ enum tern_op {
 	 * error the call stays, nothing changed. */
 	TERN_PROCESS_EXEC,
 	TERN_PROCESS_KILL, /* (process h, wait status): ends every thread */
-	/* (process h, tid or 0, const struct tern_siginfo *): 0, ESRCH, EAGAIN (queue full) */
+	/* (process h, tid or 0, const struct tern_siginfo *): 0, ESRCH, EAGAIN (queue full); 1 for a
+	 * SIGCHLD of an ended child (CLD_EXITED, KILLED, DUMPED) whose action is SIG_IGN or has
+	 * SA_NOCLDWAIT: no zombie is wanted.  SIGCHLD for a stop or continue (CLD_STOPPED,
+	 * CLD_CONTINUED) is dropped where the action has SA_NOCLDSTOP. */
 	TERN_SIGNAL_SEND,
 	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
 	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */

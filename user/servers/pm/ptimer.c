@@ -74,6 +74,11 @@ static bool still_pending(const struct ptimer *t)
 	return ((thread ? st.sig_pending : st.sig_shared_pending) & TERN_SIGBIT(t->signo)) != 0;
 }
 
+static int32_t clamp(int64_t n)
+{
+	return n > INT32_MAX ? INT32_MAX : (int32_t)n;
+}
+
 static void notify(struct ptimer *t, uint64_t missed)
 {
 	struct tern_siginfo si = { .signo = t->signo, .code = SI_TIMER };
@@ -84,12 +89,9 @@ static void notify(struct ptimer *t, uint64_t missed)
 		t->overruns += (int64_t)missed + 1;
 		return;
 	}
-	t->last_overrun = t->overruns + (int64_t)missed;
-	if (t->last_overrun > INT32_MAX)
-		t->last_overrun = INT32_MAX;
-	t->overruns = 0;
+	t->overruns = (int64_t)missed; /* of this signal; more may come until it is taken */
 	si.u.timer.id = t->id;
-	si.u.timer.overrun = (int32_t)t->last_overrun;
+	si.u.timer.overrun = clamp(t->overruns);
 	si.u.timer.value = t->value;
 	signal_post(t->proc, t->notify == SIGEV_THREAD_ID ? t->tid : 0, &si);
 }
@@ -282,7 +284,14 @@ long pm_timer_getoverrun(struct tern_msg *m)
 {
 	struct ptimer *t = find(m);
 
-	return t ? (long)t->last_overrun : -EINVAL;
+	if (!t)
+		return -EINVAL;
+	if (t->notify == SIGEV_NONE)
+		return 0;
+	/* Those of the signal that was last taken. */
+	if (!still_pending(t))
+		t->last_overrun = t->overruns;
+	return clamp(t->last_overrun);
 }
 
 long pm_timer_delete(struct tern_msg *m)

@@ -61,22 +61,24 @@ bool signal_parent(struct proc *p, int code, int status)
 	struct tern_siginfo si = { .signo = p->exit_signal, .code = code };
 	struct proc *parent = p->parent;
 	struct tern_process_stat st;
-	bool ended = p->state == PROC_ZOMBIE, ignored = false;
+	bool ended = p->state == PROC_ZOMBIE;
 
 	if (!parent || parent->state != PROC_ALIVE)
 		return ended;
 	if (!ended)
 		si.signo = SIGCHLD;
-	if (si.signo == SIGCHLD && ended && tern_process_stat(parent->handle, 0, &st) == 0)
-		ignored = (st.sig_ignored & TERN_SIGBIT(SIGCHLD)) != 0;
+	if (si.signo == 0)
+		return false;
 	si.u.chld.pid = (int32_t)p->pid;
 	si.u.chld.uid = p->uid;
 	si.u.chld.status = status;
 	si.u.chld.utime = (int64_t)TICKS(p->self.user_ns);
 	si.u.chld.stime = (int64_t)TICKS(p->self.system_ns);
-	if (si.signo && !ignored)
-		tern_signal_send(parent->handle, 0, &si);
-	return ignored;
+	/* 1: the action is SIG_IGN or has SA_NOCLDWAIT. */
+	if (tern_signal_send(parent->handle, 0, &si) == 1)
+		return ended;
+	return ended && si.signo == SIGCHLD && tern_process_stat(parent->handle, 0, &st) == 0 &&
+	       (st.sig_ignored & TERN_SIGBIT(SIGCHLD));
 }
 
 static long sender_init(struct sender *s, struct tern_msg *m, int sig, int code)
