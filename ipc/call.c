@@ -181,14 +181,19 @@ static s64 call_commit(struct call *c, s64 result)
 void load_call_more(struct thread *r, struct call *c)
 {
 	u64 *x = r->regs.x;
+	struct thread *who = c->subject ? c->subject : c->thread;
 
-	if (c->subject) {
-		struct thread *who = c->subject;
+	if (c->more & CALL_MORE_REFS) {
+		/* The maker of an asynchronous call may have ended meanwhile. */
+		struct name_context *names = who->process->names;
 
-		x[6] = who->process->pid | (u64)who->cred->c.id << 32;
-		x[19] = who->tid;
-		x[17] = c->op | (u64)(who->process->names ? who->process->names->umask : 0) << 48;
+		x[7] = c->ref[0];
+		x[28] = c->ref[1];
+		x[29] = c->root;
+		x[17] |= names ? (u64)names->umask << 48 : 0;
 	}
+	x[6] = who->who;
+	x[19] = who->tid;
 	x[17] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
 	x[30] = c->word[0];
 	x[31] = c->word[1];
@@ -387,6 +392,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 	}
 	if (unlikely(result == -TERN_ECANCELLED)) {
 		result = restart_code(c->line->restart);
+		t->orig_a0 = t->regs.x[REG_A0];
 		thread_add_work(t, WORK_SIGNAL);
 	}
 	if (likely(!c->special))
@@ -399,6 +405,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		signal_raise_locked(t, sig);
 	if (direct && likely(!(t->work & WORK_STOP)))
 		return t;
+	t->nvcsw++;
 	sched_ready(t);
 	return NULL;
 }
@@ -417,6 +424,7 @@ void call_interrupt(struct call *c, int sig)
 		call_release(c);
 		call_end_slowly(c);
 		t->wait = WAIT_NONE;
+		t->orig_a0 = t->regs.x[REG_A0];
 		thread_add_work(t, WORK_SIGNAL);
 		t->regs.x[REG_A0] = (u64)restart_code(c->line->restart);
 		sched_ready(t);
@@ -593,6 +601,8 @@ s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subj
 	}
 	if (line->route == ROUTE_V)
 		route_references(c, c->subject ? c->subject : t, line);
+	else
+		c->more |= CALL_MORE_REFS;
 	if (line->fd_mode) {
 		err = call_reserve(c, t, line);
 		if (err) {

@@ -36,18 +36,13 @@ static inline struct call *call_lookup(struct thread *t, u64 token)
 void call_end_slowly(struct call *c);
 /* A signal or the end came while the caller was on its way in. */
 void call_overtaken(struct thread *t);
-/* The rest of load_call: what a forwarded or an asynchronous call carries. */
+/* The rest of load_call: names, and what a forwarded or an asynchronous call carries. */
 void load_call_more(struct thread *r, struct call *c);
 
 static inline __attribute__((always_inline)) void load_call(struct thread *r, struct call *c)
 {
 	u64 *x = r->regs.x;
 	const u64 *a = c->args;
-	struct thread *who = c->thread;
-
-	/* The maker of an asynchronous call may have ended meanwhile. */
-	struct name_context *names = who->process->names;
-	u64 umask = likely(names) ? names->umask : 0;
 
 	c->state = CALL_RECEIVED;
 	x[10] = a[0];
@@ -57,16 +52,13 @@ static inline __attribute__((always_inline)) void load_call(struct thread *r, st
 	x[14] = a[4];
 	x[15] = a[5];
 	x[16] = c->token;
+	x[17] = c->op;
 	x[5] = c->session->badge;
-	x[6] = who->process->pid | (u64)who->cred->c.id << 32;
-	x[7] = c->ref[0];
-	x[28] = c->ref[1];
-	x[29] = c->root;
-	x[19] = who->tid;
+	x[6] = c->thread->who;
+	x[7] = x[28] = x[29] = x[30] = x[31] = 0;
 	x[18] = ~0ull;
-	x[17] = c->op | umask << 48;
-	x[30] = x[31] = 0;
-	if (unlikely(c->forwarded | c->async))
+	x[19] = c->thread->tid;
+	if (unlikely(c->special))
 		load_call_more(r, c);
 }
 
@@ -95,10 +87,8 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 	c->op = op;
 	c->session = s;
 	s->calls++;
-	t->orig_a0 = t->regs.x[REG_A0];
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_CALL;
-	t->nvcsw++;
 	if (likely(ep->waiting)) {
 		struct thread *r = ep->receiver;
 		struct hart *h = this_hart();

@@ -27,7 +27,7 @@
 s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
 
 /* A descriptor that names an object of the kernel's own. Kernel lock held and dropped. */
-static struct thread *own_object(struct thread *t, const struct syscall_line *line, u32 op,
+static __attribute__((noinline)) struct thread *own_object(struct thread *t, const struct syscall_line *line, u32 op,
 				 struct handle *h)
 {
 	u64 *x = t->regs.x;
@@ -42,7 +42,7 @@ static struct thread *own_object(struct thread *t, const struct syscall_line *li
 		kernel_lock();
 		signalfd_put(s);
 		if (r == SYS_BLOCKED)
-			return NULL;
+			return sched_next();
 	} else if (op == NR_fcntl && x[11] == F_GETFL) {
 		r = O_RDWR | O_LARGEFILE;
 	} else if (op == NR_fcntl && x[11] == F_SETFL) {
@@ -91,10 +91,12 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 		c->ref[0] = reference(who, c->args[line->arg]);
 	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(who, c->args[line->arg2]);
 	c->root = n->root ? n->root->badge : TERN_REF_BAD;
+	c->more |= CALL_MORE_REFS;
 }
 
-static struct thread *fail(struct thread *t, s64 err)
+static __attribute__((noinline)) struct thread *fail(struct thread *t, s64 err)
 {
+	t->call.more = 0;
 	kernel_unlock();
 	t->regs.x[REG_A0] = (u64)err;
 	return t;
@@ -116,9 +118,10 @@ static struct thread *route_others(struct thread *t, const struct syscall_line *
 			return fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
 		if (route == ROUTE_V) {
 			route_references(&t->call, t, line);
-		} else if (line->arg != ARG_NONE) {
-			t->call.ref[0] = reference(t, a[line->arg]);
+		} else {
+			t->call.ref[0] = line->arg != ARG_NONE ? reference(t, a[line->arg]) : 0;
 			t->call.ref[1] = t->call.root = 0;
+			t->call.more |= CALL_MORE_REFS;
 		}
 	} else {
 		h = handle_find(p->handles, (u32)a[line->arg]);
@@ -153,11 +156,8 @@ struct thread *route_call(struct thread *t, const struct syscall_line *line, u32
 	h = handle_find(t->process->handles, fd);
 	if (unlikely(!h || (line->rights & ~h->rights)))
 		return fail(t, -EBADF);
-	if (unlikely(h->type != HANDLE_SESSION)) {
-		struct thread *r = own_object(t, line, op, h);
-
-		return r ? r : sched_after_block();
-	}
+	if (unlikely(h->type != HANDLE_SESSION))
+		return own_object(t, line, op, h);
 	s = h->object;
 	if (route == ROUTE_M && s->meta)
 		s = s->meta;

@@ -173,7 +173,7 @@ static bool commit(struct thread *t, struct exec_request *q)
 	t->tid = p->pid;
 	if (q->cred) {
 		cred_put(t->cred);
-		t->cred = q->cred;
+		thread_set_cred(t, q->cred);
 		q->cred = NULL;
 	}
 	as->brk_start = as->brk = q->args.brk_start;

@@ -135,6 +135,7 @@ static void start_pm(void)
 	const char *archive = phys_to_virt(boot_facts.initrd.start);
 	struct tern_cred root = { 0 };
 	struct memobj *m;
+	struct cred *cred;
 	struct process *p;
 	struct thread *t;
 	size_t off, len;
@@ -161,8 +162,10 @@ static void start_pm(void)
 	entry = load(p->aspace, archive + off, len);
 	m = memobj_create_frames(boot_facts.initrd.start, boot_facts.initrd_size);
 	t = thread_create(p, PM_PID);
-	if (!m || !t || !(t->cred = cred_create(&root)))
+	cred = cred_create(&root);
+	if (!m || !t || !cred)
 		cannot_start("no memory for pm");
+	thread_set_cred(t, cred);
 	if (handle_add(p->handles, 16, HANDLE_MEMOBJ, m,
 		       TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER, true) != 0)
 		cannot_start("no memory for pm");

@@ -60,6 +60,7 @@ static struct thread *first_thread(struct thread *t, struct process *p,
 {
 	struct thread *n;
 	struct aspace *as;
+	struct cred *cred;
 
 	*err = -EBADF;
 	as = handle_object(t->process->handles, (u32)g->aspace, HANDLE_ASPACE, 0);
@@ -87,14 +88,15 @@ static struct thread *first_thread(struct thread *t, struct process *p,
 	n = thread_create(p, p->pid);
 	if (!n)
 		return NULL;
-	n->cred = cred_create(&g->cred);
-	if (!n->cred) {
+	cred = cred_create(&g->cred);
+	if (!cred) {
 		n->state = THREAD_DEAD;
 		list_del(&n->in_process);
 		p->nthreads--;
 		thread_put(n);
 		return NULL;
 	}
+	thread_set_cred(n, cred);
 	n->regs.x[REG_PC] = g->pc;
 	n->regs.x[REG_SP] = g->sp;
 	n->regs.x[REG_A0] = g->a0;
@@ -226,8 +228,8 @@ static struct thread *fork_thread(struct process *p, struct thread *parent,
 	if (g->flags & CLONE_SETTLS)
 		n->regs.x[REG_TP] = g->tls;
 	fpu_copy(n, parent);
-	n->cred = parent->cred;
-	cred_get(n->cred);
+	cred_get(parent->cred);
+	thread_set_cred(n, parent->cred);
 	n->sig_mask = parent->sig_mask;
 	if (!(g->flags & CLONE_VM) || (g->flags & CLONE_VFORK))
 		n->sig_stack = parent->sig_stack;
@@ -702,7 +704,7 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	c = call_find(t, a[0]);
 	if (c && !c->async) {
 		old = c->thread->cred;
-		c->thread->cred = n;
+		thread_set_cred(c->thread, n);
 	} else {
 		old = n;
 	}

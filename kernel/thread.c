@@ -75,6 +75,12 @@ struct thread *thread_create(struct process *p, u32 tid)
 
 void thread_get(struct thread *t) { t->refs++; }
 
+void thread_set_cred(struct thread *t, const struct cred *c)
+{
+	t->cred = c;
+	t->who = t->process->pid | (u64)c->c.id << 32;
+}
+
 void thread_put(struct thread *t)
 {
 	if (--t->refs > 0)

@@ -17,13 +17,10 @@
 #define ASIDS_USEFUL 32u
 
 static struct spinlock asid_lock;
-static u64 generation = 1;
+u64 asid_generation = 1;
+bool asid_fast; /* there are enough numbers */
 static u32 next_asid = 1, asid_count;
-static bool have_asids;
-static struct {
-	struct aspace *space; /* it runs; written by the hart itself */
-	u64 generation;	      /* everything older has been forgotten; own hart */
-} running[MAX_HARTS];
+struct hart_space running[MAX_HARTS];
 static u32 harts;
 static pfn_t kernel_root;
 
@@ -36,8 +33,8 @@ void asid_init(void)
 		panic("mm: no memory for the kernel's root table");
 	mmu_init_root(pfn_to_virt(kernel_root));
 	asid_count = MIN(mmu_asid_count(), 65536u);
-	have_asids = asid_count >= ASIDS_USEFUL;
-	generation = next_asid = 1;
+	asid_fast = asid_count >= ASIDS_USEFUL;
+	asid_generation = next_asid = 1;
 	harts = 0;
 	memset(running, 0, sizeof(running));
 }
@@ -45,13 +42,13 @@ void asid_init(void)
 /* asid_lock held. */
 static void new_generation(void)
 {
-	__atomic_store_n(&generation, generation + 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&asid_generation, asid_generation + 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
 
-		if (as && as->asid_gen && as->asid_gen >> 16 == generation - 1)
-			__atomic_store_n(&as->asid_gen, generation << 16 | (as->asid_gen & 0xffff),
+		if (as && as->asid_gen && as->asid_gen >> 16 == asid_generation - 1)
+			__atomic_store_n(&as->asid_gen, asid_generation << 16 | (as->asid_gen & 0xffff),
 					 __ATOMIC_RELEASE);
 	}
 	next_asid = 1;
@@ -63,7 +60,7 @@ static bool is_kept(u32 asid)
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
 
-		if (as && as->asid_gen == (generation << 16 | asid))
+		if (as && as->asid_gen == (asid_generation << 16 | asid))
 			return true;
 	}
 	return false;
@@ -89,39 +86,40 @@ static void renew(struct aspace *as, unsigned h)
 	u32 asid;
 
 	spin_lock(&asid_lock);
-	if (as->asid_gen >> 16 != generation) {
+	if (as->asid_gen >> 16 != asid_generation) {
 		asid = take_number();
 		/* A new generation may have begun, and kept the number as it runs here. */
-		if (as->asid_gen >> 16 != generation) {
+		if (as->asid_gen >> 16 != asid_generation) {
 			__atomic_store_n(&as->ran, 1u << h, __ATOMIC_SEQ_CST);
 			as->mmu_state = mmu_state(as->root_pfn, (u16)asid);
-			__atomic_store_n(&as->asid_gen, generation << 16 | asid, __ATOMIC_RELEASE);
+			__atomic_store_n(&as->asid_gen, asid_generation << 16 | asid, __ATOMIC_RELEASE);
 		}
 	}
 	spin_unlock(&asid_lock);
 }
 
-/* Everything but the common case. */
-static __attribute__((noinline)) void activate_slowly(struct aspace *as, unsigned h)
+/* Everything but the common case: aspace_activate(). */
+void aspace_activate_slowly(struct aspace *as)
 {
+	unsigned h = hart_index();
 	u32 bit = 1u << h;
 
+	__atomic_store_n(&running[h].space, as, __ATOMIC_RELEASE);
 	if (!as) {
 		mmu_activate(kernel_root, 0);
-		if (!have_asids)
+		if (!asid_fast)
 			mmu_fence_all();
-		__atomic_store_n(&running[h].space, NULL, __ATOMIC_RELEASE);
 		return;
 	}
 	__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(!have_asids)) {
+	if (unlikely(!asid_fast)) {
 		mmu_activate(as->root_pfn, 0);
 		mmu_fence_all();
 		return;
 	}
-	if (as->asid_gen >> 16 != READ_ONCE(generation)) {
+	if (as->asid_gen >> 16 != READ_ONCE(asid_generation)) {
 		renew(as, h);
 		__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -132,26 +130,6 @@ static __attribute__((noinline)) void activate_slowly(struct aspace *as, unsigne
 		running[h].generation = as->asid_gen >> 16;
 		mmu_fence_all();
 	}
-}
-
-void aspace_activate(struct aspace *as)
-{
-	unsigned h = hart_index();
-
-	if (likely(as)) {
-		__atomic_store_n(&running[h].space, as, __ATOMIC_RELAXED);
-		if (likely((READ_ONCE(as->ran) >> h & 1) && have_asids)) {
-			u64 g;
-
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
-			g = READ_ONCE(generation);
-			if (likely(as->asid_gen >> 16 == g && running[h].generation == g)) {
-				mmu_load(as->mmu_state);
-				return;
-			}
-		}
-	}
-	activate_slowly(as, h);
 }
 
 bool aspace_is_running(const struct aspace *as)

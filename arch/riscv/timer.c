@@ -47,8 +47,6 @@ void timer_init_boot(void)
 
 void timer_init_hart(void) { arch_timer_arm(~0ul); }
 
-u64 arch_ticks(void) { return csr_read(time); }
-
 u64 arch_ticks_to_ns(u64 ticks)
 {
 	u128 p = (u128)ticks * ns_mult;

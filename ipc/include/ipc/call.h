@@ -34,6 +34,7 @@ enum call_state {
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
+#define CALL_MORE_REFS 8   /* ref[], root and umask count */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */
 struct call {

@@ -21,12 +21,12 @@ struct hart {
 	u64 charged_at;		/* ticks: up to then time has been charged */
 	u64 *charge;		/* whose time it is: a counter of a thread's, or uncharged */
 	u64 uncharged;
+	u32 ipi_wanted; /* mask: sent when the kernel lock is dropped; kernel lock */
 	u64 timer_armed;	/* ticks, ~0: not */
 	/* below: kernel lock */
 	struct runq runq;
 	u64 slice_end;		  /* ticks, ~0: no limit now */
 	struct list timers;	  /* struct timer, by expiry */
-	u32 ipi_wanted;		  /* mask: sent when the lock is dropped */
 	struct thread *dead;	  /* list of threads to free after the switch */
 	bool need_resched;
 	bool idling; /* in arch_wait or about to: wants an IPI; atomic */

@@ -152,6 +152,7 @@ struct thread {
 	struct exec_request *exec;  /* WORK_EXEC */
 	u32 exit_cursor, exit_phase;
 
+	u64 who; /* pid, cred id << 32: what a server hears of it */
 	const struct cred *cred; /* referenced; changes only by pm while it is in a call */
 
 	/* accounting */
@@ -170,6 +171,8 @@ static inline void thread_clear_work(struct thread *t, u32 bits)
 {
 	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_RELAXED);
 }
+/* Takes over a reference; the caller puts the old one. */
+void thread_set_cred(struct thread *t, const struct cred *c);
 static inline struct thread *current_thread(void) { return this_hart()->current; }
 
 /* A new thread of p, state NEW, refs 1 (the process's list), not started. NULL: out of memory. */

@@ -8,6 +8,7 @@
  * go on meanwhile.  Order: aspaces by address, then memobj, leaf, frames. */
 #pragma once
 
+#include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <kernel/list.h>
 #include <kernel/spinlock.h>
@@ -158,7 +159,31 @@ int must_check aspace_futex_key(struct aspace *as, va_t va, bool shared, struct 
 int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want, u32 *seen);
 
 /* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
-void aspace_activate(struct aspace *as);
+struct hart_space {
+	struct aspace *space; /* what the hart runs; written by itself */
+	u64 generation;	      /* everything of older ASIDs has been forgotten there */
+};
+extern struct hart_space running[MAX_HARTS];
+extern u64 asid_generation;
+extern bool asid_fast;
+void aspace_activate_slowly(struct aspace *as);
+static inline void aspace_activate(struct aspace *as)
+{
+	struct hart_space *here = &running[hart_index()];
+
+	if (likely(as && asid_fast && (READ_ONCE(as->ran) >> hart_index() & 1))) {
+		u64 g;
+
+		__atomic_store_n(&here->space, as, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the orders: mm/asid.c */
+		g = READ_ONCE(asid_generation);
+		if (likely(as->asid_gen >> 16 == g && here->generation == g)) {
+			mmu_load(as->mmu_state);
+			return;
+		}
+	}
+	aspace_activate_slowly(as);
+}
 bool aspace_is_running(const struct aspace *as); /* on some hart */
 
 /* Looking: for TERN_ASPACE_QUERY, WALK, PAGEMAP. */

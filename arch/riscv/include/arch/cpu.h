@@ -28,7 +28,17 @@ static inline unsigned hart_index(void)
 #endif
 
 /* Time: counter ticks since some point; the same on every hart. */
+#ifdef TERN_HOST
 u64 arch_ticks(void);
+#else
+static inline u64 arch_ticks(void)
+{
+	u64 v;
+
+	__asm__ volatile("csrr %0, time" : "=r"(v));
+	return v;
+}
+#endif
 u64 arch_ticks_to_ns(u64 ticks);
 u64 arch_ns_to_ticks(u64 ns);
 static inline u64 arch_now_ns(void);
