@@ -1,0 +1,264 @@
+/* /proc: its files are there, have their formats and tell the truth about this process; /dev/fd and
+ * the links to what is open. */
+#include "test.h"
+#include <dirent.h>
+#include <limits.h>
+#include <sys/sysinfo.h>
+
+static char text[65536];
+
+static const char *slurp(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	size_t used = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		printf("  no %s\n", path);
+	CHECK(fd >= 0);
+	while ((n = read(fd, text + used, sizeof text - 1 - used)) > 0)
+		used += (size_t)n;
+	CHECK(n == 0);
+	close(fd);
+	text[used] = 0;
+	return text;
+}
+
+/* The number behind `key` at the beginning of a line; -1: no such line. */
+static long field(const char *path, const char *key)
+{
+	const char *at = slurp(path);
+
+	while (at && strncmp(at, key, strlen(key)))
+		at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL;
+	if (!at)
+		return -1;
+	at += strlen(key);
+	return strtol(at + strspn(at, ": \t"), NULL, 0);
+}
+
+TEST(status)
+{
+	char name[40];
+
+	CHECK_EQ(field("/proc/self/status", "Pid:"), getpid());
+	CHECK_EQ(field("/proc/self/status", "PPid:"), getppid());
+	CHECK_EQ(field("/proc/self/status", "Tgid:"), getpid());
+	CHECK_EQ(field("/proc/self/status", "Threads:"), 1);
+	CHECK_EQ(field("/proc/self/status", "Uid:"), getuid());
+	CHECK(field("/proc/self/status", "VmRSS:") > 0);
+	CHECK(field("/proc/self/status", "VmSize:") > 0);
+	CHECK(strstr(slurp("/proc/self/status"), "Name:\tprocfs\n"));
+	CHECK(strstr(text, "State:\tR (running)\n"));
+	CHECK(!strcmp(slurp("/proc/self/comm"), "procfs\n"));
+	snprintf(name, sizeof name, "/proc/%d/status", (int)getppid());
+	CHECK_EQ(field(name, "Pid:"), getppid());
+	CHECK_ERR(open("/proc/99999/status", O_RDONLY), ENOENT);
+}
+
+TEST(stat_line)
+{
+	int pid, ppid, pgrp, session;
+	char comm[32], state;
+
+	slurp("/proc/self/stat");
+	CHECK_EQ(sscanf(text, "%d (%31[^)]) %c %d %d %d", &pid, comm, &state, &ppid, &pgrp, &session), 6);
+	CHECK(pid == getpid() && ppid == getppid() && pgrp == getpgrp() && session == getsid(0));
+	CHECK(state == 'R' && !strcmp(comm, "procfs"));
+	int fields = 0;
+	for (char *at = strrchr(text, ')'); *at; at++)
+		fields += *at == ' ';
+	CHECK_EQ(fields, 50);
+	CHECK(strchr(text, '\n') == text + strlen(text) - 1);
+	unsigned long size, resident;
+	CHECK_EQ(sscanf(slurp("/proc/self/statm"), "%lu %lu", &size, &resident), 2);
+	CHECK(size >= resident && resident > 0);
+}
+
+TEST(states)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		for (;;)
+			;
+	CHECK(test_await_state(pid, 'R'));
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK_EQ(test_state(pid), 'T');
+	kill(pid, SIGKILL);
+	CHECK(test_await_state(pid, 'Z'));
+	test_wait(pid);
+	CHECK_EQ(test_state(pid), 0);
+}
+
+static volatile int in_data = 1, in_bss;
+
+/* Whether `address` is in a region of /proc/self/maps with these permissions and name. */
+static bool mapped(const volatile void *address, const char *permissions, const char *name)
+{
+	char *save = NULL;
+
+	slurp("/proc/self/maps");
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		unsigned long from, to;
+		char perm[5], path[200] = "";
+
+		CHECK(sscanf(l, "%lx-%lx %4s %*x %*x:%*x %*u %199s", &from, &to, perm, path) >= 3);
+		CHECK(from < to && from % 4096 == 0 && to % 4096 == 0);
+		if ((unsigned long)address >= from && (unsigned long)address < to)
+			return !strcmp(perm, permissions) && (!*name || strstr(path, name));
+	}
+	return false;
+}
+
+TEST(maps)
+{
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int local;
+
+	CHECK(mapped((void *)(uintptr_t)mapped, "r-xp", "procfs"));
+	CHECK(mapped(&in_data, "rw-p", "procfs"));
+	CHECK(mapped(&in_bss, "rw-p", ""));
+	CHECK(mapped(&local, "rw-p", "[stack]"));
+	CHECK(mapped(sbrk(4096), "rw-p", "[heap]"));
+	CHECK(mapped(p, "r--s", ""));
+	CHECK(strstr(slurp("/proc/self/maps"), "[vdso]"));
+	CHECK(munmap(p, 4096) == 0);
+	CHECK(!mapped(p, "r--s", ""));
+	CHECK(field("/proc/self/smaps", "Rss:") >= 0);
+}
+
+TEST(pagemap)
+{
+	volatile char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t v[3];
+
+	p[4096] = 1;
+	CHECK(fd >= 0);
+	CHECK_EQ(pread(fd, v, sizeof v, (long)p / 4096 * 8), sizeof v);
+	CHECK(!(v[0] >> 63) && v[1] >> 63 && !(v[2] >> 63));
+	CHECK((v[1] & ((1ull << 55) - 1)) != 0);
+}
+
+TEST(links_of_a_process)
+{
+	char b[PATH_MAX], c[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", b, sizeof b - 1);
+
+	CHECK(n > 0);
+	b[n] = 0;
+	CHECK(!strcmp(b + n - 6, "procfs"));
+	n = readlink("/proc/self", b, sizeof b - 1);
+	CHECK(n > 0);
+	b[n] = 0;
+	CHECK_EQ(atoi(b), getpid());
+	CHECK(getcwd(c, sizeof c) != NULL);
+	n = readlink("/proc/self/cwd", b, sizeof b - 1);
+	CHECK_EQ(n, strlen(c));
+	CHECK(!memcmp(b, c, (size_t)n));
+	CHECK_EQ(readlink("/proc/self/root", b, sizeof b), 1);
+	CHECK_EQ(b[0], '/');
+}
+
+TEST(descriptors_are_listed)
+{
+	char b[100], name[40];
+	int fd = open("file", O_CREAT | O_RDWR, 0600), p[2], again, seen = 0;
+	struct dirent *e;
+	ssize_t n;
+	DIR *d;
+
+	CHECK(pipe(p) == 0);
+	CHECK_EQ(write(fd, "abc", 3), 3);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	n = readlink(name, b, sizeof b - 1);
+	CHECK(n > 5);
+	b[n] = 0;
+	CHECK(!strcmp(b + n - 5, "/file"));
+	/* Opening the link makes a new description, of a deleted file as well. */
+	CHECK_EQ(unlink("file"), 0);
+	again = open(name, O_RDONLY);
+	CHECK(again >= 0);
+	CHECK_EQ(read(again, b, 10), 3);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", p[0]);
+	n = readlink(name, b, sizeof b - 1);
+	CHECK(n > 6 && !memcmp(b, "pipe:[", 6));
+	snprintf(name, sizeof name, "/dev/fd/%d", p[1]);
+	again = open(name, O_WRONLY);
+	CHECK(again >= 0);
+	CHECK_EQ(write(again, "x", 1), 1);
+	CHECK_EQ(read(p[0], b, 10), 1);
+	CHECK_ERR(open("/dev/fd/99", O_RDONLY), ENOENT);
+	d = opendir("/proc/self/fd");
+	CHECK(d != NULL);
+	while ((e = readdir(d)))
+		seen += e->d_name[0] != '.' && (atoi(e->d_name) == p[0] || atoi(e->d_name) == fd);
+	CHECK_EQ(seen, 2);
+}
+
+TEST(system_files)
+{
+	struct sysinfo si;
+
+	CHECK(field("/proc/meminfo", "MemTotal:") > 1000);
+	CHECK(field("/proc/meminfo", "MemFree:") > 0);
+	CHECK(field("/proc/meminfo", "MemAvailable:") > 0);
+	CHECK(strstr(slurp("/proc/meminfo"), " kB\n"));
+	CHECK(strstr(slurp("/proc/cpuinfo"), "isa"));
+	CHECK_EQ(field("/proc/cpuinfo", "processor"), 0);
+	double up = strtod(slurp("/proc/uptime"), NULL);
+	CHECK(up > 0 && up < 100000);
+	CHECK(!strncmp(slurp("/proc/stat"), "cpu ", 4));
+	CHECK(field("/proc/stat", "btime") >= 0);
+	CHECK(strchr(slurp("/proc/mounts"), '/'));
+	CHECK(*slurp("/proc/version") != 0);
+	CHECK(*slurp("/proc/loadavg") != 0);
+	CHECK(*slurp("/proc/cmdline") != 0);
+	CHECK(sysinfo(&si) == 0);
+	CHECK(si.totalram * si.mem_unit / 1024 == (unsigned long)field("/proc/meminfo", "MemTotal:"));
+	CHECK_ERR(open("/proc/none", O_RDONLY), ENOENT);
+	CHECK_ERR(open("/proc/none", O_CREAT | O_RDWR, 0600), ENOENT);
+	CHECK_ERR(mkdir("/proc/x", 0700), ENOENT);
+}
+
+TEST(all_processes_are_listed)
+{
+	struct dirent *e;
+	int me = 0, init = 0;
+	DIR *d = opendir("/proc");
+
+	CHECK(d != NULL);
+	while ((e = readdir(d))) {
+		me += atoi(e->d_name) == getpid();
+		init += atoi(e->d_name) == 1;
+	}
+	CHECK(me == 1 && init == 1);
+}
+
+TEST(command_line_and_environment)
+{
+	CHECK(strstr(slurp("/proc/self/cmdline"), "procfs"));
+	slurp("/proc/self/environ");
+	CHECK(strchr(text, '='));
+}
+
+EXEC(renamed)
+{
+	CHECK(!strcmp(slurp("/proc/self/comm"), "exe\n"));
+	CHECK(!memcmp(slurp("/proc/self/cmdline"), "one\0@renamed", 13));
+	exit(0);
+}
+
+TEST(names_after_exec)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/proc/self/exe", "one", "@renamed", NULL);
+		_exit(100);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}

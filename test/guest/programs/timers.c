@@ -1,0 +1,187 @@
+/* Time: clocks, sleeping and what an interruption leaves of it, interval and POSIX timers, alarms. */
+#include "test.h"
+#include <sys/time.h>
+#include <sys/times.h>
+
+static volatile sig_atomic_t caught;
+static volatile int value;
+
+static void catch_signal(int sig)
+{
+	(void)sig;
+	caught++;
+}
+
+static void on(int sig, int flags)
+{
+	struct sigaction sa = { .sa_handler = catch_signal, .sa_flags = flags };
+
+	caught = 0;
+	CHECK(sigaction(sig, &sa, NULL) == 0);
+}
+
+TEST(clocks)
+{
+	struct timespec a, b, r;
+	uint64_t before = test_now_ns();
+
+	for (int i = 0; i < 2000; i++) {
+		uint64_t now = test_now_ns();
+
+		CHECK(now >= before);
+		before = now;
+	}
+	CHECK(clock_gettime(CLOCK_REALTIME, &a) == 0 && a.tv_sec > 0);
+	CHECK(clock_getres(CLOCK_MONOTONIC, &r) == 0 && r.tv_sec == 0);
+	CHECK(clock_gettime(CLOCK_BOOTTIME, &a) == 0);
+	CHECK_ERR(syscall(SYS_clock_gettime, 999, &a), EINVAL);
+	CHECK_ERR(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, NULL), EFAULT);
+	/* The processor's clock runs with work and stands in sleep. */
+	CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a) == 0);
+	test_sleep_ms(50);
+	CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b) == 0);
+	CHECK((b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec < 40000000);
+	for (before = test_now_ns(); test_now_ns() - before < 50000000;)
+		;
+	CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a) == 0);
+	CHECK((a.tv_sec - b.tv_sec) * 1000000000 + a.tv_nsec - b.tv_nsec > 1000000);
+	CHECK(times(&(struct tms){ 0 }) != -1);
+}
+
+TEST(sleeping)
+{
+	uint64_t start = test_now_ns();
+	struct timespec t = { 0, 30000000 };
+
+	CHECK_EQ(nanosleep(&t, NULL), 0);
+	CHECK(test_now_ns() - start >= 30000000);
+	CHECK(test_now_ns() - start < 2000000000);
+	t.tv_nsec = 1000000000;
+	CHECK_ERR(nanosleep(&t, NULL), EINVAL);
+	t.tv_nsec = -1;
+	CHECK_ERR(nanosleep(&t, NULL), EINVAL);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += 20000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL), 0);
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL), 0); /* past */
+}
+
+TEST(interrupted_sleep_tells_the_rest)
+{
+	struct timespec t = { 5, 0 }, left = { 0, 0 };
+	struct itimerval it = { { 0, 0 }, { 0, 50000 } };
+
+	on(SIGALRM, SA_RESTART);
+	CHECK_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
+	CHECK_ERR(nanosleep(&t, &left), EINTR);
+	CHECK_EQ(caught, 1);
+	CHECK(left.tv_sec == 4 && left.tv_nsec > 0);
+}
+
+TEST(a_stopped_sleeper_sleeps_on)
+{
+	uint64_t start = test_now_ns();
+	int status;
+	pid_t pid;
+
+	TEST_BLOCKED_CHILD(pid, _exit(nanosleep(&(struct timespec){ 0, 200000000 }, NULL)));
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	kill(pid, SIGCONT);
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK(test_now_ns() - start >= 200000000);
+}
+
+TEST(interval_timer)
+{
+	struct itimerval it = { { 0, 10000 }, { 0, 10000 } }, now;
+
+	on(SIGALRM, 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
+	while (caught < 5)
+		pause();
+	CHECK_EQ(getitimer(ITIMER_REAL, &now), 0);
+	CHECK_EQ(now.it_interval.tv_usec, 10000);
+	CHECK(now.it_value.tv_usec <= 10000);
+	memset(&it, 0, sizeof it);
+	CHECK_EQ(setitimer(ITIMER_REAL, &it, &now), 0);
+	caught = 0;
+	test_sleep_ms(40);
+	CHECK_EQ(caught, 0);
+	CHECK_ERR(setitimer(9, &it, NULL), EINVAL);
+	it.it_value.tv_usec = 1000000;
+	CHECK_ERR(setitimer(ITIMER_REAL, &it, NULL), EINVAL);
+}
+
+TEST(alarms)
+{
+	on(SIGALRM, 0);
+	CHECK(alarm(50) > 0); /* the test's own limit */
+	CHECK_EQ(alarm(1), 50);
+	pause();
+	CHECK_EQ(caught, 1);
+	CHECK_EQ(alarm(0), 0);
+	/* A child has none, exec keeps it. */
+	alarm(7);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(alarm(0) != 0);
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(alarm(0), 7);
+}
+
+static void with_value(int sig, siginfo_t *si, void *context)
+{
+	(void)sig, (void)context;
+	caught++;
+	value = si->si_code == SI_TIMER ? si->si_value.sival_int : -1;
+}
+
+TEST(posix_timers)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct sigaction sa = { .sa_sigaction = with_value, .sa_flags = SA_SIGINFO };
+	struct itimerspec its = { { 0, 0 }, { 0, 20000000 } }, now;
+	timer_t t;
+
+	ev.sigev_value.sival_int = 77;
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	CHECK_EQ(timer_create(CLOCK_MONOTONIC, &ev, &t), 0);
+	CHECK_EQ(timer_settime(t, 0, &its, NULL), 0);
+	CHECK_EQ(timer_gettime(t, &now), 0);
+	CHECK(now.it_value.tv_nsec > 0 && now.it_value.tv_nsec <= 20000000);
+	while (!caught)
+		test_sleep_ms(5);
+	CHECK_EQ(value, 77);
+	CHECK_EQ(timer_delete(t), 0);
+	CHECK_ERR(timer_settime(t, 0, &its, NULL), EINVAL);
+}
+
+/* Several sleepers wake in the order of their times. */
+TEST(sleepers_in_order)
+{
+	int p[2];
+	char got[8];
+	pid_t pid[8];
+
+	CHECK(pipe(p) == 0);
+	for (int i = 0; i < 8; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			char c = (char)i;
+
+			test_sleep_ms(300 + (i * 5 % 8) * 60);
+			_exit(write(p[1], &c, 1) != 1);
+		}
+	}
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(read(p[0], &got[i], 1), 1);
+	for (int i = 0; i < 8; i++) {
+		CHECK_EQ(got[i] * 5 % 8, i);
+		CHECK_EQ(test_wait(pid[i]), 0);
+	}
+}
