@@ -69,6 +69,8 @@ static long walk_new(struct request *r, unsigned ref, unsigned win, struct walk 
 		return err;
 	if (w->at.node || w->last != LAST_NORM)
 		return -EEXIST;
+	if (w->dir.node->flags & NODE_PROC) /* only what is there has a name there */
+		return -ENOENT;
 	return w->slash && !is_dir ? -ENOENT : 0;
 }
 

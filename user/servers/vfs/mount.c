@@ -148,7 +148,7 @@ void mount_init(void)
 	struct fs *fs = fs_create("tmpfs", TMPFS_MAGIC);
 	struct node *root = new_root(fs, 0755);
 
-	root_mount = mount_add(fs, root, nowhere, "rootfs");
+	root_mount = mount_add(fs, root, nowhere, "tmpfs");
 	if (!root_mount)
 		server_panic("no memory for its file systems");
 	dev_fs = fs_create("devtmpfs", TMPFS_MAGIC);
