@@ -15,6 +15,7 @@ static struct slab_cache aspace_cache;
 
 void mm_init(void)
 {
+	slabs_init();
 	region_init();
 	memobj_init();
 	slab_cache_init(&aspace_cache, "aspace", sizeof(struct aspace));

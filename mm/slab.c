@@ -31,9 +31,8 @@ struct slab {
 _Static_assert(sizeof(struct slab) <= SLAB_HEADER, "slab header");
 
 static struct spinlock caches_lock;
-static struct list caches = LIST_INIT(caches);
+static struct list caches;
 static struct slab_cache kmalloc_caches[KMALLOC_MAX_SHIFT - KMALLOC_MIN_SHIFT + 1];
-static bool kmalloc_ready;
 
 void slab_cache_init(struct slab_cache *c, const char *name, size_t size)
 {
@@ -203,15 +202,15 @@ u64 slab_in_use(const struct slab_cache *c)
 
 /* ---- kmalloc ---- */
 
-static void kmalloc_init(void)
+void slabs_init(void)
 {
 	static const char *const names[] = { "kmalloc-16",  "kmalloc-32",  "kmalloc-64",
 					     "kmalloc-128", "kmalloc-256", "kmalloc-512",
 					     "kmalloc-1k",  "kmalloc-2k" };
 
+	list_init(&caches);
 	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
 		slab_cache_init(&kmalloc_caches[i], names[i], 1ul << (KMALLOC_MIN_SHIFT + i));
-	kmalloc_ready = true;
 }
 
 void *kmalloc(size_t size)
@@ -219,8 +218,6 @@ void *kmalloc(size_t size)
 	unsigned shift = KMALLOC_MIN_SHIFT, order = 0;
 	pfn_t pfn;
 
-	if (unlikely(!kmalloc_ready)) /* first by the boot hart, alone */
-		kmalloc_init();
 	if (size <= 1ul << KMALLOC_MAX_SHIFT) {
 		while (size > 1ul << shift)
 			shift++;

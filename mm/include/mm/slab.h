@@ -16,6 +16,7 @@ struct slab_cache {
 	struct list caches; /* all caches, for /proc/slabinfo */
 };
 
+void slabs_init(void); /* before all else here; by mm_init */
 void slab_cache_init(struct slab_cache *c, const char *name, size_t size);
 void *must_check slab_alloc(struct slab_cache *c); /* zeroed, 16-aligned; NULL when memory is out */
 void slab_free(struct slab_cache *c, void *p);

@@ -1,0 +1,517 @@
+/* Unit tests of mm: buddies, slabs, radix trees, regions, and what the manuals say of each call. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tlb_model.h"
+
+#include "../../mm/mm_priv.h"
+
+static u64 state = 88172645463325252ul;
+
+static u32 rnd(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (u32)(state >> 16);
+}
+
+static bool always_fail(void) { return true; }
+
+static int start(void **unused)
+{
+	(void)unused;
+	model_random = rnd;
+	model_asids = 65536;
+	model_start(8192);
+	return 0;
+}
+
+/* ---- frames ---- */
+
+static void test_buddy(void **unused)
+{
+	enum { N = 200 };
+	static struct {
+		pfn_t pfn;
+		unsigned order;
+	} have[N];
+	struct frame_stats before, after;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	frame_stats(&before);
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned k = rnd() % N, order = rnd() % 4 ? 0 : rnd() % 6;
+
+		model_hart(rnd() % MODEL_HARTS);
+		if (have[k].pfn) {
+			frame_free(have[k].pfn, have[k].order);
+			have[k].pfn = 0;
+			continue;
+		}
+		have[k].pfn = frame_alloc(order, FRAME_KERNEL, rnd() % 2 ? FRAME_ZERO : 0);
+		have[k].order = order;
+		assert_false(have[k].pfn & ((1ul << order) - 1));
+		if (have[k].pfn)
+			memset(pfn_to_virt(have[k].pfn), 0x5a, PAGE_SIZE << order);
+		if (i % 500 == 0)
+			frame_check();
+	}
+	for (unsigned k = 0; k < N; k++)
+		if (have[k].pfn)
+			frame_free(have[k].pfn, have[k].order);
+	memset(have, 0, sizeof(have));
+	frame_stats(&after);
+	assert_int_equal(before.free, after.free);
+	frame_check();
+}
+
+/* All of memory in single frames, though every hart keeps some, and then a large block again. */
+static void test_out_of_memory(void **unused)
+{
+	static pfn_t all[8192];
+	unsigned n = 0;
+	pfn_t pfn;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	for (unsigned h = 0; h < MODEL_HARTS; h++) {
+		model_hart(h);
+		pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
+		frame_put(pfn);
+		pfn = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
+		frame_free_zeroed(pfn);
+	}
+	model_hart(0);
+	while ((pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO))) {
+		assert_int_equal(*(u64 *)pfn_to_virt(pfn), 0);
+		all[n++] = pfn;
+	}
+	frame_check();
+	for (unsigned i = 0; i < n; i++) {
+		model_hart(i % MODEL_HARTS);
+		frame_put(all[i]);
+	}
+	model_hart(0);
+	pfn = frame_alloc(10, FRAME_KERNEL, 0);
+	assert_true(pfn);
+	frame_free(pfn, 10);
+	frame_check();
+}
+
+/* ---- slabs ---- */
+
+static void test_slab(void **unused)
+{
+	enum { N = 3000 };
+	static void *have[N];
+	static size_t size[N];
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	for (unsigned i = 0; i < 40000; i++) {
+		unsigned k = rnd() % N;
+
+		model_hart(rnd() % MODEL_HARTS);
+		if (have[k]) {
+			for (size_t b = 0; b < size[k]; b++)
+				assert_int_equal(((u8 *)have[k])[b], (u8)k);
+			kfree(have[k]);
+			have[k] = NULL;
+			continue;
+		}
+		size[k] = 1 + rnd() % (rnd() % 50 ? 300 : 9000);
+		have[k] = kmalloc(size[k]);
+		assert_non_null(have[k]);
+		assert_false((uintptr_t)have[k] & 15);
+		for (size_t b = 0; b < size[k]; b++)
+			assert_int_equal(((u8 *)have[k])[b], 0);
+		memset(have[k], (int)k, size[k]);
+		if (i % 4000 == 0)
+			slab_check();
+	}
+	for (unsigned k = 0; k < N; k++) {
+		kfree(have[k]);
+		have[k] = NULL;
+	}
+	slab_check();
+	assert_null(kmalloc(64ul << 20));
+	mm_fail_hook = always_fail;
+	assert_null(kmalloc(100));
+	assert_null(memobj_create(100, 0));
+	assert_null(aspace_create());
+}
+
+/* ---- radix ---- */
+
+static void test_radix(void **unused)
+{
+	enum { N = 300 };
+	static u64 index[N];
+	static bool in[N];
+	struct radix t = { NULL, 0 };
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	for (unsigned i = 0; i < N; i++)
+		index[i] = i < 150 ? i : ((u64)rnd() << 22 ^ rnd()) >> rnd() % 40 | 1ul << (10 + i % 40);
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned k = rnd() % N;
+		u64 at = rnd() % 200, next = ~0ul, got;
+		bool dup = false;
+
+		for (unsigned j = 0; j < N; j++)
+			dup = dup || (j != k && in[j] && index[j] == index[k]);
+		if (dup)
+			continue;
+		if (in[k]) {
+			assert_int_equal(radix_get(&t, index[k]), k + 1);
+			assert_int_equal(radix_clear(&t, index[k]), k + 1);
+		} else {
+			assert_int_equal(radix_get(&t, index[k]), 0);
+			assert_int_equal(radix_set(&t, index[k], k + 1), 0);
+		}
+		in[k] = !in[k];
+		for (unsigned j = 0; j < N; j++)
+			if (in[j] && index[j] >= at && index[j] < next)
+				next = index[j];
+		got = radix_next(&t, &at);
+		assert_int_equal(!!got, next != ~0ul);
+		if (got)
+			assert_int_equal(at, next);
+		if (i % 1000 == 0)
+			radix_check(&t);
+	}
+	for (unsigned j = 0; j < N; j++)
+		if (in[j])
+			radix_clear(&t, index[j]);
+	assert_null(t.root);
+	slab_check();
+}
+
+/* A set that fails for want of any of its nodes leaves none. */
+static long fail_in;
+static bool fail_later(void) { return fail_in-- == 0; }
+
+static void test_radix_failures(void **unused)
+{
+	struct radix t = { NULL, 0 };
+
+	(void)unused;
+	mm_fail_hook = fail_later;
+	for (long i = 0;; i++) {
+		fail_in = i;
+		if (!radix_set(&t, 1ul << 33, 7))
+			break;
+		radix_check(&t);
+		assert_null(t.root);
+	}
+	mm_fail_hook = NULL;
+	assert_int_equal(radix_clear(&t, 1ul << 33), 7);
+	assert_null(t.root);
+}
+
+/* ---- spaces ---- */
+
+static struct mm_work work;
+
+static int done(int res)
+{
+	while (res == MM_MORE)
+		res = mm_work_step(&work);
+	return res;
+}
+
+static int map_at(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned flags, va_t *at)
+{
+	return done(aspace_map(as, addr, len, prot, 7, flags, NULL, 0, &work, at));
+}
+
+#define P PAGE_SIZE
+#define AT 0x10000000ul
+#define PRIV (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static void finish(struct aspace *as)
+{
+	aspace_check(as);
+	assert_int_equal(done(aspace_destroy(as, &work)), 0);
+	aspace_put(as);
+	frame_check();
+}
+
+static void test_map_rules(void **unused)
+{
+	struct aspace *as = aspace_create();
+	struct memobj *m = memobj_create(4 * P, 9);
+	va_t at;
+
+	(void)unused;
+	assert_int_equal(map_at(as, 0, 0, 3, PRIV, &at), -EINVAL);
+	assert_int_equal(map_at(as, 0, ~0ul, 3, PRIV, &at), -ENOMEM);
+	assert_int_equal(map_at(as, 0, ~0ul - 2 * P, 3, PRIV, &at), -ENOMEM);
+	assert_int_equal(map_at(as, 0, USER_MAX, 3, PRIV, &at), -ENOMEM);
+	assert_int_equal(map_at(as, 0, P, 3, MAP_ANONYMOUS, &at), -EINVAL);
+	assert_int_equal(map_at(as, 0, P, 3, MAP_SHARED_VALIDATE | MAP_SYNC, &at), -EOPNOTSUPP);
+	assert_int_equal(map_at(as, AT + 1, P, 3, PRIV | MAP_FIXED, &at), -EINVAL);
+	assert_int_equal(map_at(as, 0, P, 3, PRIV | MAP_FIXED, &at), -EPERM);
+	assert_int_equal(map_at(as, USER_MAX, P, 3, PRIV | MAP_FIXED, &at), -ENOMEM);
+	assert_int_equal(map_at(as, ~0ul - P + 1, P, 3, PRIV | MAP_FIXED, &at), -ENOMEM);
+	assert_int_equal(map_at(as, AT, P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(map_at(as, AT, P, 3, PRIV | MAP_FIXED_NOREPLACE, &at), -EEXIST);
+	assert_int_equal(map_at(as, AT + P, P, 3, PRIV | MAP_FIXED_NOREPLACE, &at), 0);
+	assert_int_equal(as->nregions, 1); /* joined */
+	assert_int_equal(map_at(as, AT + 5, 2 * P, 3, PRIV, &at), 0);
+	assert_int_equal(at, as->mmap_top - 2 * P); /* the hint is taken */
+	assert_int_equal(map_at(as, AT + 64 * P + 5, P, 3, PRIV, &at), 0);
+	assert_int_equal(at, AT + 65 * P);
+	assert_int_equal(aspace_map(as, 0, P, 3, 1, MAP_SHARED, m, 0, &work, &at), -EACCES);
+	assert_int_equal(aspace_map(as, 0, P, 3, 7, MAP_SHARED, m, 5, &work, &at), -EINVAL);
+	assert_int_equal(aspace_map(as, 0, 2 * P, 3, 7, MAP_SHARED, m, ~0ul - P + 1, &work, &at),
+			 -EOVERFLOW);
+	assert_int_equal(done(aspace_map(as, 0, 2 * P, 3, 7, MAP_SHARED, m, 3 * P, &work, &at)), 0);
+	assert_int_equal(m->nregions, 1);
+	assert_int_equal(m->nwritable, 1);
+	assert_int_equal(aspace_fault(as, at, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(aspace_fault(as, at + P, FAULT_READ), FAULT_BUS);
+	assert_int_equal(aspace_fault(as, at + 2 * P, FAULT_EXEC), FAULT_ACCERR); /* its neighbour */
+	assert_int_equal(aspace_fault(as, 5, FAULT_READ), FAULT_MAPERR);
+	assert_int_equal(aspace_fault(as, ~0ul, FAULT_READ), FAULT_MAPERR);
+	as->limit_as = (as->mapped + 3) * P;
+	assert_int_equal(map_at(as, 0, 4 * P, 3, PRIV, &at), -ENOMEM);
+	assert_int_equal(map_at(as, 0, 3 * P, 3, PRIV, &at), 0);
+	assert_int_equal(map_at(as, at, 3 * P, 1, PRIV | MAP_FIXED, &at), 0); /* in its place */
+	as->limit_as = ~0ul;
+	as->limit_data = as->data * P;
+	assert_int_equal(map_at(as, 0, P, 3, PRIV, &at), -ENOMEM);
+	assert_int_equal(map_at(as, 0, P, 1, PRIV, &at), 0);
+	assert_int_equal(done(aspace_protect(as, at, P, 3, &work)), -ENOMEM);
+	finish(as);
+	memobj_check(m);
+	memobj_put(m);
+	assert_int_equal(object_count_memobjs(), 0);
+	assert_int_equal(object_count_regions(), 0);
+}
+
+static void test_unmap_protect_rules(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t at;
+
+	(void)unused;
+	assert_int_equal(aspace_unmap(as, AT + 1, P, &work), -EINVAL);
+	assert_int_equal(aspace_unmap(as, AT, 0, &work), -EINVAL);
+	assert_int_equal(aspace_unmap(as, AT, ~0ul, &work), -EINVAL);
+	assert_int_equal(aspace_unmap(as, USER_MAX - P, 2 * P, &work), -EINVAL);
+	assert_int_equal(aspace_unmap(as, AT, P, &work), 0); /* holes are fine */
+	assert_int_equal(map_at(as, AT, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(map_at(as, AT + 6 * P, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(aspace_protect(as, AT + 1, P, 1, &work), -EINVAL);
+	assert_int_equal(aspace_protect(as, AT, P, 8, &work), -EINVAL);
+	assert_int_equal(aspace_protect(as, AT, 0, 1, &work), 0);
+	assert_int_equal(aspace_protect(as, AT, ~0ul - AT, 1, &work), -ENOMEM);
+	assert_int_equal(aspace_protect(as, AT - P, P, 1, &work), -ENOMEM);
+	/* What precedes the hole is changed. */
+	assert_int_equal(done(aspace_protect(as, AT + 2 * P, 6 * P, 1, &work)), -ENOMEM);
+	assert_int_equal(aspace_fault(as, AT + 3 * P, FAULT_WRITE), FAULT_ACCERR);
+	assert_int_equal(aspace_fault(as, AT + 6 * P, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(as->nregions, 3);
+	assert_int_equal(done(aspace_protect(as, AT + 2 * P, 2 * P, 3, &work)), 0);
+	assert_int_equal(as->nregions, 2); /* joined again */
+	assert_int_equal(done(aspace_unmap(as, AT, 100 * P, &work)), 0);
+	assert_int_equal(as->nregions, 0);
+	assert_int_equal(as->mapped, 0);
+	finish(as);
+}
+
+static void test_stack(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t top = 0x30000000, at;
+
+	(void)unused;
+	assert_int_equal(map_at(as, top - 2 * P, 2 * P, 3, PRIV | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK,
+				&at),
+			 0);
+	as->limit_stack = 1024 * P;
+	assert_int_equal(aspace_fault(as, top - 10 * P, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(as->mapped, 10);
+	assert_int_equal(aspace_fault(as, top - 1024 * P, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(aspace_fault(as, top - 1025 * P, FAULT_WRITE), FAULT_MAPERR);
+	assert_int_equal(as->mapped, 1024);
+	/* The gap below is kept by faults, and by mmap. */
+	as->limit_stack = 4096 * P;
+	assert_int_equal(map_at(as, top - 2000 * P, P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(aspace_fault(as, top - 1999 * P + 256 * P, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(aspace_fault(as, top - 1999 * P + 255 * P, FAULT_WRITE), FAULT_MAPERR);
+	as->mmap_top = top - 1743 * P;
+	assert_int_equal(map_at(as, 0, P, 3, PRIV, &at), 0);
+	assert_int_equal(at, top - 2001 * P);
+	finish(as);
+}
+
+static void test_brk(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t at;
+
+	(void)unused;
+	as->brk_start = as->brk = AT + 100;
+	assert_int_equal(aspace_brk(as, 0, &work, &at), 0);
+	assert_int_equal(at, AT + 100);
+	assert_int_equal(done(aspace_brk(as, AT + 3 * P + 1, &work, &at)), 0);
+	assert_int_equal(at, AT + 3 * P + 1);
+	assert_int_equal(as->mapped, 3); /* the page of brk_start is the data segment's */
+	assert_int_equal(aspace_fault(as, AT + 3 * P, FAULT_WRITE), FAULT_OK);
+	assert_int_equal(done(aspace_brk(as, AT + 2 * P, &work, &at)), 0);
+	assert_int_equal(as->mapped, 1);
+	assert_int_equal(as->resident, 0);
+	assert_int_equal(map_at(as, AT + 8 * P, P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(done(aspace_brk(as, AT + 9 * P, &work, &at)), 0);
+	assert_int_equal(at, AT + 2 * P);
+	as->limit_data = 5 * P;
+	assert_int_equal(done(aspace_brk(as, AT + 7 * P, &work, &at)), 0);
+	assert_int_equal(at, AT + 2 * P);
+	assert_int_equal(done(aspace_brk(as, ~0ul, &work, &at)), 0);
+	assert_int_equal(at, AT + 2 * P);
+	finish(as);
+}
+
+static void test_remap_rules(void **unused)
+{
+	struct aspace *as = aspace_create();
+	u32 v = 0;
+	va_t at;
+
+	(void)unused;
+	assert_int_equal(map_at(as, AT, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(user_write_u32(as, AT + P, 77), 0);
+	assert_int_equal(aspace_remap(as, AT + 1, P, P, 1, 0, &work, &at), -EINVAL);
+	assert_int_equal(aspace_remap(as, AT, P, 0, 1, 0, &work, &at), -EINVAL);
+	assert_int_equal(aspace_remap(as, AT, P, P, 8, 0, &work, &at), -EINVAL);
+	assert_int_equal(aspace_remap(as, AT, P, P, MREMAP_FIXED, 0, &work, &at), -EINVAL);
+	assert_int_equal(aspace_remap(as, AT, 0, P, 1, 0, &work, &at), -EINVAL);
+	assert_int_equal(aspace_remap(as, AT + 8 * P, P, 2 * P, 1, 0, &work, &at), -EFAULT);
+	assert_int_equal(aspace_remap(as, AT, 5 * P, 6 * P, 1, 0, &work, &at), -EFAULT);
+	assert_int_equal(aspace_remap(as, AT, 4 * P, 4 * P, 3, AT + P, &work, &at), -EINVAL);
+	assert_int_equal(done(aspace_remap(as, AT, 4 * P, 8 * P, 0, 0, &work, &at)), 0);
+	assert_int_equal(at, AT);
+	assert_int_equal(as->mapped, 8);
+	assert_int_equal(done(aspace_remap(as, AT, P, 2 * P, 0, 0, &work, &at)), -ENOMEM);
+	assert_int_equal(done(aspace_remap(as, AT, 8 * P, 3 * P, 0, 0, &work, &at)), 0);
+	assert_int_equal(as->mapped, 3);
+	assert_int_equal(done(aspace_remap(as, AT, 3 * P, 2 * P, 3, AT + (600ul << 21), &work, &at)),
+			 0);
+	assert_int_equal(as->mapped, 2);
+	assert_int_equal(user_read_u32(as, at + P, &v), 0);
+	assert_int_equal(v, 77);
+	assert_int_equal(user_read_u32(as, AT + P, &v), -EFAULT);
+	finish(as);
+}
+
+/* Holes found by the tree against the plainest search. */
+static void test_gaps(void **unused)
+{
+	enum { N = 400 };
+	static bool used[N];
+	struct aspace *as = aspace_create();
+
+	(void)unused;
+	memset(used, 0, sizeof(used));
+	for (unsigned i = 0; i < 4000; i++) {
+		unsigned k = rnd() % N, n = 1 + rnd() % 6, best = N, high = 1 + rnd() % N;
+		va_t at;
+
+		if (used[k])
+			assert_int_equal(done(aspace_unmap(as, AT + k * P, P, &work)), 0);
+		else /* different rights: neighbours that do not join */
+			assert_int_equal(map_at(as, AT + k * P, P, 1 + k % 3, PRIV | MAP_FIXED, &at),
+					 0);
+		used[k] = !used[k];
+		for (unsigned j = 0; j + n <= high; j++) {
+			bool free = true;
+
+			for (unsigned x = j; x < j + n; x++)
+				free = free && !used[x];
+			if (free)
+				best = j;
+		}
+		assert_int_equal(region_find_gap(as, n * P, AT, AT + high * P, &at), best != N);
+		if (best != N)
+			assert_int_equal(at, AT + best * P);
+		if (i % 100 == 0)
+			aspace_check(as);
+	}
+	finish(as);
+}
+
+static void test_too_many_regions(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t at = 0;
+	u64 i;
+	int res = 0;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	for (i = 0; !res; i++)
+		res = map_at(as, AT + 2 * i * P, P, 1, PRIV | MAP_FIXED, &at);
+	assert_int_equal(res, -ENOMEM);
+	assert_int_equal(as->nregions, REGIONS_MAX);
+	assert_int_equal(done(aspace_unmap(as, AT, P, &work)), 0);
+	assert_int_equal(map_at(as, AT - 8 * P, 3 * P, 1, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(aspace_unmap(as, AT - 7 * P, P, &work), -ENOMEM);
+	assert_int_equal(aspace_protect(as, AT - 7 * P, P, 3, &work), -ENOMEM);
+	finish(as);
+}
+
+static void test_hostile_copies(void **unused)
+{
+	struct aspace *as = aspace_create();
+	char buf[64] = "x";
+	va_t at;
+	u32 v;
+
+	(void)unused;
+	assert_int_equal(map_at(as, USER_MAX - P, P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(copy_to_user(as, USER_MAX - 8, buf, 64), 8);
+	assert_int_equal(copy_from_user(as, buf, USER_MAX - 8, 64), 8);
+	assert_int_equal(copy_from_user(as, buf, ~0ul - 8, 64), 0);
+	assert_int_equal(copy_from_user(as, buf, KERNEL_HALF, 8), 0);
+	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 64), 0);
+	assert_int_equal(copy_to_user(as, USER_MAX - 4, "abcd", 4), 4);
+	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 64), -EFAULT);
+	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 3), 3);
+	assert_int_equal(user_read_u32(as, USER_MAX - 3, &v), -EFAULT);
+	assert_int_equal(user_read_u32(as, USER_MAX, &v), -EFAULT);
+	assert_int_equal(user_cmpxchg_u32(as, USER_MAX - 8, 'x', 5, &v), 0);
+	assert_int_equal(user_cmpxchg_u32(as, USER_MAX - 8, 'x', 6, &v), 0);
+	assert_int_equal(v, 5);
+	finish(as);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_buddy, start),
+		cmocka_unit_test_setup(test_out_of_memory, start),
+		cmocka_unit_test_setup(test_slab, start),
+		cmocka_unit_test_setup(test_radix, start),
+		cmocka_unit_test_setup(test_radix_failures, start),
+		cmocka_unit_test_setup(test_map_rules, start),
+		cmocka_unit_test_setup(test_unmap_protect_rules, start),
+		cmocka_unit_test_setup(test_stack, start),
+		cmocka_unit_test_setup(test_brk, start),
+		cmocka_unit_test_setup(test_remap_rules, start),
+		cmocka_unit_test_setup(test_gaps, start),
+		cmocka_unit_test_setup(test_too_many_regions, start),
+		cmocka_unit_test_setup(test_hostile_copies, start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
