@@ -306,7 +306,7 @@ static s64 ppoll_again(struct thread *t);
 static s64 ppoll_run(struct thread *t, va_t fds)
 {
 	unsigned n = (u32)t->regs.x[REG_A0 + 1];
-	struct tern_pollfd small[SMALL_POLL], *v = small;
+	struct tern_pollfd small[SMALL_POLL] __attribute__((aligned(8))), *v = small;
 	s64 r;
 
 	if (unlikely(n > SMALL_POLL)) {
@@ -317,13 +317,18 @@ static s64 ppoll_run(struct thread *t, va_t fds)
 			return -ENOMEM;
 	}
 	r = -EFAULT;
-	if (unlikely(get_user(t, v, fds, (u64)n * sizeof *v)))
+	if (likely(n == 1 && !(fds & 7))) {
+		if (unlikely(user_read_u64(t->aspace, fds, (u64 *)v)))
+			goto out;
+	} else if (unlikely(get_user(t, v, fds, (u64)n * sizeof *v))) {
 		goto out;
+	}
 	r = scan_or_wait(t, v, n, t->again.deadline_ns, ppoll_again);
 	if (r < 0 || !n)
 		goto out;
-	if (likely(n == 1)) {
-		if (put_user(t, fds + offsetof(struct tern_pollfd, revents), &v->revents, 2))
+	if (likely(n == 1 && !(fds & 7))) {
+		/* events, as it was, and revents */
+		if (user_write_u32(t->aspace, fds + 4, ((u32 *)v)[1]))
 			r = -EFAULT;
 	} else if (put_user(t, fds, v, (u64)n * sizeof *v)) {
 		r = -EFAULT;

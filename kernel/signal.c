@@ -29,11 +29,6 @@
 #define NR_RESTART_SYSCALL 128
 #define INSN_ECALL 0x73
 
-struct sigqueue {
-	struct list link; /* sigpending.queue */
-	struct tern_siginfo si;
-};
-
 extern u64 vdso_sigreturn_offset;
 
 /* ---- sets and actions ---- */
@@ -42,13 +37,17 @@ void sigpending_init(struct sigpending *p)
 {
 	p->set = 0;
 	list_init(&p->queue);
+	list_init(&p->own.link);
 }
 
-static void queue_free(struct process *owner, struct sigqueue *q)
+static inline int queue_signo(const struct sigqueue *q) { return (s32)q->info[0]; }
+
+static void queue_free(struct process *owner, struct sigpending *p, struct sigqueue *q)
 {
 	list_del(&q->link);
 	owner->sig_queued--;
-	kfree(q);
+	if (q != &p->own)
+		kfree(q);
 }
 
 /* Takes the signals of a set out, with their siginfos. */
@@ -60,8 +59,8 @@ static void pending_remove(struct process *owner, struct sigpending *p, u64 set)
 	list_for_each_safe(l, n, &p->queue) {
 		struct sigqueue *q = list_entry(l, struct sigqueue, link);
 
-		if (TERN_SIGBIT(q->si.signo) & set)
-			queue_free(owner, q);
+		if (TERN_SIGBIT(queue_signo(q)) & set)
+			queue_free(owner, p, q);
 	}
 }
 
@@ -188,10 +187,11 @@ static int enqueue(struct process *p, struct sigpending *to, const struct tern_s
 	bool realtime = si->signo >= TERN_SIGRTMIN;
 	struct sigqueue *q = NULL;
 
-	if (p->sig_queued < process_limit(p, RLIMIT_SIGPENDING) || !realtime)
-		q = kmalloc(sizeof *q);
+	if (likely(p->sig_queued < process_limit(p, RLIMIT_SIGPENDING) || !realtime))
+		q = likely(list_empty(&to->own.link)) ? &to->own : kmalloc(sizeof *q);
 	if (likely(q)) {
-		memcpy(&q->si, si, sizeof *si);
+		for (unsigned i = 0; i < SIGINFO_WORDS; i++)
+			q->info[i] = ((const u64 *)si)[i];
 		list_add_tail(&to->queue, &q->link);
 		p->sig_queued++;
 	} else if (realtime && si->code != SI_USER) {
@@ -265,10 +265,11 @@ int signal_send_process(struct process *p, const struct tern_siginfo *si)
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
 {
 	struct process *p = t->process;
-	struct tern_siginfo si = { .signo = sig, .code = code };
+	struct tern_siginfo si;
 	struct tern_sigaction *act = &p->sighand->action[sig - 1];
 	u64 bit = TERN_SIGBIT(sig);
 
+	siginfo_init(&si, sig, code);
 	si.u.fault.addr = addr;
 	kernel_lock();
 	if (force) {
@@ -294,9 +295,10 @@ void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
 void signal_raise_locked(struct thread *t, int sig)
 {
 	struct process *p = t->process;
-	struct tern_siginfo si = { .signo = sig, .code = SI_USER };
+	struct tern_siginfo si;
 
 	assert_kernel_locked();
+	siginfo_init(&si, sig, SI_USER);
 	if (p->state != PROCESS_ALIVE || ignored(p, t, sig) || t->sig_pending.set & TERN_SIGBIT(sig))
 		return;
 	si.u.kill.pid = (s32)p->pid;
@@ -377,7 +379,7 @@ static int take(struct process *p, struct sigpending *from, u64 set, struct tern
 	list_for_each(l, &from->queue) {
 		struct sigqueue *q = list_entry(l, struct sigqueue, link);
 
-		if (q->si.signo != sig)
+		if (queue_signo(q) != sig)
 			continue;
 		if (found) {
 			more = true;
@@ -387,11 +389,13 @@ static int take(struct process *p, struct sigpending *from, u64 set, struct tern
 	}
 	if (!more)
 		from->set &= ~TERN_SIGBIT(sig);
+	memset((u64 *)si + SIGINFO_WORDS, 0, sizeof *si - SIGINFO_WORDS * 8);
 	if (likely(found)) {
-		memcpy(si, &found->si, sizeof *si);
-		queue_free(p, found);
+		for (unsigned i = 0; i < SIGINFO_WORDS; i++)
+			((u64 *)si)[i] = found->info[i];
+		queue_free(p, from, found);
 	} else {
-		memset(si, 0, sizeof *si);
+		memset(si, 0, SIGINFO_WORDS * 8);
 		si->signo = sig;
 	}
 	return sig;

@@ -31,11 +31,12 @@
 
 static s64 send_self(struct thread *t, struct thread *to, u32 sig, int code)
 {
-	struct tern_siginfo si = { .signo = (s32)sig, .code = code };
+	struct tern_siginfo si;
 	s64 r;
 
 	if (!sig)
 		return 0;
+	siginfo_init(&si, (int)sig, code);
 	si.u.kill.pid = (s32)t->process->pid;
 	si.u.kill.uid = t->cred->c.uid;
 	r = to ? signal_send_thread(to, &si) : signal_send_process(t->process, &si);

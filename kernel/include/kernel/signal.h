@@ -15,10 +15,31 @@ struct sighand {
 	struct tern_sigaction action[TERN_NSIG];
 };
 
+/* What of a siginfo ever has a meaning: the rest of its 128 bytes is zero for programs. */
+#define SIGINFO_WORDS 6
+
+struct sigqueue {
+	struct list link; /* sigpending.queue */
+	u64 info[SIGINFO_WORDS];
+};
+
 struct sigpending {
 	u64 set;	   /* bit sig - 1 */
 	struct list queue; /* struct sigqueue, in order of arrival */
+	struct sigqueue own; /* the first to come needs no memory; free: link points at itself */
 };
+
+/* The rest is not looked at by those who queue it. */
+static inline void siginfo_init(struct tern_siginfo *si, int sig, int code)
+{
+	u64 *w = (u64 *)si;
+
+	for (unsigned i = 1; i < SIGINFO_WORDS; i++)
+		w[i] = 0;
+	si->signo = sig;
+	si->err = 0;
+	si->code = code;
+}
 
 enum restart_class { RESTART_NEVER, RESTART_RESTART, RESTART_NOHAND, RESTART_EINTR, RESTART_BLOCK };
 
