@@ -224,6 +224,11 @@ static void load_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 a1, u64 
 	x[18] = ~0ull;
 }
 
+void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token)
+{
+	load_event(r, op, badge, a0, 0, 0, token);
+}
+
 /* One of the pending events; the node goes back if there are more. */
 static void load_call_event(struct thread *r, struct call *c)
 {

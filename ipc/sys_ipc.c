@@ -25,7 +25,7 @@ static void apply_ready(struct thread *t, u64 rid, u64 bits)
 }
 
 /* The extras of a reply that need no lock: the copy.  Returns the result to use. */
-static s64 reply_copy(struct thread *t, struct call *c, u64 *x, s64 result)
+static s64 reply_copy(struct thread *t, struct call *c, u64 *x)
 {
 	u64 flags = x[12], from = x[13], n = x[14], win = x[15];
 	s64 r;
@@ -48,7 +48,6 @@ static s64 reply_copy(struct thread *t, struct call *c, u64 *x, s64 result)
 	}
 	kernel_lock();
 	call_unpin(c);
-	(void)result;
 	return r;
 }
 
@@ -68,13 +67,15 @@ static s64 write_fds(struct call *c)
 	return r;
 }
 
+#define COPY_SHORT 1 /* do_reply: t's registers hold the event */
+
 /* Everything of a reply but the switch.  Kernel lock held.  *next: whom to switch to. */
 static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 {
 	u64 token = x[10];
 	s64 result = (s64)x[11];
 	u64 flags = x[12];
-	struct call *c = call_find(t, token);
+	struct call *c = call_lookup(t, token);
 
 	*next = NULL;
 	if (unlikely(!c)) {
@@ -86,14 +87,27 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 		return -ESRCH;
 	}
 	if (unlikely(flags & (TERN_REPLY_COPY | TERN_REPLY_COPY_MEMOBJ))) {
-		result = reply_copy(t, c, x, result);
-		if (call_find(t, token) != c)
+		u64 wanted = x[14];
+		bool exact = true;
+
+		s64 given = result;
+
+		result = reply_copy(t, c, x);
+		if (flags & TERN_REPLY_KEEP)
+			result = (u64)result == wanted ? given : -EFAULT;
+		else if (unlikely((flags & TERN_REPLY_EXACT) && (u64)result != wanted))
+			exact = false;
+		if (call_lookup(t, token) != c)
 			return -ESRCH;
+		if (unlikely(!exact)) {
+			message_event(t, TERN_EV_COPY_SHORT, c->session->badge, (u64)result, token);
+			return COPY_SHORT;
+		}
 	}
 	if (unlikely(c->nfds == 2 && result >= 0 && !c->async)) {
 		s64 err = write_fds(c);
 
-		if (call_find(t, token) != c)
+		if (call_lookup(t, token) != c)
 			return -ESRCH;
 		if (err)
 			result = err;
@@ -112,6 +126,7 @@ s64 native_reply(struct thread *t, u64 *a)
 	s64 r;
 
 	(void)a;
+	t->regs.x[12] &= ~(u64)TERN_REPLY_EXACT;
 	kernel_lock();
 	r = do_reply(t, t->regs.x, false, &next);
 	kernel_unlock();
@@ -138,7 +153,12 @@ struct thread *reply_recv(struct thread *t)
 		next->wait = WAIT_NONE;
 		call_end_plain(c);
 	} else {
-		(void)do_reply(t, x, list_empty(&ep->queue), &next);
+		s64 r = do_reply(t, x, list_empty(&ep->queue), &next);
+
+		if (unlikely(r == COPY_SHORT)) {
+			kernel_unlock();
+			return THREAD_RELOAD(t);
+		}
 		if (unlikely(!next))
 			return endpoint_receive(t);
 	}
@@ -208,7 +228,7 @@ s64 native_forward(struct thread *t, u64 *a)
 	s64 r = 0;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	s = own_session_handle(t, a[1]);
 	if (!c)
 		r = -ESRCH;
@@ -237,7 +257,7 @@ s64 native_forward_fd(struct thread *t, u64 *a)
 	s64 r;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	if (!c) {
 		r = -ESRCH;
 	} else {
@@ -275,7 +295,7 @@ static struct call *pin(struct thread *t, u64 token)
 	struct call *c;
 
 	kernel_lock();
-	c = call_find(t, token);
+	c = call_lookup(t, token);
 	if (likely(c))
 		call_pin(c);
 	kernel_unlock();
@@ -319,7 +339,7 @@ s64 native_copy_memobj(struct thread *t, u64 *a)
 	if (!dir)
 		return -EINVAL;
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	m = handle_object(t->process->handles, (u32)a[3], HANDLE_MEMOBJ,
 			  dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ);
 	if (!c || !m) {
@@ -439,7 +459,7 @@ s64 native_give_session(struct thread *t, u64 *a)
 	s64 r, sid;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	r = -ESRCH;
 	if (!c)
 		goto out;
@@ -473,7 +493,7 @@ s64 native_give(struct thread *t, u64 *a)
 	s64 r;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	h = handle_find(t->process->handles, (u32)a[2]);
 	if (!c || !h) {
 		r = c ? -EBADF : -ESRCH;
@@ -490,7 +510,7 @@ s64 native_park(struct thread *t, u64 *a)
 	struct call *c;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	if (c) {
 		c->more |= CALL_MORE_PARKED;
 		if (a[1])
@@ -528,7 +548,7 @@ s64 native_caller(struct thread *t, u64 *a)
 
 	memset(&v, 0, sizeof v);
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	if (c) {
 		struct thread *who = c->subject ? c->subject : c->thread;
 		struct process *p = who->process;
@@ -558,7 +578,7 @@ s64 native_reply_map(struct thread *t, u64 *a)
 	s64 r = 0;
 
 	kernel_lock();
-	c = call_find(t, a[0]);
+	c = call_lookup(t, a[0]);
 	m = handle_object(t->process->handles, (u32)a[1], HANDLE_MEMOBJ, 0);
 	if (!c || !m) {
 		r = c ? -EBADF : -ESRCH;

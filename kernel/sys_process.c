@@ -150,6 +150,11 @@ s64 native_process_create(struct thread *t, u64 *a)
 		if (r < 0) {
 			fork_abort(n);
 		} else {
+			p->aspace->brk_start = p->aspace->brk = g.brk_start;
+			p->aspace->arg_start = g.arg_start;
+			p->aspace->arg_end = g.arg_end;
+			p->aspace->env_start = g.env_start;
+			p->aspace->env_end = g.env_end;
 			p->aspace->limit_as = p->limits[RLIMIT_AS].cur;
 			p->aspace->limit_data = p->limits[RLIMIT_DATA].cur;
 			p->aspace->limit_stack = p->limits[RLIMIT_STACK].cur;
@@ -432,6 +437,20 @@ s64 native_process_kill(struct thread *t, u64 *a)
 	return p ? 0 : -EBADF;
 }
 
+/* SIGCHLD: whether the parent wants zombies, or to hear of stops, is in its action. */
+static s64 send_child_signal(struct process *p, const struct tern_siginfo *si)
+{
+	const struct tern_sigaction *act = &p->sighand->action[SIGCHLD - 1];
+	bool ended = si->code == CLD_EXITED || si->code == CLD_KILLED || si->code == CLD_DUMPED;
+	bool unwanted = ended && (act->handler == SIG_IGN || (act->flags & SA_NOCLDWAIT));
+	s64 r;
+
+	if ((si->code == CLD_STOPPED || si->code == CLD_CONTINUED) && (act->flags & SA_NOCLDSTOP))
+		return 0;
+	r = signal_send_process(p, si);
+	return unwanted ? 1 : r;
+}
+
 s64 native_signal_send(struct thread *t, u64 *a)
 {
 	struct tern_siginfo si;
@@ -451,6 +470,8 @@ s64 native_signal_send(struct thread *t, u64 *a)
 		r = -EBADF;
 	} else if (p->state != PROCESS_ALIVE) {
 		r = -ESRCH;
+	} else if (si.signo == SIGCHLD && !(u32)a[1]) {
+		r = send_child_signal(p, &si);
 	} else if ((u32)a[1]) {
 		n = process_find_thread(p, (u32)a[1]);
 		r = n ? signal_send_thread(n, &si) : -ESRCH;
@@ -574,6 +595,7 @@ static void fill_space(struct tern_process_stat *s, const struct process *p)
 {
 	const struct aspace *as = p->aspace;
 
+	s->peak_rss = p->dead_peak_rss;
 	s->minflt = p->dead_minflt;
 	s->majflt = p->dead_majflt;
 	if (!as)

@@ -327,6 +327,7 @@ static struct thread *exit_step(struct thread *t)
 			t->exit_phase = EXIT_TELL;
 			return t;
 		}
+		p->dead_peak_rss = MAX(as->peak_resident, as->resident);
 		p->dead_minflt = as->minflt;
 		p->dead_majflt = as->majflt;
 		if (__atomic_load_n(&as->refs, __ATOMIC_ACQUIRE) > 1) {

@@ -174,10 +174,21 @@ void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 	}
 }
 
+void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
+
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
 {
+	static uint64_t kept[64];
+
 	if (result < 0)
 		return result;
+	if (n <= sizeof kept) {
+		/* It goes with the reply; `from` may not live that long. */
+		memcpy(kept, from, n);
+		server_reply_copy(win, kept, n);
+		server_frame.extra.flags |= TERN_REPLY_KEEP;
+		return result;
+	}
 	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;
 }
 

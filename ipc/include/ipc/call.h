@@ -114,6 +114,8 @@ void call_interrupt(struct call *c, int sig);
 void call_abandon(struct call *c);
 /* Fills the receiver's registers from a queued node (which is unlinked). */
 void message_load(struct thread *receiver, struct ipc_node *n);
+/* An event that needs no node: straight into the receiver's registers. */
+void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token);
 /* t waits for the next message, or has it: who runs next.  Drops the kernel lock. */
 struct thread *endpoint_receive(struct thread *t);
 /* Hands a held call on to another session (counted in it); the old one is the caller's to end. */

@@ -81,7 +81,7 @@ struct process {
 	/* accounting: of dead threads and reaped children */
 	u64 dead_user_ticks, dead_system_ticks, dead_nvcsw, dead_nivcsw;
 	u64 child_user_ns, child_system_ns, child_minflt, child_majflt;
-	u64 dead_minflt, dead_majflt;
+	u64 dead_minflt, dead_majflt, dead_peak_rss;
 	u64 start_ns;
 	struct list all; /* every process */
 };

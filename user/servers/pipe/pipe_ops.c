@@ -537,6 +537,20 @@ __attribute__((noinline)) static long read_any(struct desc *d, uint64_t token, u
 	return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
 }
 
+/* The short way's copy stopped after `copied` bytes at the reader's bad memory: the rest goes back.
+ * Nothing has happened in between: the event is the very next message. */
+void pipe_read_fell_short(uint64_t token, int64_t copied)
+{
+	struct pipe *p = server->last_read.pipe;
+	uint32_t n = copied > 0 ? (uint32_t)copied : 0;
+
+	p->head = (server->last_read.head + n) & (p->size - 1);
+	p->used += server->last_read.n - n;
+	pipe_sync(p, false);
+	pipe_sync_again(p);
+	tern_reply(token, n ? (long)n : -EFAULT);
+}
+
 /* The short way: what is there lies in one piece, and nobody waits to write. */
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 {
@@ -545,6 +559,10 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 
 	if (n && !p->wq.first && n <= p->size - p->head && n <= TURN) {
 		server_reply_copy(0, p->ring + p->head, n);
+		server_reply_exact();
+		server->last_read.pipe = p;
+		server->last_read.head = p->head;
+		server->last_read.n = n;
 		ring_consume(p, n);
 		/* Next time in one piece again. */
 		if (!p->used)

@@ -47,6 +47,9 @@ void server_reply_signal(int sig); /* raise it in the caller: SIGPIPE with EPIPE
 /* Copy `n` bytes into window `win` first; the result becomes the bytes copied, or EFAULT. */
 void server_reply_copy(unsigned win, const void *from, size_t n);
 void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
+/* The copy must be whole: if it falls short (the client's buffer), the call is not answered, nor
+ * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message. */
+void server_reply_exact(void);
 /* Change a readiness word (at most two calls a reply). */
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
 
