@@ -14,7 +14,7 @@
  * Lock: asid_lock for giving numbers; the fast path takes none. */
 #include "mm_priv.h"
 
-#define ASIDS_USEFUL 32u
+#define ASIDS_USEFUL (2 * MAX_HARTS)
 
 static struct spinlock asid_lock;
 u64 asid_generation = 1;

@@ -39,6 +39,7 @@ struct object {
 static struct space spaces[NSPACES];
 static struct object objects[NOBJECTS];
 static struct mm_work work;
+static u32 nharts = MODEL_HARTS;
 static unsigned long step;
 
 static const u8 *fuzz;
@@ -139,7 +140,7 @@ static void store(struct space *s, u32 i, u8 v)
 
 static void run_on(struct space *s)
 {
-	model_hart(below(MODEL_HARTS));
+	model_hart(below(nharts));
 	aspace_activate(s->as);
 }
 
@@ -229,7 +230,7 @@ static long finish(long res)
 
 		injecting = false;
 		if (below(2) && work.kind != 0 && aspace_is_running(as)) {
-			model_hart(below(MODEL_HARTS));
+			model_hart(below(nharts));
 			aspace_activate(as);
 			(void)model_access(as, va_of(below(NPAGES)), FAULT_READ, &byte);
 			check(aspace_unmap(as, BASE, PAGE_SIZE, &(struct mm_work){ 0 }) == MM_BUSY);
@@ -641,7 +642,7 @@ static void do_object(void)
 	u64 size;
 	long res;
 
-	model_hart(below(MODEL_HARTS));
+	model_hart(below(nharts));
 	switch (below(4)) {
 	case 0:
 		size = below(OBJECT_PAGES) * PAGE_SIZE + (below(2) ? 100 : 0);
@@ -705,7 +706,7 @@ static void one(void)
 		do_remap(s);
 	else if (k < 89)
 		do_fork(s);
-	else if (k < 90)
+	else if (k < 91)
 		do_exit(s);
 	else
 		do_object();
@@ -759,7 +760,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz = data;
 	fuzz_left = size;
 	rng_state = 88172645463325252ul;
-	model_asids = 48;
+	model_asids = 16;
 	run(2000);
 	return 0;
 }
@@ -773,9 +774,10 @@ int main(int argc, char **argv)
 
 	for (u64 k = first; k <= last; k++) {
 		rng_state = k * 0x9e3779b97f4a7c15ul | 1;
-		model_asids = k % 3 == 0 ? 1 : k % 3 == 1 ? 40 : 65536;
-		fprintf(stderr, "seed %lu, %u ASIDs, %lu operations\n", (unsigned long)k, model_asids,
-			operations);
+		model_asids = k % 3 == 0 ? 1 : k % 3 == 1 ? 16 : 65536;
+		nharts = k % MODEL_HARTS + 1;
+		fprintf(stderr, "seed %lu, %u harts, %u ASIDs, %lu operations\n", (unsigned long)k, nharts,
+			model_asids, operations);
 		run(operations);
 	}
 	fprintf(stderr, "%lu fences, %lu remote, %u spurious faults\n", (unsigned long)model_fences,

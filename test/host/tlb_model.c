@@ -42,6 +42,9 @@ unsigned model_spurious;
 
 static struct model_hart harts[MODEL_HARTS];
 static unsigned current;
+/* Not 0: an access is tried again after a fault that was resolved: its hart now uses whatever it
+ * remembers that does not allow these rights. */
+static pte_t stubborn;
 static char *ram;
 static size_t ram_size;
 #define HOT 64u
@@ -135,14 +138,24 @@ static void remember(struct model_hart *h, u64 key, pte_t e)
 		s->entry[model_random() % SEEN_MAX] = e;
 }
 
+static unsigned worst_of(const struct seen *s, pte_t wanted)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (!pte_valid(s->entry[i]) || !(s->entry[i] & wanted))
+			return i;
+	return model_random() % s->n;
+}
+
 /* One entry of a walk: what memory holds or anything remembered. */
-static pte_t look(struct model_hart *h, pfn_t table, int level, va_t va, bool fresh)
+static pte_t look(struct model_hart *h, pfn_t table, int level, va_t va)
 {
 	u64 key = key_of(h->asid, level, va);
 	struct seen *s = find(h, key, false);
 	pte_t e;
 
-	if (!fresh && s && s->n && model_random() % 4)
+	if (s && s->n && stubborn)
+		return s->entry[worst_of(s, level ? PTE_V : stubborn)];
+	if (s && s->n && model_random() % 4)
 		return s->entry[model_random() % s->n];
 	e = ((pte_t *)pfn_to_virt(table))[pt_index(va, level)];
 	remember(h, key, e);
@@ -158,10 +171,12 @@ static pte_t translate(struct model_hart *h, va_t va)
 
 	if (frame_of(table)->kind != FRAME_TABLE)
 		panic("model: a hart runs a dead root");
+	if (s && s->n && stubborn)
+		return s->entry[worst_of(s, stubborn)];
 	if (s && s->n && model_random() % 2)
 		return s->entry[model_random() % s->n];
 	for (int level = 2; level >= 0; level--) {
-		e = look(h, table, level, va, false);
+		e = look(h, table, level, va);
 		if (level == 0 || !pte_valid(e))
 			return e;
 		table = pte_pfn(e);
@@ -179,19 +194,35 @@ void model_speculate(void)
 
 /* ---- arch/mmu.h ---- */
 
+/* What a fence is about to make forgotten was usable until now: its frames must still be there. */
+static void check_alive(const struct seen *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		pte_t e = s->entry[i];
+
+		if (pte_valid(e) && frame_is_ram(pte_pfn(e)) && frame_of(pte_pfn(e))->kind == FRAME_FREE)
+			panic("model: frame %lx was freed before the fence", (unsigned long)pte_pfn(e));
+	}
+}
+
 static void forget(struct model_hart *h, u16 asid, bool all)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
-		if (h->seen[i].used && (all || h->seen[i].key >> 48 == asid))
+		if (h->seen[i].used && (all || h->seen[i].key >> 48 == asid)) {
+			if (!all)
+				check_alive(&h->seen[i]);
 			h->seen[i].n = 0;
+		}
 }
 
 static void forget_page(struct model_hart *h, va_t va, u16 asid)
 {
 	struct seen *s = find(h, key_of(asid, 0, va), false);
 
-	if (s)
+	if (s) {
+		check_alive(s);
 		s->n = 0;
+	}
 }
 
 void mmu_fence_page(va_t va, u16 asid)
@@ -303,11 +334,14 @@ enum fault_result model_access(struct aspace *as, va_t va, enum fault_access acc
 	if (h->root != as->root_pfn)
 		panic("model: hart %u runs another space", current);
 	for (unsigned tries = 0; tries < 100; tries++) {
-		pte_t e = translate(h, va);
+		pte_t e;
 		pfn_t pfn = 0;
 		unsigned allowed = tables_allow(as, va, &pfn);
 		enum fault_result res;
 
+		stubborn = tries ? (pte_t)access << 1 : 0;
+		e = translate(h, va);
+		stubborn = 0;
 		if (pte_valid(e)) {
 			if (!pte_is_table(e) && pte_pfn(e) != pfn)
 				panic("model: %lx: stale frame %lx, now %lx", (unsigned long)va,
