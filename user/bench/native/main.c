@@ -1,0 +1,250 @@
+/* What messages cost: instructions per operation of the native rows of `make bench`.
+ *
+ *   call_reply       call and reply between two address spaces, six words, all registers kept
+ *   call_reply_busy  the same with other threads ready to run
+ *   kernel_entry     the cheapest system call
+ *   notify           from a signal to a notification until the server waiting for it runs
+ *
+ * Under -icount shift=0 a tick of the time register is 100 instructions.  Each row is the best of
+ * ROUNDS rounds of TIMES operations: what a timer or another thread takes in between is not counted.
+ * The loops are in loops.S; they add three instructions a round trip, the server's own are counted
+ * in full.
+ *
+ * It is linked like a server and started like a program, without arguments.  An endpoint belongs to
+ * the process that makes it, so the parent serves and its forked child, which inherits the handle of
+ * the session, is the client and measures.
+ */
+#include <server/server.h>
+#include <string.h>
+#include <tern/linux/signal.h>
+
+#define TIMES  200
+#define ROUNDS 60
+#define INSTRUCTIONS_PER_TICK 100
+#define SPINNERS 4
+
+#define SYS_WRITE 64
+#define SYS_EXIT_GROUP 94
+#define SYS_KILL 129
+#define SYS_SETPRIORITY 140
+#define SYS_CLONE 220
+#define SYS_WAIT4 260
+#define CLONE_FILES 0x400
+
+_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027 && TERN_NOTE_SIGNAL == 1050, "loops.S");
+_Static_assert(TERN_METHOD == 0x1000 && TERN_EV_FIRST == 0x10000, "loops.S");
+
+#define METHOD_SUM (TERN_METHOD + 1)
+#define RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_IO)
+
+void loop_entry(long times);
+void loop_call(long times, long session);
+void loop_ping(long times, long note);
+void loop_pong(long times, long note);
+long serve(void);
+
+const char server_name[] = "native";
+
+static inline uint64_t ticks(void)
+{
+	uint64_t t;
+
+	__asm__ volatile("rdtime %0" : "=r"(t)::"memory");
+	return t;
+}
+
+static void put(const char *text)
+{
+	TERN_OP3(SYS_WRITE, 1, TERN_PTR(text), strlen(text));
+}
+
+static _Noreturn void leave(int status)
+{
+	TERN_OP1(SYS_EXIT_GROUP, status);
+	for (;;)
+		;
+}
+
+static _Noreturn void fail(const char *what)
+{
+	put("native: FAILED: ");
+	put(what);
+	put("\n");
+	leave(1);
+}
+
+/* `name figure` with one decimal. */
+static void print_row(const char *name, uint64_t tenths)
+{
+	char line[64], digits[24];
+	size_t n = strlen(name), k = 0;
+
+	memcpy(line, name, n);
+	do
+		line[n++] = ' ';
+	while (n < 20);
+	digits[k++] = (char)('0' + tenths % 10);
+	digits[k++] = '.';
+	tenths /= 10;
+	do
+		digits[k++] = (char)('0' + tenths % 10);
+	while ((tenths /= 10) != 0);
+	while (k)
+		line[n++] = digits[--k];
+	line[n++] = '\n';
+	line[n] = 0;
+	put(line);
+}
+
+/* The best round of a loop; parts: operations that one turn of it makes. */
+static void measure(const char *name, void (*loop)(long, long), long argument, unsigned parts)
+{
+	uint64_t best = ~0ull;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t start = ticks(), took;
+
+		loop(TIMES, argument);
+		took = ticks() - start;
+		if (took < best)
+			best = took;
+	}
+	print_row(name, best * INSTRUCTIONS_PER_TICK * 10 / (TIMES * parts));
+}
+
+static void entry(long times, long unused)
+{
+	(void)unused;
+	loop_entry(times);
+}
+
+static long fork_with(uint64_t flags)
+{
+	return TERN_OP5(SYS_CLONE, flags | SIGCHLD, 0, 0, 0, 0);
+}
+
+static int new_session(void)
+{
+	int ep = (int)tern_ep_create();
+	long sid, h;
+
+	if (ep < 0 || tern_bind(ep) < 0)
+		fail("no endpoint to receive on");
+	sid = tern_session_create(ep, TERN_BADGE_FIRST, TERN_KIND_NONE, 0, 0, -1);
+	h = sid < 0 ? sid : tern_session_handle((uint64_t)sid, RIGHTS);
+	if (h < 0)
+		fail("no session");
+	return (int)h;
+}
+
+static long call_sum(int session)
+{
+	register uint64_t a0 __asm__("a0") = 1;
+	register uint64_t a1 __asm__("a1") = 20;
+	register uint64_t a2 __asm__("a2") = 300;
+	register uint64_t a3 __asm__("a3") = 4000;
+	register uint64_t a4 __asm__("a4") = 50000;
+	register uint64_t a5 __asm__("a5") = 600000;
+	register uint64_t a6 __asm__("a6") = (uint64_t)session;
+	register uint64_t a7 __asm__("a7") = METHOD_SUM;
+
+	__asm__ volatile("ecall"
+			 : "+r"(a0)
+			 : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a6), "r"(a7)
+			 : "memory");
+	return (long)a0;
+}
+
+static void reap(long pid)
+{
+	int status = -1;
+
+	if (TERN_OP4(SYS_WAIT4, pid, TERN_PTR(&status), 0, 0) != pid || status)
+		fail("a client's exit status");
+}
+
+/* A server and a client of one session; this process serves until the client is gone. */
+static void calls(const char *name, int spinners)
+{
+	long spinner[SPINNERS], client;
+	int session;
+
+	for (int i = 0; i < spinners; i++) {
+		spinner[i] = fork_with(0);
+		if (spinner[i] < 0)
+			fail("fork");
+		if (spinner[i] == 0) {
+			TERN_OP3(SYS_SETPRIORITY, 0, 0, 19);
+			for (;;)
+				__asm__ volatile("");
+		}
+	}
+	/* An endpoint for life: the thread that serves is a process of its own. */
+	client = fork_with(0);
+	if (client == 0) {
+		session = new_session();
+		client = fork_with(0);
+		if (client == 0) {
+			if (call_sum(session) != 654321)
+				fail("the six words of a call");
+			measure(name, loop_call, session, 1);
+			leave(0);
+		}
+		tern_close(session);
+		if (client < 0 || serve() != TERN_EV_CLOSED)
+			fail("the server's last event");
+		reap(client);
+		leave(0);
+	}
+	if (client < 0)
+		fail("fork");
+	reap(client);
+	for (int i = 0; i < spinners; i++) {
+		TERN_OP2(SYS_KILL, spinner[i], SIGKILL);
+		TERN_OP4(SYS_WAIT4, spinner[i], 0, 0, 0);
+	}
+}
+
+/* Two processes with one descriptor table, each with an endpoint and a notification: one signals and
+ * waits, the other waits and signals.  A turn is two notifications. */
+static void notifications(const char *name)
+{
+	long client = fork_with(0);
+
+	if (client == 0) {
+		int ep = (int)tern_ep_create(), mine;
+
+		if (ep < 0 || tern_bind(ep) < 0 || (mine = (int)tern_note_create(7)) < 0)
+			fail("no notification");
+		client = fork_with(CLONE_FILES);
+		if (client == 0) {
+			int ep2 = (int)tern_ep_create(), other;
+
+			if (ep2 < 0 || tern_bind(ep2) < 0 || (other = (int)tern_note_create(8)) < 0)
+				fail("no second notification");
+			/* The parent signals the first handle behind its own. */
+			if (other != mine + 2)
+				fail("the number of the second notification");
+			tern_note_signal(mine, 1);
+			loop_pong(TIMES * ROUNDS, mine);
+			leave(0);
+		}
+		if (client < 0)
+			fail("clone");
+		/* The child is ready when it says so. */
+		TERN_OP1(TERN_RECV, 0);
+		measure(name, loop_ping, mine + 2, 2);
+		reap(client);
+		leave(0);
+	}
+	reap(client);
+}
+
+int main(void)
+{
+	measure("kernel_entry", entry, 0, 1);
+	calls("call_reply", 0);
+	calls("call_reply_busy", SPINNERS);
+	notifications("notify");
+	leave(0);
+}
