@@ -21,6 +21,7 @@ u64 asid_generation = 1;
 bool asid_fast; /* there are enough numbers */
 static u32 next_asid = 1, asid_count;
 struct hart_space running[MAX_HARTS];
+static u32 kept[MAX_HARTS]; /* numbers that running spaces kept; 0: none; asid_lock */
 static u32 harts;
 static pfn_t kernel_root;
 
@@ -36,6 +37,7 @@ void asid_init(void)
 	asid_fast = asid_count >= ASIDS_USEFUL;
 	asid_generation = next_asid = 1;
 	harts = 0;
+	memset(kept, 0, sizeof(kept));
 	memset(running, 0, sizeof(running));
 }
 
@@ -47,22 +49,25 @@ static void new_generation(void)
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
 
-		if (as && as->asid_gen && as->asid_gen >> 16 == asid_generation - 1)
-			__atomic_store_n(&as->asid_gen, asid_generation << 16 | (as->asid_gen & 0xffff),
+		kept[h] = 0;
+		if (!as)
+			continue;
+		if (as->asid_gen && as->asid_gen >> 16 == asid_generation - 1)
+			__atomic_store_n(&as->asid_gen,
+					 asid_generation << 16 | (as->asid_gen & 0xffff),
 					 __ATOMIC_RELEASE);
+		if (as->asid_gen >> 16 == asid_generation)
+			kept[h] = (u32)(as->asid_gen & 0xffff);
 	}
 	next_asid = 1;
 }
 
-/* asid_lock held. */
+/* asid_lock held. A kept number stays taken for the whole generation, wherever its space is. */
 static bool is_kept(u32 asid)
 {
-	for (unsigned h = 0; h < MAX_HARTS; h++) {
-		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
-
-		if (as && as->asid_gen == (asid_generation << 16 | asid))
+	for (unsigned h = 0; h < MAX_HARTS; h++)
+		if (kept[h] == asid)
 			return true;
-	}
 	return false;
 }
 

@@ -523,7 +523,7 @@ struct tern_time_info {
 #define TERN_STACK_TOP 0x3fff000000ull
 
 /* The table of live pids that pm writes and vfs maps read-only: /proc's directory. */
-#define TERN_PID_MAX 32768
+#define TERN_PID_MAX 16384
 struct tern_pid_entry {
 	uint32_t uid;
 	uint32_t state; /* 0: no such process; 1: a process; 2: zombie; 3: server */

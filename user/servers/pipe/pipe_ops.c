@@ -450,6 +450,9 @@ long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	    len <= p->size - at && tern_copy_in(token, 0, 0, p->ring + at, len) == (long)len) {
 		p->used += (uint32_t)len;
 		sync_words(p, true);
+		/* Each write is an edge for those who wait for edges. */
+		if (p->used > len && p->word[0].rid)
+			server_reply_ready((uint64_t)p->word[0].rid, POLLIN | POLLRDNORM, 0);
 		return (long)len;
 	}
 	return write_any(d, token, len, nonblock);

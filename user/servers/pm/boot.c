@@ -12,6 +12,8 @@
 #include <string.h>
 #include <tern/linux/mman.h>
 
+#define PAGE 4096ull
+
 enum { S_PM, S_VFS, S_TTY, S_PIPE, NSERVERS };
 
 #define STACK_BYTES 0x40000ull
@@ -170,6 +172,12 @@ static void make_objects(void)
 	if (r < 0)
 		fatal("the table of pids", r);
 	pm.pidmap = (struct tern_pid_entry *)r;
+	/* All of it now, and pm's own table of numbers: memory in use must not depend on how far the
+	 * numbers have come round. */
+	for (uint64_t i = 0; i < size; i += PAGE)
+		*(volatile char *)((char *)pm.pidmap + i) = 0;
+	for (uint64_t i = 0; i < sizeof pm.tree.table; i += PAGE)
+		*(volatile char *)((char *)pm.tree.table + i) = *((char *)pm.tree.table + i);
 	if (pm.boot.uart_size) {
 		uart_object = must(tern_memobj_phys(pm.boot.uart_pa, pm.boot.uart_size), "the UART");
 		uart_irq = must(tern_irq_create(pm.boot.uart_irq), "the UART's interrupt");

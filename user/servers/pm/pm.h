@@ -30,6 +30,7 @@ struct pm {
 	struct tern_pid_entry *pidmap;
 	struct tern_boot_info boot;
 	bool cad_enabled;
+	uint32_t reader; /* tid whose read of a /proc file is being answered */
 };
 extern struct pm pm;
 

@@ -170,10 +170,11 @@ void proc_job_done(struct proc_job *job, long error)
 	free(job);
 }
 
-static long make_text(struct proc_file *f)
+static long make_text(struct proc_file *f, const struct tern_msg *m)
 {
 	struct proc *p = proc_file_process(f);
 
+	pm.reader = (uint32_t)m->tid;
 	text_free(&f->text);
 	f->made = false;
 	if (f->process && !p)
@@ -295,7 +296,7 @@ static long read_at(struct proc_file *f, struct tern_msg *m, uint64_t off, bool 
 	if (off == 0 || !f->made) {
 		if (f->number == TERN_PROC_PID_MAPS || f->number == TERN_PROC_PID_SMAPS)
 			return start_job(f, m, off, advance);
-		r = make_text(f);
+		r = make_text(f, m);
 		if (r < 0)
 			return r;
 	}

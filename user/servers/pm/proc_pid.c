@@ -19,6 +19,9 @@ static void get_stat(struct proc *p, uint32_t tid, struct tern_process_stat *st)
 		st->state = 'S';
 		memcpy(st->comm, p->pid == PID_PM ? "pm" : "?", 3);
 	}
+	/* It waits for this very answer: to itself, and on Linux, it is running. */
+	if (st->state == 'S' && pm.reader == tid)
+		st->state = 'R';
 	st->pid = p->pid;
 	st->ppid = p->parent ? p->parent->pid : 0;
 	st->pgid = proc_pgid(p);

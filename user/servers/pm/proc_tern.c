@@ -25,7 +25,18 @@ static void objects(struct text *t)
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
 	for (int i = 0; i < TERN_NOBJECTS; i++)
 		text_printf(t, "%s %lu\n", names[i] ? names[i] : "?", UL(counts[i]));
-	text_printf(t, "free_frames %lu\n", UL(m.free_pages));
+	/* Slabs keep some free objects on purpose, so their frames come and go a little; the objects
+	 * in use do not. */
+	static struct tern_slab_info slabs[96];
+	long n = tern_system_info(TERN_INFO_SLABS, slabs, sizeof slabs);
+	uint64_t used = 0;
+
+	for (long i = 0; i < n / (long)sizeof slabs[0]; i++)
+		used += slabs[i].used;
+	text_printf(t, "slab_objects %lu\n", UL(used));
+	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages),
+		    UL(m.table_pages), UL(m.kernel_pages));
+	text_printf(t, "frames_slab %lu\nfree_frames %lu\n", UL(m.slab_pages), UL(m.free_pages));
 	text_printf(t, "pm_processes %u\npm_numbers %u\n", pm.tree.processes, pm.tree.used);
 }
 
