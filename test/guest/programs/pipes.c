@@ -331,7 +331,7 @@ TEST(handler_during_write)
 
 TEST(killed_in_a_read_leaves_nothing)
 {
-	static const char *const kinds[] = { "process", "thread", "call", "session", "readiness",
+	static const char *const kinds[] = { "process", "thread", "call", "session", "ready",
 					     "handle",	"aspace", "region", "memobj" };
 	enum { KINDS = sizeof kinds / sizeof kinds[0] };
 	long before[KINDS];

@@ -87,6 +87,7 @@ static inline _Noreturn void test_fail(int line, const char *what, long got, lon
 			      (unsigned long)got, want);
 	if (n < (int)sizeof text)
 		n += snprintf(text + n, sizeof text - (size_t)n, " [errno %d]\n", e);
+	fflush(stdout);
 	if (write(1, text, strlen(text)) < 0)
 		_exit(2);
 	_exit(1);
@@ -203,7 +204,7 @@ static inline int test_run(const struct test *t)
 	if (pid == 0) {
 		setpgid(0, 0);
 		test_current = t->name;
-		if (mkdir(t->name, 0777) < 0 || chdir(t->name) < 0)
+		if ((mkdir(t->name, 0777) < 0 && errno != EEXIST) || chdir(t->name) < 0)
 			test_fail(__LINE__, "a folder for the test", 0, 0, false);
 		alarm(TEST_LIMIT);
 		t->run();
