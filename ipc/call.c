@@ -12,6 +12,7 @@
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
+#include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/idtable.h>
 #include <kernel/log.h>
@@ -312,6 +313,9 @@ void message_load(struct thread *r, struct ipc_node *n)
 		t = container_of(n, struct thread, exit_node);
 		load_event(r, TERN_EV_THREAD_EXITED, t->process->badge, t->tid, 0, 0, 0);
 		thread_put(t);
+		break;
+	case NODE_SYNC:
+		poll_settled(n);
 		break;
 	case NODE_TIMER:
 		ep = container_of(n, struct endpoint, timer_node);

@@ -254,11 +254,15 @@ struct thread *endpoint_receive(struct thread *t)
 	struct endpoint *ep = t->endpoint;
 
 	assert_kernel_locked();
-	if (!list_empty(&ep->queue)) {
+	while (!list_empty(&ep->queue)) {
 		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
 		ep->queued--;
+		if (unlikely(n->kind == NODE_SYNC)) {
+			poll_settled(n);
+			continue;
+		}
 		message_load(t, n);
 		kernel_unlock();
 		return THREAD_RELOAD(t);

@@ -187,6 +187,57 @@ s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 
 	return poll_block(t, w, deadline);
 }
 
+/* ---- settling ---- */
+
+/*
+ * A word says what its server has said.  What the server has yet to hear - the CLOSED of a
+ * descriptor that this thread, or one it has waited for, closed a moment ago - is in its queue; a
+ * poll must see it, as it would where closing is done at once.  So a poll of a busy server first
+ * waits until all that is queued there now has been acted on: its own node goes through the queue.
+ */
+static void settle_cancel(struct thread *t)
+{
+	if (!list_empty(&t->sync_node.link)) {
+		list_del(&t->sync_node.link);
+		t->settled_at->queued--;
+	}
+	wait_resumes(t, t->wait_on.settle);
+}
+
+void poll_settled(struct ipc_node *n)
+{
+	struct thread *t = container_of(n, struct thread, sync_node);
+
+	wait_resumes(t, t->wait_on.settle);
+	thread_wake(t, (s64)t->orig_a0);
+}
+
+/* True: the thread is blocked, the lock dropped; resume will run the call again. */
+static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n,
+		   s64 (*resume)(struct thread *t))
+{
+	for (; t->settled < n; t->settled++) {
+		struct handle *h = v[t->settled].fd < 0 ?
+					   NULL :
+					   handle_find(t->process->handles, (u32)v[t->settled].fd);
+		struct endpoint *ep;
+
+		if (!h || h->type != HANDLE_SESSION)
+			continue;
+		ep = ((struct session *)h->object)->endpoint;
+		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || ep->receiver == t)
+			continue;
+		t->settled++;
+		t->settled_at = ep;
+		t->wait_on.settle = resume;
+		list_add_tail(&ep->queue, &t->sync_node.link);
+		ep->queued++;
+		(void)wait_block(t, WAIT_POLL, true, settle_cancel);
+		return true;
+	}
+	return false;
+}
+
 /* ---- scanning ---- */
 
 /* Fills revents: how many are not 0.  Kernel lock. */
@@ -222,6 +273,8 @@ static s64 scan_or_wait(struct thread *t, struct tern_pollfd *v, unsigned n, u64
 	s64 ready;
 
 	kernel_lock();
+	if (settle(t, v, n, resume))
+		return SYS_BLOCKED;
 	ready = scan(t, v, n);
 	if (likely(ready) || !deadline ||
 	    (deadline != NO_DEADLINE && arch_now_ns() >= deadline))
@@ -251,6 +304,8 @@ static s64 deadline_get(struct thread *t, va_t va)
 	u64 ns;
 	s64 r;
 
+	t->settled = 0;
+	t->settled_at = NULL;
 	t->again.deadline_ns = NO_DEADLINE;
 	if (!va)
 		return 0;
@@ -348,6 +403,8 @@ s64 sys_ppoll(struct thread *t, u64 *a)
 {
 	s64 r;
 
+	t->settled = 0;
+	t->settled_at = NULL;
 	t->again.deadline_ns = NO_DEADLINE;
 	if (a[2]) {
 		r = deadline_get(t, a[2]);

@@ -62,6 +62,8 @@ struct thread *thread_create(struct process *p, u32 tid)
 	list_init(&t->wait_link);
 	list_init(&t->exit_node.link);
 	t->exit_node.kind = NODE_THREAD;
+	list_init(&t->sync_node.link);
+	t->sync_node.kind = NODE_SYNC;
 	timer_init(&t->timer, deadline_passed);
 	sigpending_init(&t->sig_pending);
 	t->sig_stack.flags = SS_DISABLE;

@@ -13,6 +13,9 @@ struct poll_entry {
 	void (*notify)(struct poll_entry *e, u32 bits);
 	void *owner;
 };
+/* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
+ * acted on all that was queued before.  Kernel lock. */
+void poll_settled(struct ipc_node *n);
 struct waitset;
 void waitset_get(struct waitset *w);
 void waitset_put(struct waitset *w);

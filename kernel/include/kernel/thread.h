@@ -116,6 +116,7 @@ struct thread {
 			u32 count;
 		} futex;
 		struct poll_wait *poll;
+		s64 (*settle)(struct thread *t);
 		u64 sig_wanted; /* sigtimedwait */
 	} wait_on;
 	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, without its lock */
@@ -129,6 +130,9 @@ struct thread {
 	struct call call;	   /* the request it makes */
 	struct endpoint *endpoint; /* it receives there; referenced */
 	u32 async_calls;	   /* it made, not yet freed */
+	struct ipc_node sync_node; /* NODE_SYNC: a poll waits for what is queued before it */
+	struct endpoint *settled_at; /* the last one it waited for so; only compared */
+	u32 settled;		   /* descriptors of the poll that need no such wait any more */
 	struct ipc_node exit_node; /* THREAD_EXITED on its way to pm */
 
 	/* signals (signal.h) */
