@@ -738,7 +738,7 @@ static void run(unsigned long operations)
 		objects[i].m = memobj_create(objects[i].size, i);
 		check(objects[i].m);
 	}
-	for (step = 0; step < operations && (!fuzz || fuzz_left); step++)
+	for (step = 0; step < operations && (!fuzz || fuzz_left >= 2); step++)
 		one();
 	for (unsigned i = 0; i < NSPACES; i++)
 		if (spaces[i].as)
