@@ -156,13 +156,19 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 	struct region *r, *spare = NULL, *dead = NULL;
 	bool split = cut && region_cut_needs(as, t->start, t->end);
 
-	work_init(w, WORK_UNMAP, as, t->start, cut ? t->end : t->start);
-	if (!cut && !fill && extend_neighbour(as, t, &dead)) {
+	if (likely(!cut && !fill)) {
+		if (!extend_neighbour(as, t, &dead)) {
+			r = room_for(as, 1) ? region_alloc() : NULL;
+			if (!r)
+				goto out_memory;
+			template_into(r, t);
+			region_insert(as, r); /* it continues no neighbour */
+		}
 		spin_unlock(&as->lock);
 		region_free_list(dead);
-		w->kind = WORK_NONE;
 		return 0;
 	}
+	work_init(w, WORK_UNMAP, as, t->start, cut ? t->end : t->start);
 	if (!room_for(as, 1u + split))
 		goto out_memory;
 	r = region_alloc();
@@ -356,9 +362,21 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 			return -ENOMEM;
 		}
 	}
-	work_init(w, WORK_UNMAP, as, start, end);
 	region_cut(as, start, end, &spare, &dead);
 	assert(!spare);
+	if (likely(end - start <= STEP_ENTRIES * PAGE_SIZE)) { /* all in one step */
+		unsigned budget = STEP_ENTRIES;
+		struct batch b;
+
+		batch_init(&b, as);
+		start = pt_zap(&b, start, end, false, &budget);
+		assert(start >= end);
+		batch_flush(&b);
+		spin_unlock(&as->lock);
+		region_free_list(dead);
+		return 0;
+	}
+	work_init(w, WORK_UNMAP, as, start, end);
 	w->regions = dead;
 	return work_start(w);
 }

@@ -139,23 +139,40 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 {
 	struct memobj *m = r->memobj;
 	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = lo + AROUND * PAGE_SIZE;
-	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index;
-	pte_t *p;
-	pfn_t pfn;
+	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index, n, filled = 0;
+	struct radix t = { m->root, m->height };
+	pte_t *p, rights = pte_make(0, prot, 0);
+	const u64 *run;
 
 	lo = MAX(lo, r->start);
 	hi = MIN(hi, r->end);
 	p = slot - ((va - lo) >> PAGE_SHIFT);
 	index = (r->offset + (lo - r->start)) >> PAGE_SHIFT;
-	for (; lo < hi && index < pages; lo += PAGE_SIZE, p++, index++) {
-		if (*p)
-			continue;
-		pfn = memobj_page_locked(m, index, false);
-		if (!pfn || ((prot & PROT_EXEC) && !(frame_of(pfn)->flags & FRAME_SYNCED)))
-			continue;
-		frame_get(pfn);
-		pt_fill(as, p, pte_make(pfn, prot, 0));
+	if (index >= pages)
+		return;
+	hi = MIN(hi, lo + ((pages - index) << PAGE_SHIFT));
+	while (lo < hi) {
+		run = radix_run(&t, index, &n);
+		n = MIN(n, (hi - lo) >> PAGE_SHIFT);
+		lo += n << PAGE_SHIFT;
+		index += n;
+		for (; n; n--, p++) {
+			pfn_t pfn;
+
+			if (!run)
+				continue;
+			pfn = *run++;
+			if (!pfn || *p)
+				continue;
+			if ((prot & PROT_EXEC) && !(frame_of(pfn)->flags & FRAME_SYNCED))
+				continue;
+			__atomic_fetch_add(&frame_of(pfn)->refs, 1, __ATOMIC_RELAXED);
+			WRITE_ONCE(*p, rights | pfn << PTE_PFN_SHIFT);
+			filled++;
+		}
 	}
+	pt_frame(slot)->value += filled;
+	as->resident += filled;
 }
 
 /* No entry yet, in an object's region. */

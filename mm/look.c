@@ -133,6 +133,7 @@ static void check_region(const struct aspace *as, struct region *r)
 	gap = r->prev ? r->start - r->prev->end : r->start - USER_MIN;
 	if (r->flags & REGION_GROWSDOWN)
 		gap = gap > STACK_GAP ? gap - STACK_GAP : 0;
+	assert(gap == r->gap);
 	if (r->left)
 		gap = MAX(gap, r->left->max_gap);
 	if (r->right)

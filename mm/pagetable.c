@@ -155,6 +155,8 @@ void pt_trim(struct aspace *as, va_t va)
 
 void pt_free_all(struct aspace *as)
 {
+	if (as->tables == 1) /* the root: all else went as it became empty */
+		return;
 	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
 		pte_t e = as->root[i], *l1;
 
@@ -204,11 +206,49 @@ static va_t spend(va_t va, va_t stop, unsigned *budget)
 	return va + (pages << PAGE_SHIFT);
 }
 
+/* One leaf table's part. */
+static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_private)
+{
+	pte_t *end = p + ((stop - va) >> PAGE_SHIFT), *first = p, e;
+	u64 entries = 0, pages = 0, anon = 0, value = pt_frame(p)->value;
+	va_t lo = stop, hi = va;
+
+	/* The table's count tells when there is nothing more to find. */
+	for (; p < end && entries < value; p++) {
+		e = *p;
+		if (!e || (keep_private && (e & PTE_ANON)))
+			continue;
+		if (unlikely(b->n == BATCH_FRAMES)) {
+			b->lo = MIN(b->lo, lo);
+			b->hi = MAX(b->hi, hi);
+			batch_flush(b);
+			lo = stop;
+		}
+		WRITE_ONCE(*p, 0);
+		hi = va + ((va_t)(p - first + 1) << PAGE_SHIFT);
+		if (hi - PAGE_SIZE < lo)
+			lo = hi - PAGE_SIZE;
+		entries++;
+		if (e & PTE_SPECIAL)
+			continue;
+		pages++;
+		anon += (e & PTE_ANON) / PTE_ANON;
+		b->frame[b->n++] = (u32)pte_pfn(e);
+	}
+	if (!entries)
+		return;
+	pt_frame(first)->value -= entries;
+	b->as->resident -= pages;
+	b->as->resident_anon -= anon;
+	b->lo = MIN(b->lo, lo);
+	b->hi = MAX(b->hi, hi);
+}
+
 va_t pt_zap(struct batch *b, va_t start, va_t end, bool keep_private, unsigned *budget)
 {
 	struct aspace *as = b->as;
 	va_t va = start, stop;
-	pte_t *t, e;
+	pte_t *t;
 
 	while (va < end && *budget) {
 		t = leaf_at(as, va, end, &stop);
@@ -218,20 +258,8 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, bool keep_private, unsigned *
 			continue;
 		}
 		stop = spend(va, stop, budget);
-		for (pte_t *p = t + pt_index(va, 0); va < stop; va += PAGE_SIZE, p++) {
-			e = *p;
-			if (!e || (keep_private && (e & PTE_ANON)))
-				continue;
-			WRITE_ONCE(*p, 0);
-			batch_touch(b, va);
-			pt_frame(t)->value--;
-			if (e & PTE_SPECIAL)
-				continue;
-			as->resident--;
-			as->resident_anon -= !!(e & PTE_ANON);
-			batch_add(b, (u32)pte_pfn(e));
-			batch_touch(b, va); /* add may have begun a new batch */
-		}
+		zap_run(b, t + pt_index(va, 0), va, stop, keep_private);
+		va = stop;
 		if (pt_frame(t)->value == 0)
 			unlink_leaf(b, va - PAGE_SIZE);
 	}

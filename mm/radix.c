@@ -51,6 +51,22 @@ u64 radix_get(const struct radix *t, u64 index)
 	return n->slot[slot_at(index, 0)].value;
 }
 
+const u64 *radix_run(const struct radix *t, u64 index, u64 *n)
+{
+	const struct node *node = t->root;
+
+	*n = RADIX_SLOTS - slot_at(index, 0);
+	if (!in_reach(t->height, index) || !node)
+		return NULL;
+	if (t->height == 0) {
+		*n = 1;
+		return (const u64 *)&t->root;
+	}
+	for (unsigned level = t->height - 1u; level > 0 && node; level--)
+		node = node->slot[slot_at(index, level)].child;
+	return node ? &node->slot[slot_at(index, 0)].value : NULL;
+}
+
 /* Puts roots on top until the index is in reach. */
 static int grow(struct radix *t, u64 index)
 {

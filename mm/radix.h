@@ -13,6 +13,9 @@ struct radix {
 
 void radix_init(void); /* its cache */
 u64 radix_get(const struct radix *t, u64 index); /* 0: none */
+/* The entries of a run: where that of index stands, and how many follow in the same place (at least
+ * 1); NULL: there are none in that run, which is *n long. */
+const u64 *radix_run(const struct radix *t, u64 index, u64 *n);
 /* Sets an entry that is not there yet. 0, ENOMEM (nothing changed). */
 int must_check radix_set(struct radix *t, u64 index, u64 value);
 u64 radix_clear(struct radix *t, u64 index); /* what was there; empty nodes go */

@@ -103,9 +103,9 @@ static u64 gap_of(const struct region *r)
 	return gap;
 }
 
-static u64 max_gap_of(const struct region *r)
+static inline u64 max_gap_of(const struct region *r)
 {
-	u64 gap = gap_of(r);
+	u64 gap = r->gap;
 
 	if (r->left && r->left->max_gap > gap)
 		gap = r->left->max_gap;
@@ -114,15 +114,28 @@ static u64 max_gap_of(const struct region *r)
 	return gap;
 }
 
-/* Recomputes from r to the root, as far as anything changes. */
-static void gaps_changed(struct region *r)
+/* Recomputes from r to the root: as far as `past` in any case, beyond it while anything changes. */
+static void gaps_changed(struct region *r, const struct region *past)
 {
 	for (; r; r = r->parent) {
 		u64 gap = max_gap_of(r);
 
-		if (gap == r->max_gap)
+		if (r == past)
+			past = NULL;
+		if (gap == r->max_gap && !past)
 			return;
 		r->max_gap = gap;
+	}
+}
+
+/* The bounds of r changed, and so the holes on both its sides. */
+static void bounds_changed(struct region *r)
+{
+	r->gap = gap_of(r);
+	gaps_changed(r, NULL);
+	if (r->next) {
+		r->next->gap = gap_of(r->next);
+		gaps_changed(r->next, NULL);
 	}
 }
 
@@ -132,7 +145,7 @@ static const struct region *highest_gap(const struct region *r, u64 len)
 	for (;;) {
 		if (r->right && r->right->max_gap >= len)
 			r = r->right;
-		else if (gap_of(r) >= len)
+		else if (r->gap >= len)
 			return r;
 		else
 			r = r->left;
@@ -157,7 +170,7 @@ bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t
 		}
 	}
 	/* The highest region at or before r with a hole large enough. */
-	while (r && gap_of(r) < len) {
+	while (r && r->gap < len) {
 		if (r->left && r->left->max_gap >= len) {
 			r = highest_gap(r->left, len);
 			break;
@@ -208,8 +221,8 @@ static void rotate_up(struct aspace *as, struct region *r)
 		r->left = p;
 	}
 	p->parent = r;
+	r->max_gap = p->max_gap; /* the same regions */
 	p->max_gap = max_gap_of(p);
-	r->max_gap = max_gap_of(r);
 }
 
 static u32 random_priority(void)
@@ -255,10 +268,10 @@ static void tree_insert(struct aspace *as, struct region *r)
 		up->left = r;
 	else
 		up->right = r;
-	r->max_gap = gap_of(r);
-	gaps_changed(up);
+	r->gap = r->max_gap = gap_of(r);
 	if (next)
-		gaps_changed(next);
+		next->gap = gap_of(next);
+	gaps_changed(up, next); /* next is an ancestor, as r has no children */
 	while (r->parent && r->parent->priority < r->priority)
 		rotate_up(as, r); /* changes no other subtree's regions */
 }
@@ -280,9 +293,13 @@ static void tree_erase(struct aspace *as, struct region *r)
 		next->prev = r->prev;
 	else
 		as->tail = r->prev;
-	gaps_changed(up);
 	if (next)
-		gaps_changed(next);
+		next->gap = gap_of(next);
+	/* next is the lowest of what was r's right subtree, or an ancestor. */
+	if (next && child && child == r->right)
+		gaps_changed(next, up);
+	else
+		gaps_changed(up, next);
 	if (as->last == r)
 		as->last = NULL;
 	r->next = r->prev = NULL;
@@ -368,9 +385,7 @@ void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end
 	r->start = start;
 	r->end = end;
 	account(as, r, end - start, true);
-	gaps_changed(r);
-	if (r->next)
-		gaps_changed(r->next);
+	bounds_changed(r);
 }
 
 void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigned flags)
@@ -389,7 +404,6 @@ void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigne
 		spin_unlock(&m->lock);
 	}
 	account(as, r, r->end - r->start, true);
-	gaps_changed(r);
 }
 
 /* ---- cutting and joining ---- */

@@ -28,7 +28,7 @@ struct region {
 	/* tree and order: region.c */
 	struct region *left, *right, *parent;
 	struct region *prev, *next; /* by address; next also links what was taken out */
-	u64 max_gap;		    /* the largest hole below a region of this subtree */
+	u64 gap, max_gap; /* the hole below this region; the largest one of this subtree */
 	u32 priority;
 	u32 stamp; /* memobj.stamp of the last shrink that is done with it; memobj->lock */
 };
