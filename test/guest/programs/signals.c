@@ -539,6 +539,71 @@ TEST(a_signal_goes_to_a_thread_that_takes_it)
 	CHECK_EQ(ran_in, tid);
 }
 
+EXEC(sleep_on)
+{
+	for (;;)
+		pause();
+}
+
+static void spin_ns(uint64_t ns)
+{
+	for (uint64_t start = test_now_ns(); test_now_ns() - start < ns;)
+		;
+}
+
+/* A signal is not lost whenever it comes: before, in or after an execve. */
+TEST(killed_around_exec)
+{
+	for (int i = 0; i < 60; i++) {
+		int status;
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			execv(test_program, test_exec_args("sleep_on", NULL));
+			_exit(100);
+		}
+		spin_ns((uint64_t)i * 50000);
+		CHECK_EQ(kill(pid, SIGTERM), 0);
+		status = test_wait(pid);
+		CHECK(WIFSIGNALED(status));
+		CHECK_EQ(WTERMSIG(status), SIGTERM);
+	}
+}
+
+/* Calls that wait for nothing are not interrupted, whatever the handler's flags. */
+TEST(no_eintr_where_nothing_waits)
+{
+	pid_t pid, sleeper, parent = getpid();
+	int fd = open("file", O_RDWR | O_CREAT, 0600), status;
+	char b[100];
+	struct stat st;
+
+	CHECK_EQ(write(fd, b, sizeof b), sizeof b);
+	on(SIGUSR1, simple, 0);
+	sleeper = fork();
+	if (sleeper == 0)
+		for (;;)
+			pause();
+	pid = fork();
+	if (pid == 0)
+		for (;;) {
+			if (kill(parent, SIGUSR1))
+				_exit(0);
+			spin_ns(20000);
+		}
+	for (int i = 0; i < 3000; i++) {
+		CHECK_EQ(pread(fd, b, sizeof b, 0), sizeof b);
+		CHECK_EQ(pwrite(fd, b, sizeof b, 0), sizeof b);
+		CHECK_EQ(waitpid(sleeper, &status, WNOHANG), 0);
+		CHECK_EQ(stat("file", &st), 0);
+		CHECK_EQ(close(open("file", O_RDONLY)), 0);
+	}
+	kill(pid, SIGKILL);
+	kill(sleeper, SIGKILL);
+	CHECK(count > 0);
+}
+
 TEST(signal_storm)
 {
 	pid_t pid, parent = getpid();
