@@ -331,13 +331,48 @@ void async_load(struct thread *r, struct call *c)
 	call_free_async(c);
 }
 
-/* A signal came while the caller was on its way into the kernel: it finds the call now. */
-void call_overtaken(struct thread *t)
+/* A signal, or the end, came while the caller was on its way in: it finds the call now. */
+static void call_overtaken(struct thread *t)
 {
 	if (t->work & WORK_KILLED)
 		thread_kill(t);
 	else if (signal_pending(t))
 		thread_interrupt(t);
+}
+
+struct thread *call_send_slowly(struct thread *t, struct session *s)
+{
+	struct call *c = &t->call;
+	struct endpoint *ep = s->endpoint;
+
+	if (likely(ep->waiting)) {
+		struct thread *r = ep->receiver;
+		u64 now = arch_ticks();
+
+		ep->waiting = false;
+		r->wait = WAIT_NONE;
+		load_call(r, c);
+		sched_charge(this_hart(), now, &t->system_ticks);
+		t->slept_since = now;
+		sched_hand_over(this_hart(), t, r);
+		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
+			call_overtaken(t);
+		kernel_unlock();
+		return r;
+	}
+	c->state = CALL_QUEUED;
+	list_add_tail(&ep->queue, &c->node.link);
+	ep->queued++;
+	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
+		call_overtaken(t);
+	return sched_next();
+}
+
+/* Nobody holds it any more. */
+static void call_unheld(struct call *c)
+{
+	if (c->session->endpoint->last == c)
+		c->session->endpoint->last = NULL;
 }
 
 static void call_drop_event(struct call *c)
@@ -352,6 +387,7 @@ static void call_drop_event(struct call *c)
 /* A forwarder hands the call on: what was pending for it there is void. */
 void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 {
+	call_unheld(c);
 	timer_cancel(&c->park);
 	if (c->events)
 		call_drop_event(c);
@@ -372,6 +408,7 @@ void call_end_slowly(struct call *c)
 {
 	struct session *s = c->session;
 
+	call_unheld(c);
 	timer_cancel(&c->park);
 	call_drop_event(c);
 	if (c->fwd_object) {
@@ -458,6 +495,7 @@ void call_abandon(struct call *c)
 		return;
 	}
 	ep = c->session->endpoint;
+	call_unheld(c);
 	if (c->state == CALL_QUEUED) {
 		list_del(&c->node.link);
 		ep->queued--;

@@ -26,16 +26,20 @@ static inline void new_token(struct call *c)
 
 static inline struct call *call_lookup(struct thread *t, u64 token)
 {
-	struct call *c = id_find(&calls, token);
+	struct call *c;
 
+	if (likely(t->endpoint)) {
+		c = t->endpoint->last;
+		if (likely(c && c->token == token))
+			return c;
+	}
+	c = id_find(&calls, token);
 	if (unlikely(!c || c->state != CALL_RECEIVED || c->session->endpoint != t->endpoint))
 		return NULL;
 	return c;
 }
 
 void call_end_slowly(struct call *c);
-/* A signal or the end came while the caller was on its way in. */
-void call_overtaken(struct thread *t);
 /* The rest of load_call: names, and what a forwarded or an asynchronous call carries. */
 void load_call_more(struct thread *r, struct call *c);
 
@@ -45,6 +49,7 @@ static inline __attribute__((always_inline)) void load_call(struct thread *r, st
 	const u64 *a = c->args;
 
 	c->state = CALL_RECEIVED;
+	c->session->endpoint->last = c;
 	x[10] = a[0];
 	x[11] = a[1];
 	x[12] = a[2];
@@ -67,6 +72,7 @@ static inline void call_end_plain(struct call *c)
 {
 	struct session *s = c->session;
 
+	s->endpoint->last = NULL;
 	c->state = CALL_IDLE;
 	new_token(c);
 	c->session = NULL;
@@ -76,12 +82,18 @@ static inline void call_end_plain(struct call *c)
 	}
 }
 
+/* A server busy, dead callers, names to carry: everything that is not the straight path. */
+struct thread *call_send_slowly(struct thread *t, struct session *s);
+
 /* Sends t's request to s: kernel lock held and dropped.  Returns who runs next. */
 static inline __attribute__((always_inline)) struct thread *
 call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
 {
 	struct call *c = &t->call;
 	struct endpoint *ep = s->endpoint;
+	struct thread *r;
+	struct hart *h;
+	u64 now;
 
 	c->line = line;
 	c->op = op;
@@ -89,26 +101,61 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 	s->calls++;
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_CALL;
-	if (likely(ep->waiting)) {
-		struct thread *r = ep->receiver;
-		struct hart *h = this_hart();
-		u64 now = arch_ticks();
+	if (unlikely(!ep->waiting || c->special || (t->work & (WORK_SIGNAL | WORK_KILLED))))
+		return call_send_slowly(t, s);
+	r = ep->receiver;
+	h = this_hart();
+	now = arch_ticks();
+	ep->waiting = false;
+	r->wait = WAIT_NONE;
+	c->state = CALL_RECEIVED;
+	ep->last = c;
+	sched_charge(h, now, &t->system_ticks);
+	t->slept_since = now;
+	sched_hand_over(h, t, r);
+	kernel_unlock();
+	return THREAD_DELIVER(r);
+}
 
-		ep->waiting = false;
-		r->wait = WAIT_NONE;
-		load_call(r, c);
-		sched_charge(h, now, &t->system_ticks);
-		t->slept_since = now;
-		sched_hand_over(h, t, r);
-		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
-			call_overtaken(t);
-		kernel_unlock();
-		return r;
+/* route.c: a call that cannot be sent, kernel objects behind descriptors, and routes other than a
+ * handle's session without descriptors to make.  Kernel lock held, dropped. */
+struct thread *route_fail(struct thread *t, s64 err);
+struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
+				struct handle *h);
+struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
+			    unsigned route);
+/* sys_ipc.c: replies that give, copy, wake, or do not end with the caller running. Likewise. */
+struct thread *reply_recv_slowly(struct thread *t);
+
+static inline __attribute__((always_inline)) struct thread *
+route_call_inline(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	u32 fd;
+	struct session *s;
+	struct handle *h;
+
+	kernel_lock();
+	if (unlikely(route > ROUTE_M && route != ROUTE_METHOD))
+		return route_others(t, line, op, route);
+	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[16] : a[line->arg]);
+	h = handle_find(t->process->handles, fd);
+	if (unlikely(!h || ((route == ROUTE_METHOD ? TERN_R_IO : line->rights) & ~h->rights)))
+		return route_fail(t, -EBADF);
+	if (unlikely(h->type != HANDLE_SESSION))
+		return route_own_object(t, line, op, h);
+	s = h->object;
+	if (route == ROUTE_M && s->meta)
+		s = s->meta;
+	if (route != ROUTE_METHOD && unlikely(line->fd_mode))
+		return route_others(t, line, op, route);
+	if ((route != ROUTE_METHOD || line != &method_line) && line->nwin) {
+		s64 err = windows_check(line, a);
+
+		if (unlikely(err))
+			return route_fail(t, err);
 	}
-	c->state = CALL_QUEUED;
-	list_add_tail(&ep->queue, &c->node.link);
-	ep->queued++;
-	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
-		call_overtaken(t);
-	return sched_next();
+	if (unlikely(s->endpoint->dead))
+		return route_fail(t, -EIO);
+	return call_send_inline(t, line, op, s);
 }

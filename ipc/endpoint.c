@@ -271,5 +271,7 @@ struct thread *endpoint_receive(struct thread *t)
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_RECV;
 	t->no_save = 1;
-	return sched_next();
+	t = sched_next();
+	/* Its message may have come before anybody else could run here. */
+	return t == ep->receiver ? THREAD_RELOAD(t) : t;
 }

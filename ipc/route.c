@@ -27,7 +27,7 @@
 s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
 
 /* A descriptor that names an object of the kernel's own. Kernel lock held and dropped. */
-static __attribute__((noinline)) struct thread *own_object(struct thread *t, const struct syscall_line *line, u32 op,
+struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
 				 struct handle *h)
 {
 	u64 *x = t->regs.x;
@@ -94,7 +94,7 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 	c->more |= CALL_MORE_REFS;
 }
 
-static __attribute__((noinline)) struct thread *fail(struct thread *t, s64 err)
+struct thread *route_fail(struct thread *t, s64 err)
 {
 	t->call.more = 0;
 	kernel_unlock();
@@ -103,7 +103,7 @@ static __attribute__((noinline)) struct thread *fail(struct thread *t, s64 err)
 }
 
 /* Everything but H and M lines without descriptors. */
-static struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
+struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
 				   unsigned route)
 {
 	u64 *a = &t->regs.x[REG_A0];
@@ -115,7 +115,7 @@ static struct thread *route_others(struct thread *t, const struct syscall_line *
 	if (route == ROUTE_V || route == ROUTE_S) {
 		s = p->names->service[line->service];
 		if (unlikely(!s))
-			return fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
+			return route_fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
 		if (route == ROUTE_V) {
 			route_references(&t->call, t, line);
 		} else {
@@ -130,46 +130,19 @@ static struct thread *route_others(struct thread *t, const struct syscall_line *
 	if (line->nwin) {
 		err = windows_check(line, a);
 		if (unlikely(err))
-			return fail(t, err);
+			return route_fail(t, err);
 	}
 	if (unlikely(s->endpoint->dead))
-		return fail(t, -EIO);
+		return route_fail(t, -EIO);
 	if (line->fd_mode) {
 		err = call_reserve(&t->call, t, line);
 		if (unlikely(err))
-			return fail(t, err);
+			return route_fail(t, err);
 	}
 	return call_send_inline(t, line, op, s);
 }
 
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
 {
-	u64 *a = &t->regs.x[REG_A0];
-	u32 fd;
-	struct session *s;
-	struct handle *h;
-
-	kernel_lock();
-	if (unlikely(route > ROUTE_M && route != ROUTE_METHOD))
-		return route_others(t, line, op, route);
-	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[16] : a[line->arg]);
-	h = handle_find(t->process->handles, fd);
-	if (unlikely(!h || (line->rights & ~h->rights)))
-		return fail(t, -EBADF);
-	if (unlikely(h->type != HANDLE_SESSION))
-		return own_object(t, line, op, h);
-	s = h->object;
-	if (route == ROUTE_M && s->meta)
-		s = s->meta;
-	if (unlikely(line->fd_mode))
-		return route_others(t, line, op, route);
-	if (line->nwin) {
-		s64 err = windows_check(line, a);
-
-		if (unlikely(err))
-			return fail(t, err);
-	}
-	if (unlikely(s->endpoint->dead))
-		return fail(t, -EIO);
-	return call_send_inline(t, line, op, s);
+	return route_call_inline(t, line, op, route);
 }

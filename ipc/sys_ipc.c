@@ -133,36 +133,21 @@ s64 native_reply(struct thread *t, u64 *a)
 	return r;
 }
 
-struct thread *reply_recv(struct thread *t)
+/* Replies that give, copy, wake or go to somebody else than the next to run; or the next message
+ * is there already.  Kernel lock held. */
+struct thread *reply_recv_slowly(struct thread *t)
 {
 	struct endpoint *ep = t->endpoint;
-	u64 *x = t->regs.x;
 	struct thread *next;
-	struct call *c;
+	struct hart *h = this_hart();
 
-	if (unlikely(!ep)) {
-		x[REG_A0] = (u64)-EINVAL;
-		return t;
+	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == COPY_SHORT)) {
+		kernel_unlock();
+		return THREAD_RELOAD(t);
 	}
-	kernel_lock();
-	c = call_lookup(t, x[10]);
-	if (likely(x[12] == 0 && c && c->special == 0 && (s64)x[11] != -TERN_ECANCELLED &&
-		   list_empty(&ep->queue))) {
-		next = c->thread;
-		next->regs.x[REG_A0] = x[11];
-		next->wait = WAIT_NONE;
-		call_end_plain(c);
-	} else {
-		s64 r = do_reply(t, x, list_empty(&ep->queue), &next);
-
-		if (unlikely(r == COPY_SHORT)) {
-			kernel_unlock();
-			return THREAD_RELOAD(t);
-		}
-		if (unlikely(!next))
-			return endpoint_receive(t);
-	}
-	if (unlikely(!list_empty(&ep->queue))) {
+	if (!next)
+		return endpoint_receive(t);
+	if (!list_empty(&ep->queue)) {
 		/* The reply itself queued something here. */
 		sched_ready(next);
 		return endpoint_receive(t);
@@ -171,13 +156,14 @@ struct thread *reply_recv(struct thread *t)
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_RECV;
 	t->no_save = 1;
-	if (unlikely(!sched_may_switch(next) || (next->work & WORK_STOP))) {
+	if (!sched_may_switch(h, next)) {
 		sched_ready(next);
-		return sched_next();
+		next = sched_next();
+		return next == t ? THREAD_RELOAD(t) : next;
 	}
-	sched_charge(this_hart(), arch_ticks(), &next->user_ticks);
+	sched_charge(h, arch_ticks(), &next->user_ticks);
 	next->slept_since = 0;
-	sched_hand_over(this_hart(), t, next);
+	sched_hand_over(h, t, next);
 	kernel_unlock();
 	return next;
 }

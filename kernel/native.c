@@ -79,8 +79,6 @@ struct thread *native_call(struct thread *t, u32 op)
 	native_fn fn;
 	s64 r;
 
-	if (likely(op == TERN_REPLY_RECV))
-		return reply_recv(t);
 	if (op == TERN_RECV) {
 		if (!t->endpoint) {
 			t->regs.x[REG_A0] = (u64)-EINVAL;

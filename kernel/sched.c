@@ -155,15 +155,6 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 a
 	}
 }
 
-bool sched_may_switch(const struct thread *t)
-{
-	struct hart *h = this_hart();
-
-	if (unlikely(!(t->affinity >> h->index & 1)))
-		return false;
-	return likely(h->runq.count == 0) || runq_best_prio(&h->runq) >= t->prio;
-}
-
 /* Accounts for the outgoing thread, and makes t this hart's. */
 void sched_switch_to(struct thread *t)
 {

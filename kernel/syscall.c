@@ -94,7 +94,7 @@ const struct syscall_line syscalls[NR_SYSCALLS] = {
 #include "syscalls.def"
 };
 
-static const struct syscall_line method_line = {
+const struct syscall_line method_line = {
 	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, .otherwise = ENOSYS, .restart = RESTART_RESTART,
 	.name = "method",
 };
@@ -119,26 +119,6 @@ const struct syscall_line *syscall_line(u32 op)
 	return NULL;
 }
 
-/* What a K function, or a native one, answered. */
-static inline struct thread *answer(struct thread *t, s64 r)
-{
-	if (likely(r >= -4095 || r > SYS_PASS_META)) {
-		t->regs.x[REG_A0] = (u64)r;
-		return t;
-	}
-	switch (r) {
-	case SYS_BLOCKED:
-		return sched_after_block();
-	case SYS_SWITCH:
-		kernel_lock();
-		return sched_next();
-	case SYS_DONE:
-		return THREAD_RELOAD(t);
-	}
-	t->regs.x[REG_A0] = (u64)r;
-	return t;
-}
-
 static struct thread *no_such_call(struct thread *t, u64 nr)
 {
 	s64 err = ENOSYS;
@@ -152,32 +132,39 @@ static struct thread *no_such_call(struct thread *t, u64 nr)
 	return t;
 }
 
+/* A K function blocked the thread, changed its registers, or passes the call on. */
+struct thread *trap_result(struct thread *t, s64 r)
+{
+	u64 nr = t->regs.x[REG_A7];
+
+	switch (r) {
+	case SYS_BLOCKED:
+		return sched_after_block();
+	case SYS_SWITCH:
+		kernel_lock();
+		return sched_next();
+	case SYS_DONE:
+		return THREAD_RELOAD(t);
+	case SYS_PASS:
+		return route_call(t, &syscalls[nr], (u32)nr, syscalls[nr].route);
+	case SYS_PASS_META:
+		return route_call(t, &syscalls[nr], (u32)nr, ROUTE_M);
+	}
+	t->regs.x[REG_A0] = (u64)r;
+	return t;
+}
+
+/* Numbers that have no line or are nobody's, and Tern's own. */
 struct thread *trap_syscall(struct thread *t)
 {
 	u64 nr = t->regs.x[REG_A7];
 	const struct syscall_line *line;
-	unsigned route;
 
-	if (unlikely(nr >= NR_SYSCALLS)) {
-		if (nr < TERN_OP_END && nr >= TERN_OP_FIRST)
-			return native_call(t, (u32)nr);
-		line = nr < TERN_METHOD_END ? syscall_line((u32)nr) : NULL;
-		/* exec_open is for pm's asynchronous calls only */
-		if (!line || line->route != ROUTE_METHOD)
-			return no_such_call(t, nr);
-		return route_call(t, line, (u32)nr, ROUTE_METHOD);
-	}
-	line = &syscalls[nr];
-	route = line->route;
-	if (line->fn) {
-		s64 r = line->fn(t, &t->regs.x[REG_A0]);
-
-		if (likely(r != SYS_PASS && r != SYS_PASS_META))
-			return answer(t, r);
-		if (r == SYS_PASS_META)
-			route = ROUTE_M;
-	}
-	if (unlikely(route == ROUTE_NONE))
+	if (nr < TERN_OP_END && nr >= TERN_OP_FIRST)
+		return native_call(t, (u32)nr);
+	/* exec_open is for pm's asynchronous calls only */
+	line = nr >= NR_SYSCALLS && nr < TERN_METHOD_END ? syscall_line((u32)nr) : NULL;
+	if (!line || line->route != ROUTE_METHOD)
 		return no_such_call(t, nr);
-	return route_call(t, line, (u32)nr, route);
+	return route_call(t, line, (u32)nr, ROUTE_METHOD);
 }

@@ -4,21 +4,21 @@
  * generation begins: every hart forgets everything the next time it activates a space, and the
  * spaces that run just then keep their numbers, which are not given again in that generation.
  *
- * Three orders matter, each "I write, then read what you write, and you the other way round":
- * - a hart says which space it runs (running[].space) before it looks at the generation, and a new
- *   generation is announced before the harts' spaces are looked at;
+ * Numbers are given and spaces are activated under the kernel lock (a hart that leaves a space for
+ * none needs no lock).  One order matters, "I write, then read what you write, and you the other
+ * way round":
  * - a hart says that it may hold entries (aspace->ran) before it can read any, and who changes
  *   entries changes them before it looks at `ran` (aspace_fence);
  * - `ran` is set for a new number before the number is seen.
  * With too few numbers (ASIDs missing) all spaces are 0 and every switch fences.
- * Lock: asid_lock for giving numbers; the fast path takes none. */
+ * Lock: asid_lock for giving numbers, below the kernel lock. */
 #include "mm_priv.h"
 
 #define ASIDS_USEFUL (2 * MAX_HARTS)
 
 static struct spinlock asid_lock;
-u64 asid_generation = 1;
-bool asid_fast; /* there are enough numbers */
+static u64 asid_generation = 1;
+static bool asid_fast; /* there are enough numbers */
 static u32 next_asid = 1, asid_count;
 struct hart_space running[MAX_HARTS];
 static u32 kept[MAX_HARTS]; /* numbers that running spaces kept; 0: none; asid_lock */
@@ -60,6 +60,9 @@ static void new_generation(void)
 			kept[h] = (u32)(as->asid_gen & 0xffff);
 	}
 	next_asid = 1;
+	/* Nobody takes the short way before having forgotten the old numbers. */
+	for (unsigned h = 0; h < MAX_HARTS; h++)
+		running[h].generation = 0;
 }
 
 /* asid_lock held. A kept number stays taken for the whole generation, wherever its space is. */

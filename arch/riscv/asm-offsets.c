@@ -1,5 +1,7 @@
 /* Offsets of structures for assembly: lines marked "->" become generated/asm-offsets.h. */
+#include <ipc/session.h>
 #include <kernel/hart.h>
+#include <kernel/syscall.h>
 #include <kernel/thread.h>
 
 #define DEFINE(sym, val) __asm__ volatile("\n->" #sym " %0" : : "i"(val))
@@ -12,6 +14,19 @@ void asm_offsets(void)
 	DEFINE(T_ON_HART, offsetof(struct thread, on_hart));
 	DEFINE(T_NO_SAVE, offsetof(struct thread, no_save));
 	DEFINE(T_FPU, offsetof(struct thread, fpu));
+	DEFINE(T_WHO, offsetof(struct thread, who));
+	DEFINE(T_TID, offsetof(struct thread, tid));
+	DEFINE(T_SESSION, offsetof(struct thread, call.session));
+	DEFINE(T_TOKEN, offsetof(struct thread, call.token));
+	DEFINE(T_OP, offsetof(struct thread, call.op));
+	DEFINE(S_BADGE, offsetof(struct session, badge));
+	DEFINE(L_SIZE_SHIFT, __builtin_ctz(sizeof(struct syscall_line)));
+	DEFINE(L_FN, offsetof(struct syscall_line, fn));
+	DEFINE(L_ROUTE, offsetof(struct syscall_line, route));
+	DEFINE(L_COUNT, NR_SYSCALLS);
+	DEFINE(NR_REPLY_RECV, TERN_REPLY_RECV);
+	DEFINE(NR_METHOD, TERN_METHOD);
+	DEFINE(SYS_LAST_SPECIAL, (long)SYS_LAST_SPECIAL);
 	DEFINE(H_CURRENT, offsetof(struct hart, current));
 	DEFINE(H_KERNEL_SP, offsetof(struct hart, kernel_sp));
 }

@@ -7,8 +7,9 @@
  *
  * On entry only what C may clobber is saved: ra, sp, tp, t0-t6, a0-a7.  C code preserves s0-s11
  * and the kernel uses no gp, so if the same thread goes on, those never touch memory.  If another
- * one comes, they are saved at `switch_thread` - or not even then, for a server that waits in
- * recv, where the contract lets every register but sp, gp, tp go.
+ * one comes, they are saved at `switch_thread` - or not even then (no_save), for a server that waits
+ * in recv, where the contract lets every register but sp, gp, tp go, and for a call to another
+ * server, which has saved them before.
  *
  * `on_hart` keeps another hart from loading a thread whose registers are still being saved here.
  * It is cleared with release order after the last store, before this hart waits for the next
@@ -18,6 +19,22 @@
 
 #define X(n) ((n) * 8)
 #define CAUSE_ECALL_U 8
+#define NR_METHOD_SHIFT 8
+
+	.macro	save_callee t
+	sd	s0, X(8)(\t)
+	sd	s1, X(9)(\t)
+	sd	s2, X(18)(\t)
+	sd	s3, X(19)(\t)
+	sd	s4, X(20)(\t)
+	sd	s5, X(21)(\t)
+	sd	s6, X(22)(\t)
+	sd	s7, X(23)(\t)
+	sd	s8, X(24)(\t)
+	sd	s9, X(25)(\t)
+	sd	s10, X(26)(\t)
+	sd	s11, X(27)(\t)
+	.endm
 
 	.text
 	.option norelax
@@ -55,8 +72,65 @@ trap_entry:
 
 	addi	t1, t1, 4
 	sd	t1, X(0)(a0)
+	li	t0, L_COUNT
+	bgeu	a7, t0, big_number
+	la	a1, syscalls
+	slli	t2, a7, L_SIZE_SHIFT
+	add	a1, a1, t2
+	ld	t2, L_FN(a1)
+	beqz	t2, others
+	/* The kernel's own: t2(thread, its saved a0…a5). */
+	addi	a1, a0, X(10)
+	jalr	t2
+	ld	t0, H_CURRENT(tp)
+	li	t1, SYS_LAST_SPECIAL
+	bge	t1, a0, special_result
+	sd	a0, X(10)(t0)
+	mv	a0, t0
+	lw	t1, T_WORK(a0)
+	bnez	t1, work_same
+	j	same_thread
+special_result:
+	mv	a1, a0
+	mv	a0, t0
+	call	trap_result
+	j	2f
+
+	/* Another one's: see ipc/fastpath.c.  The s registers go to memory now, once. */
+others:
+	lbu	a3, L_ROUTE(a1)
+	beqz	a3, nobody
+	save_callee a0
+	sd	gp, X(3)(a0)
+	mv	a2, a7
+	li	t0, 1
+	sb	t0, T_NO_SAVE(a0)
+	call	entry_route_call
+routed:
+	ld	t0, H_CURRENT(tp)
+	bne	a0, t0, switch_thread
+	sb	zero, T_NO_SAVE(a0)
+	j	resume
+big_number:
+	li	t0, NR_REPLY_RECV
+	srli	t1, a7, NR_METHOD_SHIFT
+	beq	a7, t0, reply_recv
+	li	t0, NR_METHOD >> NR_METHOD_SHIFT
+	bne	t0, t1, nobody
+	save_callee a0
+	sd	gp, X(3)(a0)
+	mv	a1, a7
+	li	t0, 1
+	sb	t0, T_NO_SAVE(a0)
+	call	entry_method_call
+	j	routed
+nobody:
 	call	trap_syscall
 	j	2f
+reply_recv:
+	call	entry_reply_recv
+	ld	t0, H_CURRENT(tp)
+	j	switch_thread
 1:
 	sd	t1, X(0)(a0)
 	csrr	a2, stval
@@ -68,7 +142,7 @@ trap_entry:
 	lw	t1, T_WORK(a0)
 	bnez	t1, work_same
 
-	/* The same thread goes on. */
+same_thread:
 	ld	t1, X(0)(a0)
 	ld	ra, X(1)(a0)
 	ld	sp, X(2)(a0)
@@ -92,27 +166,14 @@ trap_entry:
 	ld	a0, X(10)(a0)
 	sret
 
-	.macro	save_callee t
-	sd	s0, X(8)(\t)
-	sd	s1, X(9)(\t)
-	sd	s2, X(18)(\t)
-	sd	s3, X(19)(\t)
-	sd	s4, X(20)(\t)
-	sd	s5, X(21)(\t)
-	sd	s6, X(22)(\t)
-	sd	s7, X(23)(\t)
-	sd	s8, X(24)(\t)
-	sd	s9, X(25)(\t)
-	sd	s10, X(26)(\t)
-	sd	s11, X(27)(\t)
-	.endm
 
 	/* t0: the thread that ran, a0: the one to come; bit 0 set: the same thread, but all of its
-	 * registers come from memory now (a message received, a signal frame left, exec). */
+	 * registers come from memory now (a message received, a signal frame left, exec); bit 1 set:
+	 * a server that gets t0's call. */
 switch_thread:
-	andi	t1, a0, 1
+	andi	t1, a0, 3
 	lbu	t2, T_NO_SAVE(t0)
-	bnez	t1, reload_same
+	bnez	t1, special
 	sd	gp, X(3)(t0)
 	bnez	t2, 1f
 	save_callee t0
@@ -168,7 +229,91 @@ load_all:
 	ld	a0, X(10)(a0)
 	sret
 
-reload_same:
+	/* A plain call (call_send_inline): the message goes from the caller's registers in memory
+	 * straight into the server's in the machine.  What it does not carry is cleared, the server's
+	 * own but sp, gp, tp are not kept (it waits in recv). */
+deliver:
+	addi	t1, a0, -2
+	bnez	t2, 1f
+	sd	gp, X(3)(t0)
+	save_callee t0
+1:
+	ld	s0, T_SESSION(t0)
+	ld	a6, T_TOKEN(t0)
+	lwu	a7, T_OP(t0)
+	ld	s1, T_WHO(t0)
+	lwu	s3, T_TID(t0)
+	ld	s0, S_BADGE(s0)
+	ld	a0, X(10)(t0)
+	ld	a1, X(11)(t0)
+	ld	a2, X(12)(t0)
+	ld	a3, X(13)(t0)
+	ld	a4, X(14)(t0)
+	ld	a5, X(15)(t0)
+	fence	rw, w
+	sw	zero, T_ON_HART(t0)
+	sd	t1, H_CURRENT(tp)
+1:	lw	t2, T_ON_HART(t1)
+	bnez	t2, 1b
+	fence	r, rw
+	li	t2, 1
+	sw	t2, T_ON_HART(t1)
+	lw	t0, T_WORK(t1)
+	sd	tp, T_HART(t1)
+	sb	zero, T_NO_SAVE(t1)
+	bnez	t0, deliver_memory
+	ld	t2, X(0)(t1)
+	ld	sp, X(2)(t1)
+	ld	gp, X(3)(t1)
+	ld	tp, X(4)(t1)
+	csrw	sepc, t2
+	csrw	sscratch, t1
+	mv	t0, s0
+	mv	t1, s1
+	li	ra, 0
+	li	t2, 0
+	li	s0, 0
+	li	s1, 0
+	li	s2, -1
+	li	s4, 0
+	li	s5, 0
+	li	s6, 0
+	li	s7, 0
+	li	s8, 0
+	li	s9, 0
+	li	s10, 0
+	li	s11, 0
+	li	t3, 0
+	li	t4, 0
+	li	t5, 0
+	li	t6, 0
+	sret
+	/* The server has work to do first: its message waits in memory. */
+deliver_memory:
+	sd	a0, X(10)(t1)
+	sd	a1, X(11)(t1)
+	sd	a2, X(12)(t1)
+	sd	a3, X(13)(t1)
+	sd	a4, X(14)(t1)
+	sd	a5, X(15)(t1)
+	sd	a6, X(16)(t1)
+	sd	a7, X(17)(t1)
+	sd	s0, X(5)(t1)
+	sd	s1, X(6)(t1)
+	sd	zero, X(7)(t1)
+	sd	zero, X(28)(t1)
+	sd	zero, X(29)(t1)
+	sd	zero, X(30)(t1)
+	sd	zero, X(31)(t1)
+	li	t2, -1
+	sd	t2, X(18)(t1)
+	sd	s3, X(19)(t1)
+	mv	a0, t1
+	j	work_saved
+
+special:
+	andi	t1, a0, 2
+	bnez	t1, deliver
 	addi	a0, a0, -1
 	sd	gp, X(3)(a0)
 	sb	zero, T_NO_SAVE(a0)

@@ -97,7 +97,6 @@ void call_pin(struct call *c);
 void call_unpin(struct call *c); /* kernel lock held; may end a call that was to die */
 /* Ends the call with a result: commits or releases descriptors, wakes or tells the caller.
  * Returns the thread to switch to directly, or NULL (it was made ready, or it is asynchronous). */
-struct thread *reply_recv(struct thread *t); /* ipc/sys_ipc.c: TERN_REPLY_RECV */
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
 s64 must_check call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subject,
 			  const u64 args[6]);

@@ -15,6 +15,7 @@ struct endpoint {
 	struct thread *receiver; /* bound, or NULL */
 	bool waiting;	       /* the receiver waits in recv */
 	struct list queue;     /* struct ipc_node, in order */
+	struct call *last;     /* delivered last and still held, or NULL: most replies are to it */
 	u32 queued;
 	struct list readies; /* struct ready.in_endpoint */
 	struct timer timer;  /* TERN_TIMER */

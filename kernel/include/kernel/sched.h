@@ -44,7 +44,11 @@ struct thread *sched_idle(struct thread *idle);
 /* After a K function blocked the current thread and dropped the lock: who is next. */
 struct thread *sched_after_block(void);
 /* May t run here right now without going through the queues (affinity, nobody better ready)? */
-bool sched_may_switch(const struct thread *t);
+static inline bool sched_may_switch(const struct hart *h, const struct thread *t)
+{
+	return likely(t->affinity >> h->index & 1) &&
+	       (likely(h->runq.count == 0) || runq_best_prio(&h->runq) >= t->prio);
+}
 struct thread *sched_preempt(struct thread *t); /* WORK_RESCHED; no lock held */
 /* Frees threads that ended and have left their hart.  Kernel lock held. */
 void threads_reap(void);

@@ -11,6 +11,7 @@
 #define SYS_PASS ((s64)0x8000000000000004ll)	/* K_H, K_S: pass it on by the line's route */
 #define SYS_PASS_META ((s64)0x8000000000000006ll) /* pass it on to argument 0's meta session */
 /* The kernel lock is held neither on entry nor on return. */
+#define SYS_LAST_SPECIAL SYS_PASS_META
 typedef s64 (*sys_fn)(struct thread *t, u64 *a);
 
 enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
@@ -39,12 +40,15 @@ struct syscall_line {
 	struct window win[4];
 	const char *name;
 };
+_Static_assert(TERN_METHOD == 0x1000 && TERN_METHOD_WIN == 0x1100, "entry.S shifts by 8");
+_Static_assert(sizeof(struct syscall_line) == 64, "entry.S shifts by 6");
 #define ARG_CWD 0xfe
 #define ARG_NONE 0xff
 enum fd_mode { FD_MODE_NONE, FD_MODE_ONE, FD_MODE_TWO, FD_MODE_CLOEXEC, FD_MODE_PLAIN, FD_MODE_BIT0, FD_MODE_STRUCT };
 
 #define NR_SYSCALLS 512
 extern const struct syscall_line syscalls[NR_SYSCALLS];
+extern const struct syscall_line method_line; /* TERN_METHOD… without windows */
 extern u32 enosys_counts[NR_SYSCALLS];
 /* The line of a Linux call or of a method; NULL: no such. */
 const struct syscall_line *syscall_line(u32 op);

@@ -161,26 +161,21 @@ int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want
 /* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
 struct hart_space {
 	struct aspace *space; /* what the hart runs; written by itself */
-	u64 generation;	      /* everything of older ASIDs has been forgotten there */
+	u64 generation; /* its TLB holds nothing of older ones; 0: a new one has begun since */
 };
 extern struct hart_space running[MAX_HARTS];
-extern u64 asid_generation;
-extern bool asid_fast;
 void aspace_activate_slowly(struct aspace *as);
+/* The kernel lock is held, or nothing else runs: new generations begin under it too. */
 static inline void aspace_activate(struct aspace *as)
 {
-	struct hart_space *here = &running[hart_index()];
+	unsigned h = hart_index();
+	struct hart_space *here = &running[h];
 
-	if (likely(as && asid_fast && (READ_ONCE(as->ran) >> hart_index() & 1))) {
-		u64 g;
-
-		__atomic_store_n(&here->space, as, __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the orders: mm/asid.c */
-		g = READ_ONCE(asid_generation);
-		if (likely(as->asid_gen >> 16 == g && here->generation == g)) {
-			mmu_load(as->mmu_state);
-			return;
-		}
+	if (likely(as && as->asid_gen >> 16 == here->generation &&
+		   (READ_ONCE(as->ran) >> h & 1))) {
+		WRITE_ONCE(here->space, as);
+		mmu_load(as->mmu_state);
+		return;
 	}
 	aspace_activate_slowly(as);
 }

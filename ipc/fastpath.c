@@ -1,0 +1,64 @@
+/*
+ * The straight path of messages, entered from entry.S alone.
+ *
+ * This file is compiled with s1-s11 as registers that any call may clobber (see
+ * kernel/CMakeLists.txt): entry.S has saved the caller's before it comes here, or need not keep
+ * them (a server in reply_recv), so nothing is saved twice.  No C code may call these functions.
+ */
+#include <arch/trap.h>
+#include <kernel/syscall.h>
+
+#include "call_priv.h"
+
+/* A system call of a line that is not the kernel's own. */
+struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u32 op,
+				unsigned route)
+{
+	return route_call_inline(t, line, op, route);
+}
+
+/* TERN_METHOD… without windows. */
+struct thread *entry_method_call(struct thread *t, u32 op)
+{
+	return route_call_inline(t, &method_line, op, ROUTE_METHOD);
+}
+
+/* TERN_REPLY_RECV: every register but sp, gp and tp is void. */
+struct thread *entry_reply_recv(struct thread *t)
+{
+	struct endpoint *ep = t->endpoint;
+	u64 *x = t->regs.x;
+	struct hart *h = this_hart();
+	struct thread *next;
+	struct call *c;
+
+	if (unlikely(!ep)) {
+		x[REG_A0] = (u64)-EINVAL;
+		return THREAD_RELOAD(t);
+	}
+	kernel_lock();
+	c = ep->last;
+	if (unlikely(!c || c->token != x[10] || (x[12] | c->special) != 0 ||
+		     (s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue)))
+		return reply_recv_slowly(t);
+	next = c->thread;
+	if (unlikely(!sched_may_switch(h, next)))
+		return reply_recv_slowly(t);
+	next->regs.x[REG_A0] = x[11];
+	next->wait = WAIT_NONE;
+	next->slept_since = 0;
+	call_end_plain(c);
+	if (unlikely(!list_empty(&ep->queue))) {
+		/* It was the session's last use: CLOSED is there. */
+		sched_ready(next);
+		return endpoint_receive(t);
+	}
+	ep->waiting = true;
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_RECV;
+	t->no_save = 1;
+	sched_charge(h, arch_ticks(), &next->user_ticks);
+	sched_hand_over(h, t, next);
+	kernel_unlock();
+	return next;
+}
