@@ -387,6 +387,8 @@ static void call_drop_event(struct call *c)
 /* A forwarder hands the call on: what was pending for it there is void. */
 void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 {
+	bool cancelled = c->cancel_sent;
+
 	call_unheld(c);
 	timer_cancel(&c->park);
 	if (c->events)
@@ -400,6 +402,8 @@ void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 	s->calls++;
 	c->state = CALL_QUEUED;
 	endpoint_post(s->endpoint, &c->node);
+	if (cancelled)
+		call_interrupt(c, (int)c->cancel_signal);
 }
 
 /* ---- the end of a call ---- */
@@ -462,19 +466,9 @@ void call_interrupt(struct call *c, int sig)
 
 	if (c->line->restart == RESTART_NEVER)
 		return;
-	if (c->state == CALL_QUEUED) {
-		struct endpoint *ep = c->session->endpoint;
-
-		list_del(&c->node.link);
-		ep->queued--;
-		call_release(c);
-		call_end_slowly(c);
-		t->wait = WAIT_NONE;
-		t->orig_a0 = t->regs.x[REG_A0];
-		thread_add_work(t, WORK_SIGNAL);
-		t->regs.x[REG_A0] = (u64)restart_code(c->line->restart);
-		sched_ready(t);
-	} else if (c->state == CALL_RECEIVED && !c->cancel_sent) {
+	/* Also to a server that has not received it yet: CANCEL comes behind it.  What does not wait
+	 * is then done, and only what parks is interrupted, as it would be if it had been at once. */
+	if ((c->state == CALL_QUEUED || c->state == CALL_RECEIVED) && !c->cancel_sent) {
 		c->cancel_sent = 1;
 		c->cancel_signal = (u32)sig;
 		c->events |= CALL_EVENT_CANCEL;

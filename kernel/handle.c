@@ -256,7 +256,7 @@ struct handle_table *handle_table_copy(const struct handle_table *old)
 		t->chunks[c] = chunk_create();
 		if (!t->chunks[c])
 			goto out_table;
-		for (unsigned i = 0; used >> i; i++) {
+		for (unsigned i = 0; i < HANDLES_PER_CHUNK && used >> i; i++) {
 			const struct handle *h = &old->chunks[c]->h[i];
 
 			if (!(used >> i & 1) || h->type == HANDLE_RESERVED)
@@ -266,8 +266,6 @@ struct handle_table *handle_table_copy(const struct handle_table *old)
 			t->count++;
 			object_count_handles++;
 			handle_ref(h->type, h->object);
-			if (i == HANDLES_PER_CHUNK - 1)
-				break;
 		}
 	}
 	t->hint = 0;

@@ -1,10 +1,10 @@
 /* Hostile calls: every system call number with random and boundary arguments, from several processes at
  * once.  The kernel and the others must go on, and nothing may be left behind.
  *
- * usage: hostile [-n CALLS] [-s SEED] [-p PROCESSES] [-w WORKER -i INDEX]     timeout: 300
+ * usage: hostile [-n CALLS] [-s SEED] [-p PROCESSES] [-c NUMBER] [-w WORKER -i INDEX]    timeout: 300
  *
  * Call number INDEX of a worker is made from (SEED, WORKER, INDEX) alone; -w and -i print one and make
- * only that.  Workers live for LIFE calls, then a new one goes on; a worker that dies or stops is
+ * only that; -c makes one system call only.  Workers live for LIFE calls, then a new one goes on; a worker that dies or stops is
  * replaced, and one that makes no progress is sent a signal, then killed.  Odd workers are an
  * ordinary user, even ones root in a root directory of their own.  Left out is only what would harm
  * any system: signals to others, power-off, the clock, mounts, real-time priority, and memory beyond
@@ -58,6 +58,7 @@ static struct shared {
 } *shared;
 
 static uint64_t seed = 1;
+static long only = -1; /* the one system call to make */
 static char folder[40];
 
 static uint64_t now_ms(void)
@@ -367,6 +368,8 @@ static void make_call(struct call *c, int worker, uint64_t index, bool root)
 			c->nr = below(12) ? below(470) : METHOD + below(METHODS);
 		else
 			c->nr = shapes[below(NSHAPES)].nr;
+		if (only >= 0)
+			c->nr = (uint64_t)only;
 		for (unsigned i = 0; i < NSHAPES; i++)
 			if (shapes[i].nr == c->nr && below(8))
 				shape = shapes[i].shape;
@@ -703,7 +706,7 @@ int main(int argc, char **argv)
 	int workers = 4, worker = 0, o;
 	bool good, same = true;
 
-	while ((o = getopt(argc, argv, "n:s:p:w:i:")) > 0)
+	while ((o = getopt(argc, argv, "n:s:p:w:i:c:")) > 0)
 		switch (o) {
 		case 'n':
 			calls = strtoul(optarg, NULL, 0);
@@ -716,6 +719,9 @@ int main(int argc, char **argv)
 			break;
 		case 'w':
 			worker = atoi(optarg);
+			break;
+		case 'c':
+			only = atol(optarg);
 			break;
 		case 'i':
 			index = atol(optarg);
