@@ -462,8 +462,6 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 
 void call_interrupt(struct call *c, int sig)
 {
-	struct thread *t = c->thread;
-
 	if (c->line->restart == RESTART_NEVER)
 		return;
 	/* Also to a server that has not received it yet: CANCEL comes behind it.  What does not wait

@@ -146,7 +146,7 @@ static s64 realtime_set(struct thread *t, u64 ns)
 	if (!capable(t, CAP_SYS_TIME))
 		return -EPERM;
 	kernel_lock();
-	realtime_offset_ns = (s64)(ns - arch_now_ns());
+	kernel_set_realtime((s64)(ns - arch_now_ns()));
 	/* Who sleeps until a point of real time has a new way to go. */
 	list_for_each(l, &all_processes) {
 		struct process *p = list_entry(l, struct process, all);
