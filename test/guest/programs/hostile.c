@@ -10,7 +10,8 @@
  * any system: signals to others, power-off, the clock, mounts, real-time priority, and memory beyond
  * a limit.  Beside them a witness forks and talks through pipes all the time.
  *
- * On Tern the numbers of /proc/tern/objects must be the same before and after. */
+ * On Tern the numbers of /proc/tern/objects must be the same before and after, but for frames that
+ * the kernel's caches hold. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -556,6 +557,38 @@ static void read_objects(struct objects *o)
 	fclose(f);
 }
 
+/* Slabs are kept, and split, as their cache thinks best: what is in them counts (slab_objects), not
+ * their frames, nor so what is free. */
+static bool counts(const char *name)
+{
+	return strcmp(name, "frames_slab") && strcmp(name, "free_frames");
+}
+
+/* Whether the numbers come to be as they were before; *grown: all but the frames in user spaces. */
+static bool settled(const struct objects *before, struct objects *after, bool *grown)
+{
+	bool same = true;
+
+	for (int try = 0; try < 100; try++) {
+		same = *grown = true;
+		read_objects(after);
+		for (int i = 0; i < before->n; i++)
+			if (before->value[i] != after->value[i] && counts(before->name[i])) {
+				same = false;
+				*grown &= !strcmp(before->name[i], "frames_user") &&
+					  after->value[i] > before->value[i];
+			}
+		if (same)
+			break;
+		usleep(20000);
+	}
+	for (int i = 0; i < before->n; i++)
+		if (before->value[i] != after->value[i])
+			printf("%s: %ld before, %ld after\n", before->name[i], before->value[i],
+			       after->value[i]);
+	return same;
+}
+
 static void remove_folder(void)
 {
 	char command[140];
@@ -736,25 +769,23 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (index >= 0)
 		show_one(worker, (uint64_t)index);
-	good = run(4000, workers, false); /* fills caches */
+	good = run(20000, workers, false); /* fills caches */
 	usleep(100000);
+	read_objects(&after); /* so that all memory of ours is there */
 	read_objects(&before);
-	read_objects(&before);
-	good = good && run(calls, workers, true);
-	for (int try = 0; good && try < 100; try++) {
-		same = true;
-		read_objects(&after);
-		for (int i = 0; i < before.n; i++)
-			same &= before.value[i] == after.value[i];
-		if (same)
+	for (int round = 0; good && round < 3; round++) {
+		bool grown = false;
+
+		good = run(calls, workers, true);
+		same = !good || settled(&before, &after, &grown);
+		if (same || !grown)
 			break;
-		usleep(20000);
+		/* Servers keep the memory of their busiest moment; a leak grows every time. */
+		printf("only the memory of servers has grown: once more\n");
+		before = after;
 	}
-	for (int i = 0; i < before.n && good; i++)
-		if (before.value[i] != after.value[i])
-			printf("%s: %ld before, %ld after\n", before.name[i], before.value[i], after.value[i]);
 	if (good && same && before.n)
-		printf("no leak: all %d numbers of /proc/tern/objects as before\n", before.n);
+		printf("no leak: the numbers of /proc/tern/objects are as before\n");
 	printf("hostile: %s\n", !good ? "FAILED" : same ? "ok" : "FAILED: a leak");
 	return !(good && same);
 }

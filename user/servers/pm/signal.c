@@ -23,7 +23,7 @@ static bool deliverable(struct proc *p, int sig)
 		return true;
 	if (tern_process_stat(p->handle, 0, &st) < 0)
 		return false;
-	return (st.sig_caught & TERN_SIGBIT(sig)) != 0;
+	return ((st.sig_caught | st.sig_blocked) & TERN_SIGBIT(sig)) != 0;
 }
 
 long signal_post(struct proc *p, uint32_t tid, const struct tern_siginfo *si)
