@@ -68,11 +68,11 @@ static inline __attribute__((always_inline)) void load_call(struct thread *r, st
 }
 
 /* The end of a plain call: nothing given, parked, forwarded, interrupted or copied. */
-static inline void call_end_plain(struct call *c)
+static inline void call_end_plain(struct call *c, struct endpoint *ep)
 {
 	struct session *s = c->session;
 
-	s->endpoint->last = NULL;
+	ep->last = NULL;
 	c->state = CALL_IDLE;
 	new_token(c);
 	c->session = NULL;
@@ -110,6 +110,8 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 	r->wait = WAIT_NONE;
 	c->state = CALL_RECEIVED;
 	ep->last = c;
+	c->sent_token = c->token;
+	c->sent_badge = s->badge;
 	sched_charge(h, now, &t->system_ticks);
 	t->slept_since = now;
 	sched_hand_over(h, t, r);

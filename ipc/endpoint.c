@@ -108,19 +108,29 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 
 struct session *session_find(u64 sid) { return id_find(&sessions, sid); }
 
-/* Frees a session that nothing refers to. */
+/* Frees a session that nothing refers to, and on dead endpoints the metas that hung on it alone. */
 void session_free(struct session *s)
 {
-	struct session *meta = s->meta;
+	while (s) {
+		struct session *meta = s->meta;
 
-	id_free(&sessions, s->sid);
-	if (s->ready)
-		ready_put(s->ready);
-	endpoint_put(s->endpoint);
-	slab_free(&session_cache, s);
-	object_count_sessions--;
-	if (meta)
-		session_put(meta);
+		id_free(&sessions, s->sid);
+		if (s->ready)
+			ready_put(s->ready);
+		endpoint_put(s->endpoint);
+		slab_free(&session_cache, s);
+		object_count_sessions--;
+		s = NULL;
+		if (!meta || --meta->handles > 0)
+			return;
+		poll_session_gone(meta);
+		if (meta->calls)
+			return;
+		if (meta->endpoint->dead)
+			s = meta;
+		else
+			endpoint_post(meta->endpoint, &meta->closed);
+	}
 }
 
 static void session_maybe_close(struct session *s)
@@ -170,6 +180,7 @@ struct endpoint *endpoint_create(void)
 		return NULL;
 	ep->refs = 1;
 	list_init(&ep->queue);
+	list_init(&ep->in_owner);
 	list_init(&ep->readies);
 	timer_init(&ep->timer, endpoint_timer_fired);
 	ep->timer_node.kind = NODE_TIMER;
@@ -185,6 +196,7 @@ void endpoint_put(struct endpoint *ep)
 	if (--ep->refs > 0)
 		return;
 	timer_cancel(&ep->timer);
+	list_del(&ep->in_owner);
 	slab_free(&endpoint_cache, ep);
 	object_count_endpoints--;
 }
@@ -206,6 +218,25 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 	ep->queued++;
 }
 
+/* Sessions that were made and never got a handle: nobody else will free them. */
+static void sessions_never_given(struct endpoint *ep)
+{
+	for (u32 i = 0; i < sessions.nchunks * IDS_PER_CHUNK; i++) {
+		struct session *s = sessions.chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
+
+		if (s && s->endpoint == ep && !s->handles && !s->calls)
+			session_free(s);
+	}
+}
+
+void endpoint_set_owner(struct endpoint *ep, struct process *p)
+{
+	list_del(&ep->in_owner);
+	ep->owner = p;
+	if (p)
+		list_add_tail(&p->endpoints, &ep->in_owner);
+}
+
 /* Its owner ended: queued requests get EIO, queued events are dropped. */
 void endpoint_kill(struct endpoint *ep)
 {
@@ -214,7 +245,7 @@ void endpoint_kill(struct endpoint *ep)
 	endpoint_get(ep);
 	ep->dead = true;
 	ep->waiting = false;
-	ep->owner = NULL;
+	endpoint_set_owner(ep, NULL);
 	timer_cancel(&ep->timer);
 	list_for_each_safe(p, next, &ep->queue) {
 		struct ipc_node *n = list_entry(p, struct ipc_node, link);
@@ -234,11 +265,16 @@ void endpoint_kill(struct endpoint *ep)
 		}
 	}
 	calls_endpoint_died(ep);
-	list_for_each(p, &ep->readies) {
+	list_for_each_safe(p, next, &ep->readies) {
 		struct ready *r = list_entry(p, struct ready, in_endpoint);
 
 		ready_change(r, 0x8 | 0x10, 0);
+		if (!r->destroyed) {
+			r->destroyed = true;
+			ready_put(r);
+		}
 	}
+	sessions_never_given(ep);
 	if (ep->receiver) {
 		struct thread *r = ep->receiver;
 
@@ -264,6 +300,10 @@ struct thread *endpoint_receive(struct thread *t)
 			continue;
 		}
 		message_load(t, n);
+		kernel_unlock();
+		return THREAD_RELOAD(t);
+	}
+	if (unlikely(t->work & WORK_KILLED)) {
 		kernel_unlock();
 		return THREAD_RELOAD(t);
 	}

@@ -46,8 +46,7 @@ struct thread *entry_reply_recv(struct thread *t)
 		return reply_recv_slowly(t);
 	next->regs.x[REG_A0] = x[11];
 	next->wait = WAIT_NONE;
-	next->slept_since = 0;
-	call_end_plain(c);
+	call_end_plain(c, ep);
 	if (unlikely(!list_empty(&ep->queue))) {
 		/* It was the session's last use: CLOSED is there. */
 		sched_ready(next);

@@ -225,7 +225,8 @@ static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n,
 		if (!h || h->type != HANDLE_SESSION)
 			continue;
 		ep = ((struct session *)h->object)->endpoint;
-		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || ep->receiver == t)
+		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || !ep->receiver ||
+		    ep->receiver == t)
 			continue;
 		t->settled++;
 		t->settled_at = ep;

@@ -152,6 +152,10 @@ struct thread *reply_recv_slowly(struct thread *t)
 		sched_ready(next);
 		return endpoint_receive(t);
 	}
+	if (t->work & WORK_KILLED) {
+		sched_ready(next);
+		return endpoint_receive(t);
+	}
 	ep->waiting = true;
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_RECV;
@@ -182,7 +186,7 @@ s64 native_bind(struct thread *t, u64 *a)
 	} else {
 		endpoint_get(ep);
 		ep->receiver = t;
-		ep->owner = t->process;
+		endpoint_set_owner(ep, t->process);
 		t->endpoint = ep;
 	}
 	kernel_unlock();
@@ -261,14 +265,21 @@ s64 native_forward_fd(struct thread *t, u64 *a)
 
 s64 native_call_async(struct thread *t, u64 *a)
 {
+	const struct syscall_line *line;
 	u64 args[6];
 	struct session *s;
 	s64 r = get_user(t, args, a[4], sizeof args);
 
 	if (r)
 		return r;
+	line = syscall_line((u32)a[2]);
+	if (!line || (line->route == ROUTE_METHOD ? 0 : !has_authority(t, TERN_AUTH_SERVER)))
+		return line ? -EPERM : -EINVAL;
+	r = windows_check(line, args);
+	if (r)
+		return r;
 	kernel_lock();
-	s = own_session_handle(t, a[1]);
+	s = handle_object(t->process->handles, (u32)a[1], HANDLE_SESSION, line->rights);
 	r = s ? call_async(t, a[0], s, (u32)a[2], a[3], args) : -EBADF;
 	kernel_unlock();
 	return r;
@@ -485,7 +496,8 @@ s64 native_give(struct thread *t, u64 *a)
 		r = c ? -EBADF : -ESRCH;
 	} else {
 		handle_ref(h->type, h->object);
-		r = give(c, a[1] & 0xff, h->type, h->object, (a[1] >> 8) & 0xffff);
+		r = give(c, a[1] & 0xff, h->type, h->object,
+			 (a[1] >> 8) & (h->rights | TERN_R_CLOEXEC));
 	}
 	kernel_unlock();
 	return r;
@@ -581,6 +593,7 @@ s64 native_reply_map(struct thread *t, u64 *a)
 		client->map_memobj = m;
 		client->map_offset = a[2];
 		client->map_max_prot = (u8)a[3];
+		client->orig_a0 = client->regs.x[REG_A0];
 		thread_add_work(client, WORK_MAP);
 		(void)call_finish(c, 0, 0, false);
 	}
@@ -663,7 +676,7 @@ s64 native_ep_create(struct thread *t, u64 *a)
 	kernel_lock();
 	ep = endpoint_create();
 	if (ep) {
-		ep->owner = t->process;
+		endpoint_set_owner(ep, t->process);
 		r = handle_add(t->process->handles, own_limit(t), HANDLE_ENDPOINT, ep,
 			       TERN_R_MANAGE | TERN_R_TRANSFER, true);
 	}

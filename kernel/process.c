@@ -29,6 +29,7 @@ struct process *process_create(u32 pid)
 	p->refs = 1;
 	p->pid = pid;
 	list_init(&p->threads);
+	list_init(&p->endpoints);
 	sigpending_init(&p->sig_pending);
 	p->events.node.kind = NODE_PROCESS;
 	list_init(&p->events.node.link);
@@ -73,7 +74,7 @@ void process_put(struct process *p)
 
 void process_event(struct process *p, u32 bits)
 {
-	bool queued = p->events.pending != 0;
+	bool queued = !list_empty(&p->events.node.link);
 
 	if (!p->events_at || p->events_at->dead)
 		return;

@@ -277,6 +277,11 @@ static void requeue(struct thread *t, bool yield)
 		if (over)
 			t->slice = 0;
 	}
+	if (unlikely(!(t->affinity >> h->index & 1))) {
+		t->state = THREAD_NEW;
+		sched_ready(t);
+		return;
+	}
 	t->state = THREAD_READY;
 	runq_add(&h->runq, &t->entry, t->prio, expired, head);
 }
@@ -303,6 +308,9 @@ void kernel_ipi(void)
 	h->stat.ipis++;
 	h->irq_counts[1]++;
 	kernel_lock();
+	/* Whoever queued a thread here may have taken this hart for idle. */
+	if (h->current != h->idle && h->runq.count && h->slice_end == NEVER_TICKS)
+		h->slice_end = arch_ticks() + 10 * ticks_per_ms;
 	timers_program();
 	if (h->current != h->idle && h->runq.count && runq_best_prio(&h->runq) < h->current->prio)
 		thread_add_work(h->current, WORK_RESCHED);

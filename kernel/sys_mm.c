@@ -53,6 +53,9 @@ static s64 wait_for_aspace(struct thread *t, void (*cancel)(struct thread *))
 
 void mm_wake(struct aspace *as)
 {
+	/* A space without references has nobody who waits; its end may be under the kernel lock. */
+	if (!__atomic_load_n(&as->refs, __ATOMIC_RELAXED))
+		return;
 	struct list *b;
 
 	kernel_lock();

@@ -36,7 +36,7 @@ static s64 give_first_handles(struct thread *t, struct process *p, const struct 
 		handle_ref(h->type, h->object);
 		handle_fill(p->handles, i, h->type, h->object, h->rights, false);
 		if (h->type == HANDLE_ENDPOINT && (h->rights & TERN_R_MANAGE))
-			((struct endpoint *)h->object)->owner = p;
+			endpoint_set_owner(h->object, p);
 	}
 	return 0;
 }
@@ -308,6 +308,9 @@ s64 native_process_fork(struct thread *t, u64 *a)
 		return -ESRCH;
 	}
 	parent = c->thread;
+	/* It may still be on its way out of its hart, its last registers not yet in memory. */
+	while (__atomic_load_n(&parent->on_hart, __ATOMIC_ACQUIRE))
+		;
 	if (parent->process->state != PROCESS_ALIVE || parent->process->execing) {
 		kernel_unlock();
 		return -EAGAIN;

@@ -184,6 +184,9 @@ void thread_kill(struct thread *t)
 {
 	assert_kernel_locked();
 	thread_add_work(t, WORK_KILLED);
+	/* A server on its way to recv takes the long way, and sees it there. */
+	if (t->endpoint)
+		t->endpoint->last = NULL;
 	switch (t->state) {
 	case THREAD_BLOCKED:
 		if (t->wait == WAIT_CALL) {
@@ -248,9 +251,10 @@ static bool leave_process(struct thread *t)
 		wake_execer(p);
 		return true;
 	}
-	if (p->state == PROCESS_ALIVE) {
+	if (p->state == PROCESS_ALIVE)
 		p->state = PROCESS_DYING;
-	}
+	while (!list_empty(&p->endpoints))
+		endpoint_kill(list_entry(p->endpoints.next, struct endpoint, in_owner));
 	return false;
 }
 
@@ -271,6 +275,14 @@ static void leave_aspace(struct thread *t)
 		aspace_activate(NULL);
 		this_hart()->aspace = NULL;
 	}
+}
+
+/* pm may be looking at it. */
+static void forget_aspace(struct process *p)
+{
+	kernel_lock();
+	p->aspace = NULL;
+	kernel_unlock();
 }
 
 /* One step of t's own end; returns who runs next (t while there is more to do). */
@@ -334,7 +346,7 @@ static struct thread *exit_step(struct thread *t)
 		p->dead_majflt = as->majflt;
 		if (__atomic_load_n(&as->refs, __ATOMIC_ACQUIRE) > 1) {
 			leave_aspace(t);
-			p->aspace = NULL;
+			forget_aspace(p);
 			aspace_put(as);
 			t->exit_phase = EXIT_TELL;
 			return t;
@@ -348,7 +360,7 @@ static struct thread *exit_step(struct thread *t)
 		if (t->mm_work.kind && mm_work_step(&t->mm_work) == MM_MORE)
 			return t;
 		leave_aspace(t);
-		p->aspace = NULL;
+		forget_aspace(p);
 		aspace_put(as);
 		t->exit_phase = EXIT_TELL;
 		return t;

@@ -1,5 +1,4 @@
 /* Offsets of structures for assembly: lines marked "->" become generated/asm-offsets.h. */
-#include <ipc/session.h>
 #include <kernel/hart.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
@@ -16,10 +15,9 @@ void asm_offsets(void)
 	DEFINE(T_FPU, offsetof(struct thread, fpu));
 	DEFINE(T_WHO, offsetof(struct thread, who));
 	DEFINE(T_TID, offsetof(struct thread, tid));
-	DEFINE(T_SESSION, offsetof(struct thread, call.session));
-	DEFINE(T_TOKEN, offsetof(struct thread, call.token));
+	DEFINE(T_BADGE, offsetof(struct thread, call.sent_badge));
+	DEFINE(T_TOKEN, offsetof(struct thread, call.sent_token));
 	DEFINE(T_OP, offsetof(struct thread, call.op));
-	DEFINE(S_BADGE, offsetof(struct session, badge));
 	DEFINE(L_SIZE_SHIFT, __builtin_ctz(sizeof(struct syscall_line)));
 	DEFINE(L_FN, offsetof(struct syscall_line, fn));
 	DEFINE(L_ROUTE, offsetof(struct syscall_line, route));

@@ -238,12 +238,11 @@ deliver:
 	sd	gp, X(3)(t0)
 	save_callee t0
 1:
-	ld	s0, T_SESSION(t0)
+	ld	s0, T_BADGE(t0)
 	ld	a6, T_TOKEN(t0)
 	lwu	a7, T_OP(t0)
 	ld	s1, T_WHO(t0)
 	lwu	s3, T_TID(t0)
-	ld	s0, S_BADGE(s0)
 	ld	a0, X(10)(t0)
 	ld	a1, X(11)(t0)
 	ld	a2, X(12)(t0)

@@ -12,6 +12,7 @@ struct endpoint {
 	u32 refs; /* handles, sessions, readiness words, the receiver, process events */
 	bool dead; /* its owner ended: calls get EIO, polls ERR|HUP */
 	struct process *owner; /* who may make sessions on it; not referenced: cleared at its end */
+	struct list in_owner;	 /* owner->endpoints */
 	struct thread *receiver; /* bound, or NULL */
 	bool waiting;	       /* the receiver waits in recv */
 	struct list queue;     /* struct ipc_node, in order */
@@ -58,6 +59,7 @@ struct session *must_check session_create(struct endpoint *ep, u64 badge, unsign
 struct session *session_find(u64 sid);
 
 struct endpoint *must_check endpoint_create(void);
+void endpoint_set_owner(struct endpoint *ep, struct process *p);
 void endpoint_get(struct endpoint *ep);
 void endpoint_put(struct endpoint *ep);
 void endpoint_kill(struct endpoint *ep); /* its owner ended */

@@ -58,6 +58,7 @@ struct process {
 	struct aspace *aspace;
 	struct handle_table *handles;
 	struct name_context *names;
+	struct list endpoints; /* it owns: they die with it */
 	struct list threads;
 	u32 nthreads; /* not dead */
 	struct thread *leader; /* first thread, while alive */

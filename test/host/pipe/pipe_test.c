@@ -103,6 +103,13 @@ static long end(struct call *c, long result, const struct tern_reply *x)
 {
 	if (x->flags & TERN_REPLY_COPY)
 		result = copy(c, 0, (void *)(uintptr_t)x->from, x->length, false);
+	if ((x->flags & TERN_REPLY_EXACT) && result != (long)x->length) {
+		struct tern_msg m = { .op = TERN_EV_COPY_SHORT, .token = c->token,
+				      .args = { (uint64_t)result } };
+
+		pipe_server_ops.event(&m);
+		return 0;
+	}
 	if (x->flags & TERN_REPLY_READY) {
 		ready(x->rid1, x->bits1);
 		if (x->rid2)
@@ -221,6 +228,8 @@ void server_reply_copy(unsigned win, const void *from, size_t n)
 	extra.from = TERN_PTR(from);
 	extra.length = n;
 }
+
+void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }
 
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 {
