@@ -51,6 +51,25 @@ static u64 ioctl_length(u64 request, unsigned *dir)
 	return size;
 }
 
+/* Most copies are of one window that is plain bytes: where its byte `off` is, with *n cut down to
+ * what the window has from there on.  False: the long way finds out. */
+static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u64 off, u64 *n,
+				   va_t *at)
+{
+	const struct window *w = &c->line->win[win];
+	u64 len;
+
+	if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || (w->kind & dir) != dir ||
+		     !c->thread->aspace))
+		return false;
+	len = length_of(w, c->args);
+	if (unlikely(off >= len))
+		return false;
+	*n = MIN(*n, len - off);
+	*at = c->args[w->arg] + off;
+	return true;
+}
+
 s64 windows_check(const struct syscall_line *line, const u64 *a)
 {
 	for (unsigned i = 0; i < line->nwin; i++) {
@@ -226,7 +245,15 @@ s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspa
 		u64 n)
 {
 	struct local_arg l = { as, local };
+	va_t at;
 
+	if (likely(window_straight(c, win, dir, off, &n, &at))) {
+		struct aspace *client = c->thread->aspace;
+		u64 got = dir == WINDOW_IN ? aspace_copy(as, local, client, at, n) :
+					     aspace_copy(client, at, as, local, n);
+
+		return got || !n ? (s64)got : -EFAULT;
+	}
 	return for_pieces(c, win, dir, off, n, copy_local, &l);
 }
 
@@ -250,10 +277,19 @@ s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, stru
 {
 	struct memobj_arg a = { m, obj_off };
 	u64 size = READ_ONCE(m->size);
+	va_t at;
 
 	if (obj_off >= size)
 		return 0;
-	return for_pieces(c, win, dir, off, MIN(n, size - obj_off), copy_memobj, &a);
+	n = MIN(n, size - obj_off);
+	if (likely(window_straight(c, win, dir, off, &n, &at))) {
+		struct aspace *client = c->thread->aspace;
+		long got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :
+					      memobj_copy_out(m, obj_off, client, at, n);
+
+		return got > 0 || !n ? got : -EFAULT;
+	}
+	return for_pieces(c, win, dir, off, n, copy_memobj, &a);
 }
 
 struct move_arg {
@@ -303,27 +339,14 @@ s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, uns
 s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size)
 {
 	const struct window *w = find_window(c, win);
-	char buf[256];
-	u64 done = 0;
+	long r;
 
 	if (!w || (w->kind != WIN_STR && w->kind != WIN_ANY))
 		return -EINVAL;
 	if (!c->thread->aspace)
 		return -EFAULT;
-	while (done < size) {
-		u64 n = MIN(sizeof buf, size - done);
-		long r = copy_string_from_user(c->thread->aspace, buf, c->args[w->arg] + done, n);
-		u64 got = r < 0 ? 0 : MIN((u64)r + 1, n);
-
-		if (r < 0)
-			return -EFAULT;
-		if (copy_to_user(as, to + done, buf, got) != got)
-			return -EFAULT;
-		done += got;
-		if ((u64)r < n)
-			return (s64)done - 1;
-	}
-	return -ENAMETOOLONG;
+	r = aspace_copy_string(as, to, c->thread->aspace, c->args[w->arg], size);
+	return r < 0 || (u64)r < size ? r : -ENAMETOOLONG;
 }
 
 /* A NULL-ended vector of strings, packed: each with its NUL, one behind the other. */
@@ -332,38 +355,23 @@ s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 
 	const struct window *w = find_window(c, win);
 	u64 done = 0, count = 0;
 	va_t at, string;
-	char buf[256];
+	long r;
 
 	if (!w || w->kind != WIN_STRV)
 		return -EINVAL;
 	if (!c->thread->aspace)
 		return -EFAULT;
-	at = c->args[w->arg];
-	for (; at; at += 8, count++) {
-		u64 off = 0;
-
+	for (at = c->args[w->arg]; at; at += 8, count++) {
 		if (copy_from_user(c->thread->aspace, &string, at, 8) != 8)
 			return -EFAULT;
 		if (!string)
 			break;
-		for (;;) {
-			u64 n = MIN(sizeof buf, size - done);
-			long r;
-			u64 got;
-
-			if (n == 0)
-				return -E2BIG;
-			r = copy_string_from_user(c->thread->aspace, buf, string + off, n);
-			if (r < 0)
-				return -EFAULT;
-			got = MIN((u64)r + 1, n);
-			if (copy_to_user(as, to + done, buf, got) != got)
-				return -EFAULT;
-			done += got;
-			off += got;
-			if ((u64)r < n)
-				break;
-		}
+		r = aspace_copy_string(as, to + done, c->thread->aspace, string, size - done);
+		if (r < 0)
+			return r;
+		if ((u64)r == size - done)
+			return -E2BIG;
+		done += (u64)r + 1;
 	}
 	if (count_at && copy_to_user(as, count_at, &count, sizeof count) != sizeof count)
 		return -EFAULT;

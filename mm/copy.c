@@ -54,7 +54,14 @@ static inline char *user_lock(struct aspace *as, va_t va, enum fault_access acce
 	return user_page_slow(as, va, access);
 }
 
-size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
+/* n bytes from va on lie in one page of the user half. */
+static inline bool in_one_page(va_t va, size_t n)
+{
+	return va < USER_MAX && n <= PAGE_SIZE - (va & PAGE_MASK);
+}
+
+/* Each copy has a short way, for what lies in one page that is there, before its loop. */
+static size_t from_user_in_parts(struct aspace *as, void *to, va_t from, size_t n)
 {
 	size_t done = 0;
 
@@ -74,7 +81,23 @@ size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
 	return done;
 }
 
-size_t copy_to_user(struct aspace *as, va_t to, const void *from, size_t n)
+size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
+{
+	char *p;
+
+	if (likely(in_one_page(from, n))) {
+		spin_lock(&as->lock);
+		p = user_page(as, from, PTE_R);
+		if (likely(p))
+			memcpy(to, p, n);
+		spin_unlock(&as->lock);
+		if (likely(p))
+			return n;
+	}
+	return from_user_in_parts(as, to, from, n);
+}
+
+static size_t to_user_in_parts(struct aspace *as, va_t to, const void *from, size_t n)
 {
 	size_t done = 0;
 
@@ -94,7 +117,23 @@ size_t copy_to_user(struct aspace *as, va_t to, const void *from, size_t n)
 	return done;
 }
 
-static void lock_both(struct aspace *a, struct aspace *b)
+size_t copy_to_user(struct aspace *as, va_t to, const void *from, size_t n)
+{
+	char *p;
+
+	if (likely(in_one_page(to, n))) {
+		spin_lock(&as->lock);
+		p = user_page(as, to, PTE_W);
+		if (likely(p))
+			memcpy(p, from, n);
+		spin_unlock(&as->lock);
+		if (likely(p))
+			return n;
+	}
+	return to_user_in_parts(as, to, from, n);
+}
+
+static inline void lock_both(struct aspace *a, struct aspace *b)
 {
 	if (a == b) {
 		spin_lock(&a->lock);
@@ -103,24 +142,33 @@ static void lock_both(struct aspace *a, struct aspace *b)
 		spin_lock(a < b ? &b->lock : &a->lock);
 	}
 }
-static void unlock_both(struct aspace *a, struct aspace *b)
+static inline void unlock_both(struct aspace *a, struct aspace *b)
 {
 	spin_unlock(&a->lock);
 	if (a != b)
 		spin_unlock(&b->lock);
 }
 
-/* Finds both places, with both locks held; false: without, one cannot be had. */
+/* Finds both places, with both locks held; false: without, one is not there now. */
+static inline bool try_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
+			     char **d, char **s)
+{
+	lock_both(to_as, from_as);
+	*s = user_page(from_as, from, PTE_R);
+	*d = user_page(to_as, to, PTE_W);
+	if (likely(*s && *d))
+		return true;
+	unlock_both(to_as, from_as);
+	return false;
+}
+
+/* The same; false: one cannot be had. */
 static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, char **d,
 		       char **s)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
-		lock_both(to_as, from_as);
-		*s = user_page(from_as, from, PTE_R);
-		*d = user_page(to_as, to, PTE_W);
-		if (likely(*s && *d))
+		if (try_pages(to_as, to, from_as, from, d, s))
 			return true;
-		unlock_both(to_as, from_as);
 		if (!*s && aspace_fault(from_as, from, FAULT_READ) != FAULT_OK)
 			return false;
 		if (!*d && aspace_fault(to_as, to, FAULT_WRITE) != FAULT_OK)
@@ -129,7 +177,8 @@ static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va
 	return false;
 }
 
-size_t aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t n)
+static size_t between_in_parts(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
+			       size_t n)
 {
 	size_t done = 0;
 	char *d, *s;
@@ -142,14 +191,10 @@ size_t aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t f
 		size_t part = MIN(n - done, PAGE_SIZE - (from & PAGE_MASK));
 
 		part = MIN(part, PAGE_SIZE - (to & PAGE_MASK));
-		if (unlikely(!lock_pages(to_as, to, from_as, from, &d, &s)))
+		if (unlikely(!try_pages(to_as, to, from_as, from, &d, &s)) &&
+		    !lock_pages(to_as, to, from_as, from, &d, &s))
 			break;
-		if (part == PAGE_SIZE && d != s)
-			page_copy(d, s);
-		else if (to_as != from_as)
-			memcpy(d, s, part);
-		else
-			memmove(d, s, part);
+		memmove(d, s, part);
 		unlock_both(to_as, from_as);
 		done += part;
 		to += part;
@@ -158,25 +203,62 @@ size_t aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t f
 	return done;
 }
 
-long copy_string_from_user(struct aspace *as, char *to, va_t from, size_t size)
+size_t aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t n)
 {
-	size_t done = 0;
+	char *d, *s;
+
+	if (likely(in_one_page(to, n) && in_one_page(from, n)) &&
+	    likely(try_pages(to_as, to, from_as, from, &d, &s))) {
+		memmove(d, s, n);
+		unlock_both(to_as, from_as);
+		return n;
+	}
+	return between_in_parts(to_as, to, from_as, from, n);
+}
+
+#define BYTES(x) (~0ul / 255 * (x)) /* x in each byte of a word */
+
+/* How long the string at s is, at most n: a word at a time, none of which reaches another page. */
+static size_t string_length(const char *s, size_t n)
+{
+	size_t skip = (u64)s & 7, i;
+	const u64 *w = (const u64 *)(const void *)(s - skip);
+	u64 v = *w | (skip ? ~0ul >> (64 - 8 * skip) : 0);
+
+	while (!((v - BYTES(1)) & ~v & BYTES(0x80))) {
+		w++;
+		if ((const char *)w >= s + n)
+			return n;
+		v = *w;
+	}
+	/* The lowest zero byte is found first. */
+	for (i = (size_t)((const char *)w - s); (v & 0xff) != 0; v >>= 8)
+		i++;
+	return MIN(i, n);
+}
+
+long aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t size)
+{
+	size_t done = 0, part, len;
+	char *d, *s;
 
 	while (done < size) {
-		size_t part = MIN(size - done, PAGE_SIZE - (from & PAGE_MASK));
-		char *p = from < USER_MAX ? user_lock(as, from, FAULT_READ) : NULL;
-
-		if (!p)
+		if (unlikely(from >= USER_MAX || to >= USER_MAX))
 			return -EFAULT;
-		for (size_t i = 0; i < part; i++) {
-			to[done + i] = p[i];
-			if (!p[i]) {
-				spin_unlock(&as->lock);
-				return (long)(done + i);
-			}
-		}
-		spin_unlock(&as->lock);
-		done += part;
+		part = MIN(size - done, PAGE_SIZE - (from & PAGE_MASK));
+		part = MIN(part, PAGE_SIZE - (to & PAGE_MASK));
+		if (unlikely(!try_pages(to_as, to, from_as, from, &d, &s)) &&
+		    !lock_pages(to_as, to, from_as, from, &d, &s))
+			return -EFAULT;
+		len = string_length(s, part);
+		memmove(d, s, len);
+		if (len < part)
+			d[len] = 0; /* whatever its owner writes there meanwhile */
+		unlock_both(to_as, from_as);
+		done += len;
+		if (len < part)
+			return (long)done;
+		to += part;
 		from += part;
 	}
 	return (long)size;
@@ -257,48 +339,79 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 
 /* ---- objects and user memory ---- */
 
-/* The place of one object page's byte, with both locks held.  *mem NULL: reads as zero. */
-static long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n, bool out)
+/* A part of one page each, both there and not beyond the object's end.  False: not so. */
+static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+				    bool out)
 {
-	size_t done = 0, part, room;
+	pfn_t pfn = 0;
+	char *p, *q;
+
+	spin_lock(&as->lock);
+	p = user_page(as, va, out ? PTE_W : PTE_R);
+	if (likely(p)) {
+		spin_lock(&m->lock);
+		if (likely(off < m->size && n <= m->size - off && m->kind == MEMOBJ_ANON))
+			pfn = radix_get_small(m->root, m->height, off >> PAGE_SHIFT);
+		if (likely(pfn)) {
+			q = (char *)pfn_to_virt(pfn) + (off & PAGE_MASK);
+			/* It is the same page if the space maps the object. */
+			memmove(out ? p : q, out ? q : p, n);
+			if (!out)
+				frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+		}
+		spin_unlock(&m->lock);
+	}
+	spin_unlock(&as->lock);
+	return pfn != 0;
+}
+
+/* The same whatever is or is not there: bytes, less than n at the object's end or if the user's
+ * side faults; ENOMEM. */
+static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+			       bool out)
+{
 	char *p, *q;
 	pfn_t pfn;
 
-	if (m->kind == MEMOBJ_PHYS)
+	p = user_lock(as, va, out ? FAULT_WRITE : FAULT_READ);
+	if (unlikely(!p))
+		return 0;
+	spin_lock(&m->lock);
+	n = off < m->size ? MIN(n, m->size - off) : 0;
+	pfn = n ? memobj_page_locked(m, off >> PAGE_SHIFT, !out) : 0;
+	q = pfn ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
+	if (out && !q)
+		memset(p, 0, n);
+	else if (q)
+		memmove(out ? p : q, out ? q : p, n);
+	if (!out && pfn)
+		frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+	spin_unlock(&m->lock);
+	spin_unlock(&as->lock);
+	return n && !out && !pfn ? -ENOMEM : (long)n;
+}
+
+static long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+			       bool out)
+{
+	size_t done = 0;
+
+	if (unlikely(m->kind == MEMOBJ_PHYS))
 		return -EINVAL;
 	if (unlikely(!user_range_ok(va, n)))
 		n = va < USER_MAX ? USER_MAX - va : 0;
 	while (done < n) {
-		part = MIN(n - done, PAGE_SIZE - (va & PAGE_MASK));
+		size_t part = MIN(n - done, PAGE_SIZE - (va & PAGE_MASK));
+
 		part = MIN(part, PAGE_SIZE - (off & PAGE_MASK));
-		if (off >= READ_ONCE(m->size))
-			break;
-		p = user_lock(as, va, out ? FAULT_WRITE : FAULT_READ);
-		if (unlikely(!p))
-			break;
-		spin_lock(&m->lock);
-		room = off < m->size ? m->size - off : 0;
-		part = MIN(part, room);
-		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, !out) : 0;
-		q = pfn ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
-		if (out && !q)
-			memset(p, 0, part);
-		else if (out && part == PAGE_SIZE && p != q)
-			page_copy(p, q);
-		else if (out)
-			memmove(p, q, part); /* the same page, if the space maps the object */
-		else if (q && part == PAGE_SIZE && p != q)
-			page_copy(q, p);
-		else if (q)
-			memmove(q, p, part);
-		if (!out && pfn)
-			frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
-		spin_unlock(&m->lock);
-		spin_unlock(&as->lock);
-		if (!part)
-			break;
-		if (!out && !pfn)
-			return done ? (long)done : -ENOMEM;
+		if (unlikely(!object_copy_part(m, off, as, va, part, out))) {
+			long r = object_copy_slowly(m, off, as, va, part, out);
+
+			if (r < 0)
+				return done ? (long)done : r;
+			if ((size_t)r < part)
+				return (long)(done + (size_t)r);
+		}
 		done += part;
 		va += part;
 		off += part;
@@ -308,10 +421,16 @@ static long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, s
 
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
+	if (likely(in_one_page(va, n) && n <= PAGE_SIZE - (off & PAGE_MASK)) &&
+	    likely(object_copy_part(m, off, as, va, n, true)))
+		return (long)n;
 	return object_copy(m, off, as, va, n, true);
 }
 
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
+	if (likely(in_one_page(va, n) && n <= PAGE_SIZE - (off & PAGE_MASK)) &&
+	    likely(object_copy_part(m, off, as, va, n, false)))
+		return (long)n;
 	return object_copy(m, off, as, va, n, false);
 }

@@ -22,6 +22,8 @@ struct node {
 	u32 used;
 };
 
+_Static_assert(RADIX_SLOTS == 64 && offsetof(struct node, slot) == 0, "radix_get_small");
+
 static struct slab_cache node_cache;
 
 void radix_init(void) { slab_cache_init(&node_cache, "radix-node", sizeof(struct node)); }

@@ -13,6 +13,12 @@ struct radix {
 
 void radix_init(void); /* its cache */
 u64 radix_get(const struct radix *t, u64 index); /* 0: none */
+/* The same without a call where one node is all: a node begins with its slots. */
+static inline u64 radix_get_small(const void *root, unsigned height, u64 index)
+{
+	return height == 1 && index < 64 ? ((const u64 *)root)[index] :
+	       height == 0 && index == 0 ? (u64)(uintptr_t)root : 0;
+}
 /* The entries of a run: where that of index stands, and how many follow in the same place (at least
  * 1); NULL: there are none in that run, which is *n long. */
 const u64 *radix_run(const struct radix *t, u64 index, u64 *n);

@@ -470,6 +470,37 @@ static void test_too_many_regions(void **unused)
 	finish(as);
 }
 
+/* Strings of every length at every alignment on both sides, over the ends of pages. */
+static void test_strings(void **unused)
+{
+	struct aspace *from = aspace_create(), *to = aspace_create();
+	char text[2 * 64], got[2 * 64 + 2];
+	va_t at;
+
+	(void)unused;
+	assert_int_equal(map_at(from, AT, 2 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(map_at(to, AT, 2 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	for (unsigned i = 0; i < 40000; i++) {
+		unsigned len = rnd() % 40, size = rnd() % 48, back = rnd() % 48, there = rnd() % 48;
+		va_t s = AT + P - back, d = AT + P - there;
+		unsigned want = len < size ? len : size, bytes = len < size ? len + 1 : size;
+
+		for (unsigned k = 0; k < sizeof text; k++)
+			text[k] = (char)(k < 40 && rnd() % 4 ? (rnd() % 2 ? 0x80 : 1) : rnd() % 255 + 1);
+		text[len] = 0;
+		assert_int_equal(copy_to_user(from, s, text, len + 1), len + 1);
+		memset(got, 7, sizeof got);
+		assert_int_equal(copy_to_user(to, d - 1, got, 64), 64);
+		assert_int_equal(aspace_copy_string(to, d, from, s, size), want);
+		assert_int_equal(copy_from_user(to, got, d - 1, 64), 64);
+		assert_int_equal(got[0], 7);
+		assert_memory_equal(got + 1, text, bytes);
+		assert_int_equal(got[1 + bytes], 7);
+	}
+	finish(from);
+	finish(to);
+}
+
 static void test_hostile_copies(void **unused)
 {
 	struct aspace *as = aspace_create();
@@ -483,10 +514,16 @@ static void test_hostile_copies(void **unused)
 	assert_int_equal(copy_from_user(as, buf, USER_MAX - 8, 64), 8);
 	assert_int_equal(copy_from_user(as, buf, ~0ul - 8, 64), 0);
 	assert_int_equal(copy_from_user(as, buf, KERNEL_HALF, 8), 0);
-	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 64), 0);
+	assert_int_equal(map_at(as, AT, P, 3, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(aspace_copy_string(as, AT, as, USER_MAX - 4, 64), 0);
 	assert_int_equal(copy_to_user(as, USER_MAX - 4, "abcd", 4), 4);
-	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 64), -EFAULT);
-	assert_int_equal(copy_string_from_user(as, buf, USER_MAX - 4, 3), 3);
+	assert_int_equal(aspace_copy_string(as, AT, as, USER_MAX - 4, 64), -EFAULT);
+	assert_int_equal(aspace_copy_string(as, AT, as, USER_MAX - 4, 3), 3);
+	assert_int_equal(aspace_copy_string(as, AT + P - 2, as, USER_MAX - 4, 3), -EFAULT);
+	assert_int_equal(aspace_copy_string(as, USER_MAX, as, AT, 3), -EFAULT);
+	assert_int_equal(aspace_copy_string(as, KERNEL_HALF, as, AT, 3), -EFAULT);
+	assert_int_equal(aspace_copy_string(as, AT, as, ~0ul, 3), -EFAULT);
+	assert_int_equal(aspace_copy_string(as, AT, as, ~0ul, 0), 0);
 	assert_int_equal(user_read_u32(as, USER_MAX - 3, &v), -EFAULT);
 	assert_int_equal(user_read_u32(as, USER_MAX, &v), -EFAULT);
 	assert_int_equal(user_cmpxchg_u32(as, USER_MAX - 8, 'x', 5, &v), 0);
@@ -510,6 +547,7 @@ int main(void)
 		cmocka_unit_test_setup(test_remap_rules, start),
 		cmocka_unit_test_setup(test_gaps, start),
 		cmocka_unit_test_setup(test_too_many_regions, start),
+		cmocka_unit_test_setup(test_strings, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),
 	};
 

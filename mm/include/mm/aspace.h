@@ -140,7 +140,8 @@ size_t must_check copy_to_user(struct aspace *as, va_t to, const void *from, siz
 size_t must_check aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t n);
 /* Copies up to size bytes, ending behind a NUL.  Length without the NUL; size if no NUL was in
  * reach; EFAULT. */
-long must_check copy_string_from_user(struct aspace *as, char *to, va_t from, size_t size);
+long must_check aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
+				   size_t size);
 /* Fast single words (aligned).  0 or EFAULT. */
 int must_check user_read_u32(struct aspace *as, va_t va, u32 *v);
 int must_check user_read_u64(struct aspace *as, va_t va, u64 *v);
