@@ -555,8 +555,8 @@ static char state_letter(const struct process *p, const struct thread *t)
 {
 	if (!t)
 		return 'Z';
-	if (p->stopped && (t->state == THREAD_STOPPED || t->state == THREAD_BLOCKED))
-		return 'T';
+	if (p->stopped && t->state != THREAD_DEAD)
+		return 'T'; /* it may still be on its way there, on another hart */
 	switch (t->state) {
 	case THREAD_READY:
 	case THREAD_RUNNING:
