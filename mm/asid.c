@@ -16,6 +16,8 @@
 
 #define ASIDS_USEFUL (2 * MAX_HARTS)
 
+#define NO_GENERATION (~0ul) /* no space's: the short way of aspace_activate() is closed */
+
 static struct spinlock asid_lock;
 static u64 asid_generation = 1;
 static bool asid_fast; /* there are enough numbers */
@@ -39,6 +41,8 @@ void asid_init(void)
 	harts = 0;
 	memset(kept, 0, sizeof(kept));
 	memset(running, 0, sizeof(running));
+	for (unsigned h = 0; h < MAX_HARTS; h++)
+		running[h].generation = NO_GENERATION;
 }
 
 /* asid_lock held. */
@@ -62,7 +66,7 @@ static void new_generation(void)
 	next_asid = 1;
 	/* Nobody takes the short way before having forgotten the old numbers. */
 	for (unsigned h = 0; h < MAX_HARTS; h++)
-		running[h].generation = 0;
+		running[h].generation = NO_GENERATION;
 }
 
 /* asid_lock held. A kept number stays taken for the whole generation, wherever its space is. */

@@ -162,7 +162,7 @@ int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want
 /* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
 struct hart_space {
 	struct aspace *space; /* what the hart runs; written by itself */
-	u64 generation; /* its TLB holds nothing of older ones; 0: a new one has begun since */
+	u64 generation; /* its TLB holds nothing of older ones; ~0: a new one has begun since */
 };
 extern struct hart_space running[MAX_HARTS];
 void aspace_activate_slowly(struct aspace *as);
