@@ -86,12 +86,9 @@ static void child_does(char order, struct state *s)
 	demo_receive(line.to_parent[0], s, sizeof *s);
 }
 
-static long frames_before;
-
-static void show(const char *step, const struct state *parent, const struct state *child)
+/* taken: frames that the step has taken out of the free ones. */
+static void show(const char *step, const struct state *parent, const struct state *child, long taken)
 {
-	long frames = demo_objects("free_frames");
-
 	printf("%s: parent %d", step, parent->value);
 	if (child)
 		printf(", child %d, same frame: %s", child->value,
@@ -105,10 +102,9 @@ static void show(const char *step, const struct state *parent, const struct stat
 	if (parent->flags[0])
 		printf("\n#   tern: entry flags: parent %s%s%s", parent->flags, child ? ", child " : "",
 		       child ? child->flags : "");
-	if (frames >= 0)
-		printf("\n#   tern: frames taken by this step: %ld", frames_before - frames);
+	if (parent->flags[0])
+		printf("\n#   tern: frames taken by this step: %ld", taken);
 	printf("\n");
-	frames_before = frames;
 }
 
 /* On Tern: the entry lets its process write, or not. */
@@ -134,13 +130,13 @@ int main(int argc, char **argv)
 	look(&p, &page);
 	demo_objects("free_frames");
 	demo_line_open(&line);
-	frames_before = demo_objects("free_frames");
-	show("1 before fork", &p, NULL);
+	show("1 before fork", &p, NULL, 0);
 	first = p;
 	demo_claim(p.frame, "the frame cannot be seen");
 	demo_claim(p.once, "before fork the frame is shared");
 	claim_writable(&p, true, "before fork");
 
+	free0 = demo_objects("free_frames");
 	pid = fork();
 	if (pid < 0)
 		demo_give_up("no process");
@@ -150,7 +146,8 @@ int main(int argc, char **argv)
 	other.value = 3;
 	child_does('l', &c);
 	look(&p, &page);
-	show("2 after fork", &p, &c);
+	free1 = demo_objects("free_frames");
+	show("2 after fork", &p, &c, free0 - free1);
 	demo_claim(p.frame == first.frame && c.frame == first.frame, "fork changed a frame");
 	demo_claim(!p.once && !c.once, "after fork the frame counts as not shared");
 	claim_writable(&p, false, "after fork, parent:");
@@ -160,7 +157,7 @@ int main(int argc, char **argv)
 	child_does('w', &c);
 	free1 = demo_objects("free_frames");
 	look(&p, &page);
-	show("3 the child writes", &p, &c);
+	show("3 the child writes", &p, &c, free0 - free1);
 	demo_claim(p.frame == first.frame && p.value == 1, "the child's write reached the parent");
 	demo_claim(c.frame && c.frame != first.frame && c.value == 2, "the child got no frame of its own");
 	demo_claim(c.once, "the child's copy is shared");
@@ -172,7 +169,7 @@ int main(int argc, char **argv)
 	free1 = demo_objects("free_frames");
 	look(&p, &page);
 	child_does('l', &c);
-	show("4 the parent writes", &p, &c);
+	show("4 the parent writes", &p, &c, free0 - free1);
 	demo_claim(p.frame == first.frame && p.value == 3, "the parent lost its frame");
 	demo_claim(c.value == 2, "the parent's write reached the child");
 	demo_claim(p.once && c.once, "at the end a frame is shared");

@@ -85,6 +85,7 @@ sleep 0.05 & wait $!; echo "slept $?"
 (exit 6) & wait $!; echo "job $?"
 (echo from the background >k) & wait; cat k
 /bin/sleep 100 & p=$!
+sleep 0.1 # a signal to a shell that has not yet become sleep may be caught there
 { kill $p; wait $p; } 2>/dev/null; echo "killed $?"
 for i in 1 2 3; do (echo $i >job.$i) & done; wait; cat job.1 job.2 job.3
 { sleep 0.05; echo late; } | cat &

@@ -40,7 +40,7 @@ static void no_leak(void (*what)(long), long times)
 
 	for (long i = 0; i < (times < 30 ? times : 30); i++)
 		what(i);
-	test_sleep_ms(50);
+	test_settle();
 	/* Once for the file itself, and for this test's own pages; then until those who ended before
 	 * are gone. */
 	read_objects(&after);

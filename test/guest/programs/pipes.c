@@ -336,6 +336,7 @@ TEST(killed_in_a_read_leaves_nothing)
 	enum { KINDS = sizeof kinds / sizeof kinds[0] };
 	long before[KINDS];
 
+	test_settle();
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 10; i++) {
 			int p[2];

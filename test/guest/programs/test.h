@@ -190,6 +190,19 @@ static inline long test_objects(const char *name)
 	return -1;
 }
 
+/* Waits until nobody of before is on the way out any more: a second without a change. */
+static inline void test_settle(void)
+{
+	long seen = -1, now;
+
+	for (int same = 0; same < 12; same = now == seen ? same + 1 : 0, seen = now) {
+		test_sleep_ms(100);
+		now = test_objects("frames_user") * 1000 + test_objects("process");
+		if (now < 0)
+			return;
+	}
+}
+
 static inline int test_run(const struct test *t)
 {
 	int status;
