@@ -103,6 +103,14 @@ serve:
 3:	mv	a0, t0
 	leave
 
+/* void receive(void): waits for one message and forgets it. */
+	.globl	receive
+receive:
+	keep
+	li	a7, TERN_RECV
+	ecall
+	leave
+
 /* void loop_ping(long times, long note): signals the other's notification and waits for its answer,
  * so many times. */
 	.globl	loop_ping

@@ -42,6 +42,7 @@ void loop_call(long times, long session);
 void loop_ping(long times, long note);
 void loop_pong(long times, long note);
 long serve(void);
+void receive(void);
 
 const char server_name[] = "native";
 
@@ -232,7 +233,7 @@ static void notifications(const char *name)
 		if (client < 0)
 			fail("clone");
 		/* The child is ready when it says so. */
-		TERN_OP1(TERN_RECV, 0);
+		receive();
 		measure(name, loop_ping, mine + 2, 2);
 		reap(client);
 		leave(0);
