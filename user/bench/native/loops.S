@@ -5,7 +5,6 @@
  */
 #define TERN_RECV	 1025
 #define TERN_REPLY_RECV	 1027
-#define TERN_NOTE_SIGNAL 1050
 #define TERN_METHOD	 0x1000
 #define EVENTS		 0x10000
 #define GETPID		 172
@@ -103,52 +102,11 @@ serve:
 3:	mv	a0, t0
 	leave
 
-/* void receive(void): waits for one message and forgets it. */
-	.globl	receive
-receive:
+/* long receive_time(void): waits for one message; the time as it came. */
+	.globl	receive_time
+receive_time:
 	keep
 	li	a7, TERN_RECV
 	ecall
-	leave
-
-/* void loop_ping(long times, long note): signals the other's notification and waits for its answer,
- * so many times. */
-	.globl	loop_ping
-loop_ping:
-	keep
-	addi	sp, sp, -16
-	sd	a0, 0(sp)
-	sd	a1, 8(sp)
-1:	ld	a0, 8(sp)
-	li	a1, 1
-	li	a7, TERN_NOTE_SIGNAL
-	ecall
-	li	a7, TERN_RECV
-	ecall
-	ld	t0, 0(sp)
-	addi	t0, t0, -1
-	sd	t0, 0(sp)
-	bnez	t0, 1b
-	addi	sp, sp, 16
-	li	a0, 0
-	leave
-
-/* void loop_pong(long times, long note): the other side: waits, then signals. */
-	.globl	loop_pong
-loop_pong:
-	keep
-	addi	sp, sp, -16
-	sd	a0, 0(sp)
-	sd	a1, 8(sp)
-1:	li	a7, TERN_RECV
-	ecall
-	ld	a0, 8(sp)
-	li	a1, 1
-	li	a7, TERN_NOTE_SIGNAL
-	ecall
-	ld	t0, 0(sp)
-	addi	t0, t0, -1
-	sd	t0, 0(sp)
-	bnez	t0, 1b
-	addi	sp, sp, 16
+	rdtime	a0
 	leave

@@ -5,10 +5,10 @@
  *   kernel_entry     the cheapest system call
  *   notify           from a signal to a notification until the server waiting for it runs
  *
- * Under -icount shift=0 a tick of the time register is 100 instructions.  Each row is the best of
- * ROUNDS rounds of TIMES operations: what a timer or another thread takes in between is not counted.
- * The loops are in loops.S; they add three instructions a round trip, the server's own are counted
- * in full.
+ * Under -icount shift=0 a tick of the time register is 100 instructions.  A row is the best of ROUNDS
+ * rounds of TIMES operations, so that what a timer or another thread takes in between does not count;
+ * notify is a mean.  The loops are in loops.S; they add three instructions a round trip, and the
+ * server's own are counted in full.
  *
  * It is linked like a server and started like a program, without arguments.  An endpoint belongs to
  * the process that makes it, so the parent serves and its forked child, which inherits the handle of
@@ -16,22 +16,26 @@
  */
 #include <server/server.h>
 #include <string.h>
+#include <tern/linux/mman.h>
 #include <tern/linux/signal.h>
 
 #define TIMES  200
 #define ROUNDS 60
 #define INSTRUCTIONS_PER_TICK 100
 #define SPINNERS 4
+#define NOTIFICATIONS 3000
 
 #define SYS_WRITE 64
 #define SYS_EXIT_GROUP 94
+#define SYS_YIELD 124
 #define SYS_KILL 129
 #define SYS_SETPRIORITY 140
 #define SYS_CLONE 220
+#define SYS_MMAP 222
 #define SYS_WAIT4 260
 #define CLONE_FILES 0x400
 
-_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027 && TERN_NOTE_SIGNAL == 1050, "loops.S");
+_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loops.S");
 _Static_assert(TERN_METHOD == 0x1000 && TERN_EV_FIRST == 0x10000, "loops.S");
 
 #define METHOD_SUM (TERN_METHOD + 1)
@@ -39,10 +43,8 @@ _Static_assert(TERN_METHOD == 0x1000 && TERN_EV_FIRST == 0x10000, "loops.S");
 
 void loop_entry(long times);
 void loop_call(long times, long session);
-void loop_ping(long times, long note);
-void loop_pong(long times, long note);
 long serve(void);
-void receive(void);
+long receive_time(void);
 
 const char server_name[] = "native";
 
@@ -97,8 +99,8 @@ static void print_row(const char *name, uint64_t tenths)
 	put(line);
 }
 
-/* The best round of a loop; parts: operations that one turn of it makes. */
-static void measure(const char *name, void (*loop)(long, long), long argument, unsigned parts)
+/* The best round of a loop. */
+static void measure(const char *name, void (*loop)(long, long), long argument)
 {
 	uint64_t best = ~0ull;
 
@@ -110,7 +112,7 @@ static void measure(const char *name, void (*loop)(long, long), long argument, u
 		if (took < best)
 			best = took;
 	}
-	print_row(name, best * INSTRUCTIONS_PER_TICK * 10 / (TIMES * parts));
+	print_row(name, best * INSTRUCTIONS_PER_TICK * 10 / TIMES);
 }
 
 static void entry(long times, long unused)
@@ -188,7 +190,7 @@ static void calls(const char *name, int spinners)
 		if (client == 0) {
 			if (call_sum(session) != 654321)
 				fail("the six words of a call");
-			measure(name, loop_call, session, 1);
+			measure(name, loop_call, session);
 			leave(0);
 		}
 		tern_close(session);
@@ -206,44 +208,56 @@ static void calls(const char *name, int spinners)
 	}
 }
 
-/* Two processes with one descriptor table, each with an endpoint and a notification: one signals and
- * waits, the other waits and signals.  A turn is two notifications. */
+struct watch {
+	volatile uint64_t start; /* when the signal was given */
+	volatile uint64_t total, turns;
+};
+
+/* A server of higher priority waits for notifications, its parent signals them.  The two share the
+ * descriptor table, so that the parent has the server's handle, and a page with the watch.  What is
+ * counted ends as the server's receive returns; the pauses between are of different lengths, so that
+ * the ticks of the clock average out. */
 static void notifications(const char *name)
 {
-	long client = fork_with(0);
+	struct watch *w = (struct watch *)TERN_OP6(SYS_MMAP, 0, 4096, PROT_READ | PROT_WRITE,
+						   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int first = (int)tern_ep_create(); /* the lowest number that is free */
+	long server;
 
-	if (client == 0) {
-		int ep = (int)tern_ep_create(), mine;
+	if ((long)w < 0 || first < 0)
+		fail("no page to share");
+	tern_close(first);
+	server = fork_with(CLONE_FILES);
+	if (server == 0) {
+		int ep = (int)tern_ep_create();
 
-		if (ep < 0 || tern_bind(ep) < 0 || (mine = (int)tern_note_create(7)) < 0)
+		TERN_OP3(SYS_SETPRIORITY, 0, 0, -20);
+		if (ep != first || tern_bind(ep) < 0 || tern_note_create(8) != ep + 1)
 			fail("no notification");
-		client = fork_with(CLONE_FILES);
-		if (client == 0) {
-			int ep2 = (int)tern_ep_create(), other;
-
-			if (ep2 < 0 || tern_bind(ep2) < 0 || (other = (int)tern_note_create(8)) < 0)
-				fail("no second notification");
-			/* The parent signals the first handle behind its own. */
-			if (other != mine + 2)
-				fail("the number of the second notification");
-			tern_note_signal(mine, 1);
-			loop_pong(TIMES * ROUNDS, mine);
-			leave(0);
+		w->turns = 1;
+		for (int i = 0; i < NOTIFICATIONS; i++) {
+			w->total += (uint64_t)receive_time() - w->start;
+			w->turns++;
 		}
-		if (client < 0)
-			fail("clone");
-		/* The child is ready when it says so. */
-		receive();
-		measure(name, loop_ping, mine + 2, 2);
-		reap(client);
 		leave(0);
 	}
-	reap(client);
+	if (server < 0)
+		fail("clone");
+	for (uint64_t i = 1; i <= NOTIFICATIONS; i++) {
+		while (w->turns != i)
+			TERN_OP1(SYS_YIELD, 0);
+		for (uint64_t pause = i * 7 % 101; pause; pause--)
+			__asm__ volatile("");
+		w->start = ticks();
+		tern_note_signal(first + 1, 1);
+	}
+	reap(server);
+	print_row(name, w->total * INSTRUCTIONS_PER_TICK * 10 / NOTIFICATIONS);
 }
 
 int main(void)
 {
-	measure("kernel_entry", entry, 0, 1);
+	measure("kernel_entry", entry, 0);
 	calls("call_reply", 0);
 	calls("call_reply_busy", SPINNERS);
 	notifications("notify");
