@@ -28,23 +28,24 @@ static void apply_ready(struct thread *t, u64 rid, u64 bits)
 static s64 reply_copy(struct thread *t, struct call *c, u64 *x)
 {
 	u64 flags = x[12], from = x[13], n = x[14], win = x[15];
+	unsigned dir = flags & TERN_REPLY_IN ? WINDOW_IN : WINDOW_OUT;
 	s64 r;
 
 	if (flags & TERN_REPLY_COPY_MEMOBJ) {
 		struct memobj *m = handle_object(t->process->handles, (u32)x[16], HANDLE_MEMOBJ,
-						 TERN_R_READ);
+						 dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ);
 
 		if (!m)
 			return -EBADF;
 		memobj_get(m);
 		call_pin(c);
 		kernel_unlock();
-		r = window_copy_memobj(c, (unsigned)win, WINDOW_OUT, 0, m, from, n);
+		r = window_copy_memobj(c, (unsigned)win, dir, 0, m, from, n);
 		memobj_put(m);
 	} else {
 		call_pin(c);
 		kernel_unlock();
-		r = window_copy(c, (unsigned)win, WINDOW_OUT, 0, t->aspace, from, n);
+		r = window_copy(c, (unsigned)win, dir, 0, t->aspace, from, n);
 	}
 	kernel_lock();
 	call_unpin(c);
@@ -79,6 +80,11 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 
 	*next = NULL;
 	if (unlikely(!c)) {
+		/* A copy that did not happen is to be undone. */
+		if (flags & TERN_REPLY_EXACT) {
+			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, token);
+			return COPY_SHORT;
+		}
 		/* Gone; the server's words are true all the same. */
 		if (flags & TERN_REPLY_READY) {
 			apply_ready(t, x[5], x[6]);
@@ -97,12 +103,12 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 			result = (u64)result == wanted ? given : -EFAULT;
 		else if (unlikely((flags & TERN_REPLY_EXACT) && (u64)result != wanted))
 			exact = false;
-		if (call_lookup(t, token) != c)
-			return -ESRCH;
 		if (unlikely(!exact)) {
-			message_event(t, TERN_EV_COPY_SHORT, c->session->badge, (u64)result, token);
+			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)result, token);
 			return COPY_SHORT;
 		}
+		if (call_lookup(t, token) != c)
+			return -ESRCH;
 	}
 	if (unlikely(c->nfds == 2 && result >= 0 && !c->async)) {
 		s64 err = write_fds(c);

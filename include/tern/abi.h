@@ -285,7 +285,7 @@ enum tern_event {
 	TERN_EV_PAGED,		  /* badge, token */
 	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
 	TERN_EV_UNMAPPED,	  /* badge of TERN_MEMOBJ_WATCH */
-	TERN_EV_COPY_SHORT,	  /* badge, token (still held); a0 = bytes copied, or an errno */
+	TERN_EV_COPY_SHORT,	  /* token (held, unless a0 is -ESRCH); a0 = bytes copied, or an errno */
 	TERN_EV_TIMER,		  /* badge = cookie of TERN_TIMER */
 };
 #define TERN_STATUS_NEVER_RAN (-1) /* EXITED: the fork failed for want of memory */
@@ -306,8 +306,10 @@ struct tern_reply {
 #define TERN_REPLY_COPY_MEMOBJ 0x200 /* the same from a memobj */
 #define TERN_REPLY_READY 0x400	     /* rid1/bits1 and, if not 0, rid2/bits2 */
 #define TERN_REPLY_EXACT 0x800 /* REPLY_RECV with a copy: if it falls short, the call is not ended, no
-				* readiness changes, and TERN_EV_COPY_SHORT comes at once */
+				* readiness changes, and TERN_EV_COPY_SHORT comes at once; also if
+				* the call was gone before the copy */
 #define TERN_REPLY_KEEP 0x1000 /* with a copy: the result stays as given, or is EFAULT */
+#define TERN_REPLY_IN 0x2000   /* with a copy: from the window, to `from` */
 
 struct tern_cred {
 	uint32_t id; /* in: ignored; out: new for each distinct object, never reused */

@@ -8,19 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 64
+#define CHUNK POOL_CHUNK
 
-struct slot {
-	uint32_t index;
-	uint32_t generation; /* odd: in use */
-	uint32_t next;	     /* free: index + 1 of the next free slot */
-	uint32_t pad;
-};
-
-static struct slot *slot_of(const struct pool *p, uint32_t index)
+static struct pool_slot *slot_of(const struct pool *p, uint32_t index)
 {
-	return (struct slot *)((char *)p->chunks[index / CHUNK] +
-			       (index % CHUNK) * (p->size + sizeof(struct slot)));
+	return (struct pool_slot *)((char *)p->chunks[index / CHUNK] +
+			       (index % CHUNK) * (p->size + sizeof(struct pool_slot)));
 }
 
 void pool_init(struct pool *p, size_t size)
@@ -37,12 +30,12 @@ static bool grow(struct pool *p)
 	if (!chunks)
 		return false;
 	p->chunks = chunks;
-	chunk = calloc(CHUNK, p->size + sizeof(struct slot));
+	chunk = calloc(CHUNK, p->size + sizeof(struct pool_slot));
 	if (!chunk)
 		return false;
 	chunks[p->nchunks++] = chunk;
 	for (uint32_t i = CHUNK; i-- > 0;) {
-		struct slot *s = (struct slot *)(chunk + i * (p->size + sizeof *s));
+		struct pool_slot *s = (struct pool_slot *)(chunk + i * (p->size + sizeof *s));
 
 		s->index = p->count + i;
 		s->next = p->free;
@@ -54,7 +47,7 @@ static bool grow(struct pool *p)
 
 void *pool_alloc(struct pool *p)
 {
-	struct slot *s;
+	struct pool_slot *s;
 
 	if (!p->free && !grow(p))
 		return NULL;
@@ -68,11 +61,11 @@ void *pool_alloc(struct pool *p)
 
 void pool_free(struct pool *p, void *object)
 {
-	struct slot *s;
+	struct pool_slot *s;
 
 	if (!object)
 		return;
-	s = (struct slot *)object - 1;
+	s = (struct pool_slot *)object - 1;
 	s->generation++;
 	s->next = p->free;
 	p->free = s->index + 1;
@@ -81,23 +74,8 @@ void pool_free(struct pool *p, void *object)
 
 uint64_t pool_badge(const struct pool *p, const void *object)
 {
-	const struct slot *s = (const struct slot *)object - 1;
+	const struct pool_slot *s = (const struct pool_slot *)object - 1;
 
 	(void)p;
 	return ((uint64_t)s->generation << 32 | s->index) + TERN_BADGE_FIRST;
-}
-
-void *pool_lookup(const struct pool *p, uint64_t badge)
-{
-	struct slot *s;
-
-	if (badge < TERN_BADGE_FIRST)
-		return NULL;
-	badge -= TERN_BADGE_FIRST;
-	if ((uint32_t)badge >= p->count)
-		return NULL;
-	s = slot_of(p, (uint32_t)badge);
-	if (s->generation != badge >> 32 || !(s->generation & 1))
-		return NULL;
-	return s + 1;
 }

@@ -155,6 +155,12 @@ void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
 	server_frame.extra.memobj = (uint64_t)memobj;
 }
 
+void server_reply_take(unsigned win, void *to, size_t n)
+{
+	server_reply_copy(win, to, n);
+	server_frame.extra.flags |= TERN_REPLY_IN;
+}
+
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 {
 	struct tern_reply *x = &server_frame.extra;

@@ -97,6 +97,33 @@ TEST(offsets)
 	CHECK(!memcmp(b, "12ab5", 5));
 }
 
+/* What a bad buffer stopped is still there: the offset moves by what arrived. */
+TEST(offsets_and_bad_buffers)
+{
+	char *p = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = make("f", "0123456789"), ends[2];
+	char got[4];
+
+	CHECK(p != MAP_FAILED && munmap(p + 4096, 4096) == 0);
+	CHECK_EQ(lseek(fd, 2, SEEK_SET), 2);
+	CHECK_ERR(read(fd, p + 4096, 4), EFAULT);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 2);
+	CHECK_EQ(read(fd, p + 4096 - 3, 5), 3);
+	CHECK(!memcmp(p + 4096 - 3, "234", 3));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5);
+	CHECK_ERR(write(fd, p + 4096, 4), EFAULT);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5);
+
+	CHECK_EQ(pipe(ends), 0);
+	CHECK_EQ(write(ends[1], "ab", 2), 2);
+	CHECK_ERR(write(ends[1], p + 4096, 4), EFAULT);
+	CHECK_ERR(write(ends[1], p + 4096 - 3, 4), EFAULT);
+	CHECK_ERR(read(ends[0], p + 4096, 1), EFAULT);
+	CHECK_EQ(write(ends[1], "cd", 2), 2);
+	CHECK_EQ(read(ends[0], got, 4), 4);
+	CHECK(!memcmp(got, "abcd", 4));
+}
+
 TEST(append)
 {
 	int fd = make("f", "ab"), a = open("f", O_WRONLY | O_APPEND);

@@ -102,7 +102,7 @@ static void ready(uint64_t rid, uint64_t bits)
 static long end(struct call *c, long result, const struct tern_reply *x)
 {
 	if (x->flags & TERN_REPLY_COPY)
-		result = copy(c, 0, (void *)(uintptr_t)x->from, x->length, false);
+		result = copy(c, 0, (void *)(uintptr_t)x->from, x->length, x->flags & TERN_REPLY_IN);
 	if ((x->flags & TERN_REPLY_EXACT) && result != (long)x->length) {
 		struct tern_msg m = { .op = TERN_EV_COPY_SHORT, .token = c->token,
 				      .args = { (uint64_t)result } };
@@ -227,6 +227,12 @@ void server_reply_copy(unsigned win, const void *from, size_t n)
 	extra.win = win;
 	extra.from = TERN_PTR(from);
 	extra.length = n;
+}
+
+void server_reply_take(unsigned win, void *to, size_t n)
+{
+	server_reply_copy(win, to, n);
+	extra.flags |= TERN_REPLY_IN;
 }
 
 void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }

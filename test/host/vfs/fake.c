@@ -409,6 +409,8 @@ void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
 	extra = (struct tern_reply){ TERN_REPLY_COPY_MEMOBJ, off, n, win, (uint64_t)memobj, 0, 0, 0, 0 };
 }
 
+void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }
+
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
 {
 	if (result < 0)
@@ -520,6 +522,12 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 		r = copy_window(extra.win | TERN_COPY_OUT, 0, (char *)extra.from, extra.length);
 	else if (extra.flags & TERN_REPLY_COPY_MEMOBJ)
 		r = copy_memobj(extra.win | TERN_COPY_OUT, 0, extra.memobj, extra.from, extra.length);
+	if (extra.flags & TERN_REPLY_EXACT && r != (long)extra.length) {
+		struct tern_msg e = { .op = TERN_EV_COPY_SHORT, .token = m.token, .args = { (uint64_t)r } };
+
+		vfs_ops.event(&e);
+		r = fake_late_result;
+	}
 	commit(&r);
 	return r;
 }

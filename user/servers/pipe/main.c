@@ -338,7 +338,7 @@ static void event(struct tern_msg *m)
 	if (TERN_MSG_OP(m->op) == TERN_EV_TIMER)
 		timerfd_event();
 	else if (TERN_MSG_OP(m->op) == TERN_EV_COPY_SHORT)
-		pipe_read_fell_short(m->token, (int64_t)m->args[0]);
+		pipe_fell_short(m->token, (int64_t)m->args[0]);
 }
 
 /* ---- the table ---- */

@@ -447,7 +447,11 @@ long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	uint32_t at = (p->head + p->used) & (p->size - 1);
 
 	if (len - 1 < PIPE_BUF && p->readers && !p->rq.first && len <= p->size - p->used &&
-	    len <= p->size - at && tern_copy_in(token, 0, 0, p->ring + at, len) == (long)len) {
+	    len <= p->size - at) {
+		server_reply_take(0, p->ring + at, len);
+		server_reply_exact();
+		server->last.pipe = p;
+		server->last.written = (uint32_t)len;
 		p->used += (uint32_t)len;
 		sync_words(p, true);
 		/* Each write is an edge for those who wait for edges. */
@@ -540,15 +544,21 @@ __attribute__((noinline)) static long read_any(struct desc *d, uint64_t token, u
 	return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
 }
 
-/* The short way's copy stopped after `copied` bytes at the reader's bad memory: the rest goes back.
+/* A short way's copy stopped after `copied` bytes at the caller's bad memory, or its caller was
+ * killed before: what was not read goes back, and a small write happens whole or not at all.
  * Nothing has happened in between: the event is the very next message. */
-void pipe_read_fell_short(uint64_t token, int64_t copied)
+void pipe_fell_short(uint64_t token, int64_t copied)
 {
-	struct pipe *p = server->last_read.pipe;
+	struct pipe *p = server->last.pipe;
 	uint32_t n = copied > 0 ? (uint32_t)copied : 0;
 
-	p->head = (server->last_read.head + n) & (p->size - 1);
-	p->used += server->last_read.n - n;
+	if (server->last.written) {
+		p->used -= server->last.written;
+		n = 0;
+	} else {
+		p->head = (server->last.head + n) & (p->size - 1);
+		p->used += server->last.read - n;
+	}
 	pipe_sync(p, false);
 	pipe_sync_again(p);
 	tern_reply(token, n ? (long)n : -EFAULT);
@@ -563,9 +573,10 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	if (n && !p->wq.first && n <= p->size - p->head && n <= TURN) {
 		server_reply_copy(0, p->ring + p->head, n);
 		server_reply_exact();
-		server->last_read.pipe = p;
-		server->last_read.head = p->head;
-		server->last_read.n = n;
+		server->last.pipe = p;
+		server->last.written = 0;
+		server->last.head = p->head;
+		server->last.read = n;
 		ring_consume(p, n);
 		/* Next time in one piece again. */
 		if (!p->used)

@@ -90,8 +90,8 @@ struct pipe_server {
 	uint64_t last_ident;
 	struct {
 		struct pipe *pipe;
-		uint32_t head, n;
-	} last_read; /* of the short way, to be undone if its copy falls short */
+		uint32_t head, read, written; /* written 0: a read */
+	} last; /* of the short ways, to be undone if its copy falls short */
 	uint32_t cred, uid, gid; /* of the credentials last asked for */
 	struct pipe *fifos[FIFO_BUCKETS];
 };
@@ -151,7 +151,7 @@ void pipe_sync(struct pipe *p, bool in_reply);
 void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
 long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
-void pipe_read_fell_short(uint64_t token, int64_t copied);
+void pipe_fell_short(uint64_t token, int64_t copied);
 void pipe_refill(struct pipe *p);
 long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t size);
 /* A desc's last moment: its end of the pipe goes, and others learn it. */

@@ -110,6 +110,12 @@ static void closed(uint64_t badge, uint64_t sid)
 	node_reap();
 }
 
+static void event(struct tern_msg *m)
+{
+	if (TERN_MSG_OP(m->op) == TERN_EV_COPY_SHORT)
+		read_fell_short(m->token, (long)m->args[0]);
+}
+
 const struct server_ops vfs_ops = {
 	.calls = vfs_calls,
 	.method = vfs_method,
@@ -117,6 +123,7 @@ const struct server_ops vfs_ops = {
 	.cancel = lock_cancel,
 	.gone = lock_gone,
 	.timeout = lock_timeout,
+	.event = event,
 };
 
 static void map_pids(void)

@@ -3,8 +3,8 @@
  * A regular file's bytes are in a memory object; the kernel copies between it and the client's
  * window without a stop in vfs's memory.  Until the object is handed out (mmap, execve, sendfile)
  * it may be larger than the file, so that appending seldom resizes it; bytes behind the file's end
- * are zero.  A plain read is one kernel entry: the reply carries the copy.  So a read into a
- * buffer that is bad somewhere in the middle moves the offset by what it asked for.
+ * are zero.  A plain read is one kernel entry: the reply carries the copy.  The offset is moved
+ * before; if the copy falls short, it is put right (read_fell_short).
  */
 #include "vfs.h"
 
@@ -150,6 +150,20 @@ static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_
 	return 0;
 }
 
+/* The read whose reply is under way. */
+static struct {
+	struct file *file;
+	uint64_t off;
+} last;
+
+/* The copy of the last read stopped after n bytes, or its caller was killed before it.  Nothing has
+ * happened in between. */
+void read_fell_short(uint64_t token, long n)
+{
+	last.file->offset = last.off + (n > 0 ? (uint64_t)n : 0);
+	tern_reply(token, n > 0 ? n : -EFAULT);
+}
+
 long vfs_read(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
@@ -175,7 +189,10 @@ long vfs_read(struct tern_msg *m)
 		len = n->size - off;
 	read_time(f);
 	f->offset = off + len;
+	last.file = f;
+	last.off = off;
 	server_reply_copy_memobj(0, n->memobj, off, len);
+	server_reply_exact();
 	return (long)len;
 }
 

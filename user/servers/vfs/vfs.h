@@ -251,6 +251,7 @@ long vfs_exec_open(struct tern_msg *m);
 long node_resize(struct node *n, uint64_t size); /* the file's size, with its memobj */
 long node_expose(struct node *n);		 /* makes the memobj exist, of exact size */
 long node_write(struct node *n, uint64_t off, const void *data, size_t len); /* vfs's own data */
+void read_fell_short(uint64_t token, long n);
 long vfs_read(struct tern_msg *m);
 long vfs_write(struct tern_msg *m);
 long vfs_readv(struct tern_msg *m);

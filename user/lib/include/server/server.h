@@ -47,8 +47,11 @@ void server_reply_signal(int sig); /* raise it in the caller: SIGPIPE with EPIPE
 /* Copy `n` bytes into window `win` first; the result becomes the bytes copied, or EFAULT. */
 void server_reply_copy(unsigned win, const void *from, size_t n);
 void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
+/* The same the other way: from the window. */
+void server_reply_take(unsigned win, void *to, size_t n);
 /* The copy must be whole: if it falls short (the client's buffer), the call is not answered, nor
- * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message. */
+ * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message; so it
+ * does if the caller was killed before. */
 void server_reply_exact(void);
 /* Change a readiness word (at most two calls a reply). */
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
@@ -107,6 +110,24 @@ void pool_init(struct pool *p, size_t size);
 void *pool_alloc(struct pool *p); /* zeroed */
 void pool_free(struct pool *p, void *object);
 uint64_t pool_badge(const struct pool *p, const void *object);
-void *pool_lookup(const struct pool *p, uint64_t badge);
+#define POOL_CHUNK 64u
+struct pool_slot {
+	uint32_t index;
+	uint32_t generation; /* odd: in use */
+	uint32_t next;	     /* free: index + 1 of the next free slot */
+	uint32_t pad;
+};
+static inline void *pool_lookup(const struct pool *p, uint64_t badge)
+{
+	uint64_t at = badge - TERN_BADGE_FIRST; /* a lower badge becomes an index out of range */
+	uint32_t index = (uint32_t)at, generation = (uint32_t)(at >> 32);
+	struct pool_slot *s;
+
+	if (index >= p->count)
+		return NULL;
+	s = (struct pool_slot *)((char *)p->chunks[index / POOL_CHUNK] +
+				 (index % POOL_CHUNK) * (p->size + sizeof *s));
+	return s->generation == generation && (generation & 1) ? s + 1 : NULL;
+}
 
 /* malloc, free and friends come from picolibc over sbrk/mmap (user/lib/heap.c). */
