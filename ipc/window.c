@@ -72,8 +72,7 @@ static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u
 
 s64 windows_check(const struct syscall_line *line, const u64 *a)
 {
-	for (unsigned i = 0; i < line->nwin; i++) {
-		const struct window *w = &line->win[i];
+	for (const struct window *w = line->win, *end = w + line->nwin; w < end; w++) {
 		u64 n;
 
 		switch (w->kind) {
@@ -244,7 +243,6 @@ static size_t copy_local(struct call *c, unsigned dir, va_t at, void *arg, u64 d
 s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
 		u64 n)
 {
-	struct local_arg l = { as, local };
 	va_t at;
 
 	if (likely(window_straight(c, win, dir, off, &n, &at))) {
@@ -254,7 +252,7 @@ s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspa
 
 		return got || !n ? (s64)got : -EFAULT;
 	}
-	return for_pieces(c, win, dir, off, n, copy_local, &l);
+	return for_pieces(c, win, dir, off, n, copy_local, &(struct local_arg){ as, local });
 }
 
 struct memobj_arg {
@@ -275,11 +273,10 @@ static size_t copy_memobj(struct call *c, unsigned dir, va_t at, void *arg, u64 
 s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
 		       u64 obj_off, u64 n)
 {
-	struct memobj_arg a = { m, obj_off };
 	u64 size = READ_ONCE(m->size);
 	va_t at;
 
-	if (obj_off >= size)
+	if (unlikely(obj_off >= size))
 		return 0;
 	n = MIN(n, size - obj_off);
 	if (likely(window_straight(c, win, dir, off, &n, &at))) {
@@ -289,7 +286,7 @@ s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, stru
 
 		return got > 0 || !n ? got : -EFAULT;
 	}
-	return for_pieces(c, win, dir, off, n, copy_memobj, &a);
+	return for_pieces(c, win, dir, off, n, copy_memobj, &(struct memobj_arg){ m, obj_off });
 }
 
 struct move_arg {
