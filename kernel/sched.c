@@ -312,7 +312,8 @@ void kernel_ipi(void)
 	if (h->current != h->idle && h->runq.count && h->slice_end == NEVER_TICKS)
 		h->slice_end = arch_ticks() + 10 * ticks_per_ms;
 	timers_program();
-	if (h->current != h->idle && h->runq.count && runq_best_prio(&h->runq) < h->current->prio)
+	if (h->current != h->idle && h->runq.count &&
+	    runq_has_better(&h->runq, h->current->prio))
 		thread_add_work(h->current, WORK_RESCHED);
 	kernel_unlock();
 }

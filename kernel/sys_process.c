@@ -12,10 +12,12 @@
 #include <kernel/string.h>
 #include <kernel/sys.h>
 #include <kernel/syscall.h>
+#include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
 #define PM_HANDLES (1u << 20)
+#define FORK_SHARE 24 /* no new process or thread when less than a 24th of memory is free */
 
 /* ---- making the first threads of servers and init ---- */
 
@@ -301,6 +303,9 @@ s64 native_process_fork(struct thread *t, u64 *a)
 		return -EPERM;
 	if (get_user(t, &g, a[1], sizeof g))
 		return -EFAULT;
+	/* What is left is for the faults of those who run already. */
+	if (frames_scarce(FORK_SHARE))
+		return -ENOMEM;
 	kernel_lock();
 	c = call_find(t, a[0]);
 	if (!c || c->async) {

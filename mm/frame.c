@@ -330,6 +330,8 @@ void frames_adopt(pa_t start, pa_t end)
 
 /* ---- looking ---- */
 
+bool frames_scarce(unsigned share) { return READ_ONCE(buddy_free) < total_frames / share; }
+
 void frame_stats(struct frame_stats *v)
 {
 	u64 used[FRAME_USER + 1] = { 0 };

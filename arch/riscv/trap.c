@@ -57,10 +57,7 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 		break;
 	case FAULT_NOMEM:
 	case FAULT_PAGER:
-		klog("out of memory: process %u (%s) ended\n", t->process->pid, t->comm);
-		kernel_lock();
-		process_kill(t->process, TERN_W_SIGNAL(SIGKILL));
-		kernel_unlock();
+		process_out_of_memory(t);
 		break;
 	}
 	return t;

@@ -47,7 +47,7 @@ struct thread *sched_after_block(void);
 static inline bool sched_may_switch(const struct hart *h, const struct thread *t)
 {
 	return likely(t->affinity >> h->index & 1) &&
-	       (likely(h->runq.count == 0) || runq_best_prio(&h->runq) >= t->prio);
+	       (likely(h->runq.count == 0) || !runq_has_better(&h->runq, t->prio));
 }
 struct thread *sched_preempt(struct thread *t); /* WORK_RESCHED; no lock held */
 /* Frees threads that ended and have left their hart.  Kernel lock held. */
