@@ -10,6 +10,7 @@
 #include <kernel/sched.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <mm/frame.h>
 #include <tern/linux/errno.h>
 
 #include "call_priv.h"
@@ -341,6 +342,9 @@ s64 native_copy_memobj(struct thread *t, u64 *a)
 
 	if (!dir)
 		return -EINVAL;
+	/* Files leave some memory to those who run. */
+	if (dir == WINDOW_IN && frames_scarce(12))
+		return -ENOMEM;
 	kernel_lock();
 	c = call_lookup(t, a[0]);
 	m = handle_object(t->process->handles, (u32)a[3], HANDLE_MEMOBJ,

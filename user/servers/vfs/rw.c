@@ -280,7 +280,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		n->capacity = size;
 	}
 	if (r <= 0)
-		return r == -EFAULT && memory_is_out() ? -ENOSPC : r;
+		return r == -ENOMEM || (r == -EFAULT && memory_is_out()) ? -ENOSPC : r;
 	if (off + (uint64_t)r > n->size)
 		n->size = off + (uint64_t)r;
 	n->mtime = n->ctime = vfs_now();
