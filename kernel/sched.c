@@ -38,6 +38,9 @@ static unsigned prio_of(const struct thread *t)
 
 	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
 		return 99u - t->rt_prio;
+	/* What a server does is short and somebody waits for it. */
+	if (t->process->authority & TERN_AUTH_SERVER)
+		return PRIO_RT_COUNT;
 	if (t->policy == SCHED_IDLE)
 		return PRIO_COUNT - 1;
 	bonus = (int)(t->sleep_avg * 10 / (MAX_SLEEP_MS * ticks_per_ms)) - 5;
