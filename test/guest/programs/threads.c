@@ -458,7 +458,7 @@ TEST(threads_that_map)
 
 	for (int i = 0; i < 4; i++)
 		CHECK(pthread_create(&t[i], NULL, map_and_unmap, NULL) == 0);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 3; i++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
