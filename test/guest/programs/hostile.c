@@ -602,7 +602,7 @@ static void remove_folder(void)
 static bool run(uint64_t calls, int workers, bool tell)
 {
 	uint64_t started = now_ms(), made = 0, succeeded = 0, lives = 0, stuck = 0, killed = 0;
-	uint64_t witness_at = started, witness_seen = 0, longest = 0;
+	uint64_t told_at = started, witness_at = started, witness_seen = 0, longest = 0;
 	int left = workers, status;
 	pid_t pid, watched;
 	bool good = true;
@@ -686,6 +686,15 @@ static bool run(uint64_t calls, int workers, bool tell)
 				printf("the witness stands still\n");
 				return false;
 			}
+		}
+		if (tell && now - told_at > 30000) {
+			uint64_t sum = 0;
+
+			for (int i = 0; i < workers; i++)
+				sum += shared->worker[i].index;
+			printf("%lu calls after %lu s\n", sum, (now - started) / 1000);
+			fflush(stdout);
+			told_at = now;
 		}
 		usleep(5000);
 	}
