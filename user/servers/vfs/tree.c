@@ -204,13 +204,25 @@ static inline uint32_t spread(const struct node *dir, uint32_t hash)
 	return h ^ h >> 15;
 }
 
+/* Names are short and lie anywhere: bytes, four a turn. */
+static inline bool same_name(const char *a, const char *b, uint32_t n)
+{
+	for (; n >= 4; n -= 4, a += 4, b += 4)
+		if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2] || a[3] != b[3])
+			return false;
+	for (; n; n--)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
+
 struct dentry *dir_find(const struct node *dir, const char *name, uint32_t len, uint32_t hash)
 {
 	uint32_t h = spread(dir, hash);
 	struct dentry *d = buckets[h & (nbuckets - 1)];
 
 	for (; d; d = d->hash_next)
-		if (d->hash == h && d->dir == dir && d->len == len && !memcmp(d->name, name, len))
+		if (d->hash == h && d->dir == dir && d->len == len && same_name(d->name, name, len))
 			return d;
 	return NULL;
 }
