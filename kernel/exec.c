@@ -208,6 +208,11 @@ struct thread *process_exec_step(struct thread *t)
 		bool ok;
 
 		kernel_lock();
+		if (unlikely(t->work & WORK_KILLED)) {
+			/* Another thread's exec, perhaps: two must not wait for each other. */
+			kernel_unlock();
+			return t;
+		}
 		if (!alone(t))
 			return sched_next();
 		kernel_unlock();

@@ -104,7 +104,7 @@ void sched_ready(struct thread *t)
 	}
 	t->prio = (u8)prio_of(t);
 	t->state = THREAD_READY;
-	t->hart = t->on_hart ? t->hart : h;
+	t->hart = h;
 	runq_add(&h->runq, &t->entry, t->prio, false, false);
 	if (cur == h->idle) {
 		kick(h);

@@ -187,7 +187,6 @@ switch_thread:
 	fence	r, rw
 	li	t1, 1
 	sw	t1, T_ON_HART(a0)
-	sd	tp, T_HART(a0)
 	sb	zero, T_NO_SAVE(a0)
 resume:
 	lw	t1, T_WORK(a0)
@@ -258,7 +257,6 @@ deliver:
 	li	t2, 1
 	sw	t2, T_ON_HART(t1)
 	lw	t0, T_WORK(t1)
-	sd	tp, T_HART(t1)
 	sb	zero, T_NO_SAVE(t1)
 	bnez	t0, deliver_memory
 	ld	t2, X(0)(t1)

@@ -28,6 +28,7 @@ static inline void sched_charge(struct hart *h, u64 now, u64 *next)
 static inline void sched_hand_over(struct hart *h, struct thread *old, struct thread *t)
 {
 	t->state = THREAD_RUNNING;
+	t->hart = h; /* under the lock: whoever finds it RUNNING must interrupt the right hart */
 	fpu_switch(old, t);
 	/* An idle hart must not keep a table that another one may free: its aspace is NULL. */
 	if (t->aspace != h->aspace) {

@@ -74,7 +74,7 @@ struct futex_waiter {
 
 struct thread {
 	struct trapframe regs; /* first: entry.S */
-	struct hart *hart;     /* where it runs or ran last; entry.S */
+	struct hart *hart;     /* where it runs, ran last or is queued; read by entry.S */
 	u32 work;	       /* WORK_*; atomic */
 	u32 on_hart;	       /* its registers are (partly) still in a machine; entry.S */
 	u8 no_save;	       /* it waits in recv: only sp, gp, tp and pc are kept; entry.S */

@@ -408,6 +408,22 @@ TEST(exec_ends_the_other_threads)
 	CHECK_EQ(WEXITSTATUS(test_wait(pid)), 14);
 }
 
+/* Threads that exec at the same time: one of them does, the others end. */
+TEST(threads_that_exec_together)
+{
+	for (int i = 0; i < 40; i++) {
+		pid_t pid = fork();
+		pthread_t t;
+
+		if (pid == 0) {
+			for (int n = 0; n < 4; n++)
+				pthread_create(&t, NULL, exec_from_a_thread, NULL);
+			exec_from_a_thread(NULL);
+		}
+		CHECK_EQ(WEXITSTATUS(test_wait(pid)), 14);
+	}
+}
+
 static void *fork_and_wait(void *bad)
 {
 	for (int i = 0; i < 10; i++) {
