@@ -66,16 +66,12 @@ void call_fini(struct call *c)
 
 struct call *call_find(struct thread *t, u64 token) { return call_lookup(t, token); }
 
-void call_pin(struct call *c) { c->pins++; }
-
-void call_unpin(struct call *c)
+void call_unpin_dying(struct call *c)
 {
-	if (--c->pins == 0 && c->dying) {
-		c->dying = 0;
-		call_abandon(c);
-		if (!c->async)
-			thread_wake(c->thread, -EINTR);
-	}
+	c->dying = 0;
+	call_abandon(c);
+	if (!c->async)
+		thread_wake(c->thread, -EINTR);
 }
 
 /* ---- descriptors ---- */

@@ -1,5 +1,5 @@
 /* The straight path of a call and its answer, inlined where it is taken: ipc/route.c (there) and
- * ipc/sys_ipc.c (back).  docs/design.md counts its instructions. */
+ * ipc/fastpath.c (back).  docs/design.md counts its instructions. */
 #pragma once
 
 #include <arch/trap.h>
@@ -10,6 +10,8 @@
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
+
+#include "window_priv.h"
 
 extern struct idtable calls; /* call.c; kernel lock */
 
@@ -126,7 +128,7 @@ struct thread *route_own_object(struct thread *t, const struct syscall_line *lin
 				struct handle *h);
 struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
 			    unsigned route);
-/* sys_ipc.c: replies that give, copy, wake, or do not end with the caller running. Likewise. */
+/* reply.c: every reply that does not end with the caller running here at once. Likewise. */
 struct thread *reply_recv_slowly(struct thread *t);
 
 static inline __attribute__((always_inline)) struct thread *
@@ -152,7 +154,7 @@ route_call_inline(struct thread *t, const struct syscall_line *line, u32 op, uns
 	if (route != ROUTE_METHOD && unlikely(line->fd_mode))
 		return route_others(t, line, op, route);
 	if ((route != ROUTE_METHOD || line != &method_line) && line->nwin) {
-		s64 err = windows_check(line, a);
+		s64 err = windows_check_inline(line, a);
 
 		if (unlikely(err))
 			return route_fail(t, err);

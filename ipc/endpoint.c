@@ -19,7 +19,8 @@
 #include <mm/slab.h>
 
 static struct slab_cache session_cache, endpoint_cache, ready_cache;
-static struct idtable sessions, readies;
+static struct idtable sessions;
+struct idtable readies;
 u64 object_count_sessions, object_count_endpoints, object_count_readies;
 
 /* ---- readiness words ---- */
@@ -59,18 +60,6 @@ void ready_put(struct ready *r)
 	slab_free(&ready_cache, r);
 	object_count_readies--;
 }
-
-void ready_change(struct ready *r, u32 set, u32 clear)
-{
-	r->bits = (r->bits & ~clear) | set;
-	if (!set)
-		return;
-	r->edges++;
-	if (!list_empty(&r->waiters))
-		poll_wake(r, set);
-}
-
-struct ready *ready_find(u64 rid) { return id_find(&readies, rid); }
 
 /* ---- sessions ---- */
 

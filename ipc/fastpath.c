@@ -8,7 +8,7 @@
 #include <arch/trap.h>
 #include <kernel/syscall.h>
 
-#include "call_priv.h"
+#include "reply_priv.h"
 
 /* A system call of a line that is not the kernel's own. */
 struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u32 op,
@@ -38,11 +38,19 @@ struct thread *entry_reply_recv(struct thread *t)
 	}
 	kernel_lock();
 	c = ep->last;
-	if (unlikely(!c || c->token != x[10] || (x[12] | c->special) != 0 ||
-		     (s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue)))
+	if (unlikely(!c || c->token != x[10]))
 		return reply_recv_slowly(t);
+	if (x[12]) {
+		if (unlikely(!reply_extras(t, c, x))) {
+			kernel_unlock();
+			return THREAD_RELOAD(t);
+		}
+		if (unlikely(c->token != x[10] || x[12]))
+			return reply_recv_slowly(t);
+	}
 	next = c->thread;
-	if (unlikely(!sched_may_switch(h, next)))
+	if (unlikely(c->special || (s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue) ||
+		     !sched_may_switch(h, next)))
 		return reply_recv_slowly(t);
 	next->regs.x[REG_A0] = x[11];
 	next->wait = WAIT_NONE;

@@ -11,7 +11,8 @@
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
 
-#define MAX_TRANSFER 0x7ffff000ul
+#include "window_priv.h"
+
 #define IOV_MAX 1024
 
 struct iovec {
@@ -23,18 +24,6 @@ struct piece {
 	va_t at;
 	u64 len;
 };
-
-static u64 length_of(const struct window *w, const u64 *a)
-{
-	u64 n;
-
-	if (w->len == LEN_CONST)
-		return w->plus;
-	n = a[w->len];
-	if (n > MAX_TRANSFER)
-		n = MAX_TRANSFER;
-	return (likely(w->times == 1) ? n : n * w->times) + w->plus;
-}
 
 /* Size and direction of an ioctl's argument from its request number; the old terminal numbers
  * say nothing, so they get a bound. */
@@ -51,25 +40,6 @@ static u64 ioctl_length(u64 request, unsigned *dir)
 	return size;
 }
 
-/* Most copies are of one window that is plain bytes: where its byte `off` is, with *n cut down to
- * what the window has from there on.  False: the long way finds out. */
-static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u64 off, u64 *n,
-				   va_t *at)
-{
-	const struct window *w = &c->line->win[win];
-	u64 len;
-
-	if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || (w->kind & dir) != dir ||
-		     !c->thread->aspace))
-		return false;
-	len = length_of(w, c->args);
-	if (unlikely(off >= len))
-		return false;
-	*n = MIN(*n, len - off);
-	*at = c->args[w->arg] + off;
-	return true;
-}
-
 s64 windows_check(const struct syscall_line *line, const u64 *a)
 {
 	for (const struct window *w = line->win, *end = w + line->nwin; w < end; w++) {
@@ -82,7 +52,7 @@ s64 windows_check(const struct syscall_line *line, const u64 *a)
 			/* Fixed sizes are bounds; what is not there shows when it is copied. */
 			if (w->len == LEN_CONST)
 				break;
-			n = length_of(w, a);
+			n = window_bytes(w, a);
 			if (unlikely(n && !user_range_ok(a[w->arg], n)))
 				return -EFAULT;
 			break;
@@ -112,7 +82,7 @@ static s64 window_piece(struct call *c, const struct window *w, unsigned dir, u6
 	case WIN_IO:
 		if (unlikely((w->kind & dir) != dir))
 			return -EACCES;
-		len = length_of(w, a);
+		len = window_bytes(w, a);
 		break;
 	case WIN_STR:
 		if (dir != WINDOW_IN)
@@ -188,7 +158,7 @@ s64 window_length(struct call *c, unsigned win)
 	if (!w)
 		return -EINVAL;
 	if (w->kind == WIN_IN || w->kind == WIN_OUT || w->kind == WIN_IO)
-		return (s64)length_of(w, c->args);
+		return (s64)window_bytes(w, c->args);
 	if (w->kind != WIN_IOV_IN && w->kind != WIN_IOV_OUT)
 		return -EINVAL;
 	while ((r = window_piece(c, w, w->kind == WIN_IOV_IN ? WINDOW_IN : WINDOW_OUT, total, &p)) > 0)
@@ -240,19 +210,16 @@ static size_t copy_local(struct call *c, unsigned dir, va_t at, void *arg, u64 d
 				  aspace_copy(c->thread->aspace, at, l->as, l->at + done, n);
 }
 
+s64 window_copy_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as,
+		       u64 local, u64 n)
+{
+	return for_pieces(c, win, dir, off, n, copy_local, &(struct local_arg){ as, local });
+}
+
 s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
 		u64 n)
 {
-	va_t at;
-
-	if (likely(window_straight(c, win, dir, off, &n, &at))) {
-		struct aspace *client = c->thread->aspace;
-		u64 got = dir == WINDOW_IN ? aspace_copy(as, local, client, at, n) :
-					     aspace_copy(client, at, as, local, n);
-
-		return got || !n ? (s64)got : -EFAULT;
-	}
-	return for_pieces(c, win, dir, off, n, copy_local, &(struct local_arg){ as, local });
+	return window_copy_inline(c, win, dir, off, as, local, n);
 }
 
 struct memobj_arg {
@@ -270,23 +237,16 @@ static size_t copy_memobj(struct call *c, unsigned dir, va_t at, void *arg, u64 
 	return r < 0 ? 0 : (size_t)r;
 }
 
+s64 window_copy_memobj_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
+			      u64 obj_off, u64 n)
+{
+	return for_pieces(c, win, dir, off, n, copy_memobj, &(struct memobj_arg){ m, obj_off });
+}
+
 s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
 		       u64 obj_off, u64 n)
 {
-	u64 size = READ_ONCE(m->size);
-	va_t at;
-
-	if (unlikely(obj_off >= size))
-		return 0;
-	n = MIN(n, size - obj_off);
-	if (likely(window_straight(c, win, dir, off, &n, &at))) {
-		struct aspace *client = c->thread->aspace;
-		long got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :
-					      memobj_copy_out(m, obj_off, client, at, n);
-
-		return got > 0 || !n ? got : -EFAULT;
-	}
-	return for_pieces(c, win, dir, off, n, copy_memobj, &(struct memobj_arg){ m, obj_off });
+	return window_copy_memobj_inline(c, win, dir, off, m, obj_off, n);
 }
 
 struct move_arg {

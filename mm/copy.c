@@ -61,7 +61,7 @@ static inline bool in_one_page(va_t va, size_t n)
 }
 
 /* Each copy has a short way, for what lies in one page that is there, before its loop. */
-static size_t from_user_in_parts(struct aspace *as, void *to, va_t from, size_t n)
+static __attribute__((noinline)) size_t from_user_in_parts(struct aspace *as, void *to, va_t from, size_t n)
 {
 	size_t done = 0;
 
@@ -97,7 +97,7 @@ size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
 	return from_user_in_parts(as, to, from, n);
 }
 
-static size_t to_user_in_parts(struct aspace *as, va_t to, const void *from, size_t n)
+static __attribute__((noinline)) size_t to_user_in_parts(struct aspace *as, va_t to, const void *from, size_t n)
 {
 	size_t done = 0;
 
@@ -177,7 +177,7 @@ static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va
 	return false;
 }
 
-static size_t between_in_parts(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
+static __attribute__((noinline)) size_t between_in_parts(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
 			       size_t n)
 {
 	size_t done = 0;
@@ -391,7 +391,7 @@ static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_
 	return n && !out && !pfn ? -ENOMEM : (long)n;
 }
 
-static long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+static __attribute__((noinline)) long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 			       bool out)
 {
 	size_t done = 0;

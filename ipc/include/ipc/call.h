@@ -40,7 +40,7 @@ enum call_state {
 struct call {
 	struct ipc_node node; /* request, or DONE */
 	u8 state;
-	/* All zero for a plain call, which then ends on the short path (ipc/sys_ipc.c). */
+	/* All zero for a plain call, which then ends on the short path (ipc/fastpath.c). */
 	union {
 		struct {
 			u8 forwarded, async;
@@ -93,9 +93,16 @@ void call_fini(struct call *c);
 
 /* The held call that a token names, for its receiver t; NULL: stale. */
 struct call *call_find(struct thread *t, u64 token);
-/* Keeps the caller's memory and registers in place while the kernel lock is dropped. */
-void call_pin(struct call *c);
-void call_unpin(struct call *c); /* kernel lock held; may end a call that was to die */
+/* Keeps the caller's memory and registers in place while the kernel lock is dropped; kernel lock
+ * held in both.  The unpin may end a call that was to die meanwhile. */
+static inline void call_pin(struct call *c) { c->pins++; }
+void call_unpin_dying(struct call *c);
+static inline void call_unpin(struct call *c)
+{
+	if (--c->pins == 0 && unlikely(c->dying))
+		call_unpin_dying(c);
+}
+
 /* Ends the call with a result: commits or releases descriptors, wakes or tells the caller.
  * Returns the thread to switch to directly, or NULL (it was made ready, or it is asynchronous). */
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
@@ -133,6 +140,11 @@ s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspa
 		u64 n);
 s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
 		       u64 obj_off, u64 n);
+/* The same for windows of several pieces; a memobj's end is checked before. */
+s64 window_copy_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as,
+		       u64 local, u64 n);
+s64 window_copy_memobj_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
+			      u64 obj_off, u64 n);
 s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
 		u64 toff, u64 n);
 s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size);

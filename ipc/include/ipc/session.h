@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ipc/call.h>
+#include <kernel/idtable.h>
 #include <kernel/list.h>
 #include <kernel/types.h>
 
@@ -30,7 +31,6 @@ struct ready {
 	u32 refs; /* the server's, and one a session */
 	u32 bits; /* POLL* */
 	bool destroyed; /* the server's reference is gone */
-	u32 edges; /* counts sets, for EPOLLET */
 	struct endpoint *endpoint;
 	struct list in_endpoint;
 	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
@@ -68,16 +68,24 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n);
 
 struct ready *must_check ready_create(struct endpoint *ep, u32 bits);
 void ready_put(struct ready *r);
-void ready_change(struct ready *r, u32 set, u32 clear); /* wakes who polls (ipc/poll.c) */
 static inline u32 session_ready_bits(const struct session *s)
 {
 	if (s->endpoint->dead)
 		return 0x8 | 0x10; /* POLLERR | POLLHUP */
 	return s->ready ? s->ready->bits : (0x1 | 0x4 | 0x40 | 0x100);
 }
-/* poll.c: called by ready_change with the kernel lock held. */
-void poll_wake(struct ready *r, u32 set);
+void poll_wake(struct ready *r, u32 set); /* ipc/poll.c */
+/* Sets and clears bits, and wakes who polls for those set. */
+static inline void ready_change(struct ready *r, u32 set, u32 clear)
+{
+	r->bits = (r->bits & ~clear) | set;
+	if (!set)
+		return;
+	if (!list_empty(&r->waiters))
+		poll_wake(r, set);
+}
 
 extern u64 object_count_sessions, object_count_endpoints, object_count_readies, object_count_calls;
-struct ready *ready_find(u64 rid);
+extern struct idtable readies;
+static inline struct ready *ready_find(u64 rid) { return id_find(&readies, rid); }
 void session_free(struct session *s); /* after CLOSED was delivered */

@@ -5,7 +5,7 @@
 
 struct thread *native_call(struct thread *t, u32 op);
 
-/* Each door: the thread and its arguments; a result or SYS_*.  By file: ipc/sys_ipc.c,
+/* Each door: the thread and its arguments; a result or SYS_*.  By file: ipc/reply.c, ipc/sys_ipc.c,
  * kernel/sys_memory.c, kernel/sys_process.c, kernel/sys_system.c. */
 #define NATIVE(name) s64 native_##name(struct thread *t, u64 *a);
 #include "../../native.def"

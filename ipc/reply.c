@@ -1,0 +1,105 @@
+/*
+ * Replies that are not the straight path: those that give descriptors, raise a signal, answer
+ * somebody else than the last caller, or find the next message waiting already.
+ * The straight path is entry_reply_recv() in ipc/fastpath.c.
+ */
+#include <arch/trap.h>
+#include <kernel/native.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <tern/linux/errno.h>
+
+#include "reply_priv.h"
+
+/* For a line of two descriptors: the numbers go into the caller's window 0 before the commit. */
+static s64 write_fds(struct call *c)
+{
+	u32 v[2] = { (u32)c->fds[0], (u32)c->fds[1] };
+	struct aspace *as = c->thread->aspace;
+	size_t n;
+
+	call_pin(c);
+	kernel_unlock();
+	n = copy_to_user(as, c->args[c->line->win[0].arg], v, sizeof v);
+	kernel_lock();
+	call_unpin(c);
+	return n == sizeof v ? 0 : -EFAULT;
+}
+
+#define COPY_SHORT 1 /* do_reply: t's registers hold the event */
+
+/* Everything of a reply but the switch.  Kernel lock held.  *next: whom to switch to. */
+static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
+{
+	struct call *c = call_lookup(t, x[10]);
+	s64 result;
+
+	*next = NULL;
+	if (unlikely(!c)) {
+		/* A copy that did not happen is to be undone. */
+		if (x[12] & TERN_REPLY_EXACT) {
+			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, x[10]);
+			return COPY_SHORT;
+		}
+		/* The server's words are true all the same. */
+		if (x[12] & TERN_REPLY_READY)
+			reply_readies(t, x);
+		return -ESRCH;
+	}
+	if (unlikely(!reply_extras(t, c, x)))
+		return COPY_SHORT;
+	if (unlikely(call_lookup(t, x[10]) != c))
+		return -ESRCH;
+	result = (s64)x[11];
+	if (c->nfds == 2 && result >= 0 && !c->async) {
+		s64 err = write_fds(c);
+
+		if (call_lookup(t, x[10]) != c)
+			return -ESRCH;
+		if (err)
+			result = err;
+	}
+	*next = call_finish(c, result, (int)x[12], direct);
+	return 0;
+}
+
+s64 native_reply(struct thread *t, u64 *a)
+{
+	struct thread *next;
+	s64 r;
+
+	(void)a;
+	t->regs.x[12] &= ~(u64)TERN_REPLY_EXACT;
+	kernel_lock();
+	r = do_reply(t, t->regs.x, false, &next);
+	kernel_unlock();
+	return r;
+}
+
+struct thread *reply_recv_slowly(struct thread *t)
+{
+	struct endpoint *ep = t->endpoint;
+	struct hart *h = this_hart();
+	struct thread *next;
+
+	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == COPY_SHORT)) {
+		kernel_unlock();
+		return THREAD_RELOAD(t);
+	}
+	if (!next)
+		return endpoint_receive(t);
+	/* The reply itself may have queued something here. */
+	if (!list_empty(&ep->queue) || t->work & WORK_KILLED || !sched_may_switch(h, next)) {
+		sched_ready(next);
+		return endpoint_receive(t);
+	}
+	ep->waiting = true;
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_RECV;
+	t->no_save = 1;
+	sched_charge(h, arch_ticks(), &next->user_ticks);
+	next->slept_since = 0;
+	sched_hand_over(h, t, next);
+	kernel_unlock();
+	return next;
+}

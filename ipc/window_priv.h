@@ -1,0 +1,88 @@
+/* The short way of windows: plain bytes, inlined where a message is sent and where a copy begins.
+ * What it does not know, ipc/window.c does. */
+#pragma once
+
+#include <ipc/call.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+#include <tern/linux/errno.h>
+
+#define MAX_TRANSFER 0x7ffff000ul
+
+/* Bytes of a plain window. */
+static inline u64 window_bytes(const struct window *w, const u64 *a)
+{
+	u64 n;
+
+	if (w->len == LEN_CONST)
+		return w->plus;
+	n = a[w->len];
+	if (unlikely(n > MAX_TRANSFER))
+		n = MAX_TRANSFER;
+	return (likely(w->times == 1) ? n : n * w->times) + w->plus;
+}
+
+/* Where byte `off` of a plain window is, with *n cut down to what the window has from there on.
+ * False: the long way finds out. */
+static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u64 off, u64 *n,
+				   va_t *at)
+{
+	const struct window *w = &c->line->win[win];
+	u64 len;
+
+	if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || (w->kind & dir) != dir ||
+		     !c->thread->aspace))
+		return false;
+	len = window_bytes(w, c->args);
+	if (unlikely(off >= len))
+		return false;
+	*n = MIN(*n, len - off);
+	*at = c->args[w->arg] + off;
+	return true;
+}
+
+/* windows_check() for the line of one plain window. */
+static inline s64 windows_check_inline(const struct syscall_line *line, const u64 *a)
+{
+	const struct window *w = line->win;
+	u64 n;
+
+	if (unlikely(line->nwin != 1 || w->kind > WIN_IO))
+		return windows_check(line, a);
+	if (w->len == LEN_CONST)
+		return 0;
+	n = window_bytes(w, a);
+	return likely(!n || user_range_ok(a[w->arg], n)) ? 0 : -EFAULT;
+}
+
+static inline s64 window_copy_inline(struct call *c, unsigned win, unsigned dir, u64 off,
+				     struct aspace *as, u64 local, u64 n)
+{
+	struct aspace *client = c->thread->aspace;
+	u64 got;
+	va_t at;
+
+	if (unlikely(!window_straight(c, win, dir, off, &n, &at)))
+		return window_copy_pieces(c, win, dir, off, as, local, n);
+	got = dir == WINDOW_IN ? aspace_copy(as, local, client, at, n) :
+				 aspace_copy(client, at, as, local, n);
+	return likely(got || !n) ? (s64)got : -EFAULT;
+}
+
+static inline s64 window_copy_memobj_inline(struct call *c, unsigned win, unsigned dir, u64 off,
+					    struct memobj *m, u64 obj_off, u64 n)
+{
+	struct aspace *client = c->thread->aspace;
+	u64 size = READ_ONCE(m->size);
+	long got;
+	va_t at;
+
+	if (unlikely(obj_off >= size))
+		return 0;
+	n = MIN(n, size - obj_off);
+	if (unlikely(!window_straight(c, win, dir, off, &n, &at)))
+		return window_copy_memobj_pieces(c, win, dir, off, m, obj_off, n);
+	got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :
+				 memobj_copy_out(m, obj_off, client, at, n);
+	return likely(got > 0 || !n) ? got : -EFAULT;
+}
