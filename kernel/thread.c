@@ -149,6 +149,7 @@ void thread_wake(struct thread *t, s64 result)
 	timer_cancel(&t->timer);
 	t->wait = WAIT_NONE;
 	t->wait_cancel = NULL;
+	t->interruptible = false; /* the waits of calls and of recv do not go through thread_block() */
 	t->regs.x[REG_A0] = (u64)result;
 	sched_ready(t);
 }
