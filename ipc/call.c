@@ -484,13 +484,13 @@ void call_abandon(struct call *c)
 	}
 	ep = c->session->endpoint;
 	call_unheld(c);
+	call_drop_event(c); /* a call that is still queued may have been interrupted, too */
 	if (c->state == CALL_QUEUED) {
 		list_del(&c->node.link);
 		ep->queued--;
 	} else if (!ep->dead) {
 		u64 token = c->token, badge = c->session->badge;
 
-		call_drop_event(c);
 		new_token(c);
 		c->gone_token = token;
 		c->gone_badge = badge;

@@ -604,6 +604,35 @@ TEST(no_eintr_where_nothing_waits)
 	CHECK(count > 0);
 }
 
+/* A signal, and then the kill, while the call waits behind others at a busy server. */
+TEST(killed_after_a_signal_in_a_queued_call)
+{
+	enum { CROWD = 12 };
+	static char data[256 << 10];
+	pid_t pid[CROWD];
+	struct stat st;
+	int fd = open("file", O_CREAT | O_RDWR, 0600);
+
+	on(SIGUSR1, simple, 0);
+	for (int round = 0; round < 12; round++) {
+		for (int i = 0; i < CROWD; i++) {
+			pid[i] = fork();
+			CHECK(pid[i] >= 0);
+			if (pid[i] == 0 && nice(10) >= 0)
+				for (;;)
+					if (i % 3 || pwrite(fd, data, sizeof data, 0) < 0)
+						stat("/tmp/none", &st);
+		}
+		sched_yield();
+		for (int i = 0; i < CROWD; i++) {
+			kill(pid[i], SIGUSR1);
+			kill(pid[i], SIGKILL);
+		}
+		for (int i = 0; i < CROWD; i++)
+			CHECK_EQ(WTERMSIG(test_wait(pid[i])), SIGKILL);
+	}
+}
+
 TEST(signal_storm)
 {
 	pid_t pid, parent = getpid();
