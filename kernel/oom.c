@@ -1,9 +1,10 @@
 /*
  * Out of memory: a fault cannot be served, so somebody must give memory back.
  *
- * The choice: the process with the most resident pages, servers and pid 1 never; among those that
- * have at least half of that, the youngest - so a process that took it all goes, and of a crowd of
- * equals the last to come.  One at a time: while a victim is on its way out, or has been chosen, who
+ * What counts is resident pages and tables; servers and pid 1 are never chosen.  Of those who hold
+ * at least a quarter of what the holder of a typical page does, the youngest goes: one process that
+ * took it all, however many small ones there are beside it, and of a crowd of equals the last to
+ * come, not the shell that they come from.  One at a time: while a victim is on its way out, who
  * faults yields and tries again.  The choice is one line on the console.
  * Kernel lock.
  */
@@ -16,24 +17,27 @@ static u64 pages_of(const struct process *p)
 {
 	if (p->authority & TERN_AUTH_SERVER || p->pid <= 1 || p->state != PROCESS_ALIVE || !p->aspace)
 		return 0;
-	return p->aspace->resident;
+	return p->aspace->resident + p->aspace->tables;
 }
 
 static struct process *choose(void)
 {
 	struct process *best = NULL;
-	u64 most = 0;
+	u64 sum = 0, squares = 0, typical;
 
 	list_for_each(l, &all_processes) {
 		u64 n = pages_of(list_entry(l, struct process, all));
 
-		most = MAX(most, n);
+		sum += n;
+		squares += n * n;
 	}
+	typical = sum ? squares / sum : 0; /* the mean over pages of what their holders hold */
 	list_for_each(l, &all_processes) {
 		struct process *p = list_entry(l, struct process, all);
+		u64 n = pages_of(p);
 
-		if (most && pages_of(p) >= (most + 1) / 2 && (!best || p->start_ns > best->start_ns))
-			best = p;
+		if (n && n >= typical / 4)
+			best = p; /* they are in the order of their start */
 	}
 	return best;
 }
@@ -61,7 +65,7 @@ void process_out_of_memory(struct thread *t)
 			panic("out of memory, and nobody to end: %s (%u) faulted", t->comm,
 			      t->process->pid);
 		klog("out of memory: process %u (%s) with %lu pages ended\n", p->pid,
-		     p->leader ? p->leader->comm : "?", p->aspace->resident);
+		     p->leader ? p->leader->comm : "?", pages_of(p));
 		process_kill(p, TERN_W_SIGNAL(SIGKILL));
 	}
 	/* The others first, the one that ends among them. */

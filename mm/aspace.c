@@ -79,6 +79,7 @@ void aspace_put(struct aspace *as)
 	if (as->tree && aspace_destroy(as, &w) == MM_MORE)
 		while (mm_work_step(&w) == MM_MORE)
 			;
+	frames_promise(-(s64)as->promised);
 	pt_free_all(as);
 	assert(!as->resident && as->tables == 1 && !as->nregions);
 	frame_free(as->root_pfn, 0);

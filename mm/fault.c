@@ -261,6 +261,10 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	if (unlikely(!(rights & access)))
 		return FAULT_ACCERR;
 	as->minflt++;
+	if (unlikely(as->promised)) {
+		as->promised--;
+		frames_promise(-1);
+	}
 	__atomic_fetch_add(&mm_counters.faults, 1, __ATOMIC_RELAXED);
 	slot = pt_make(as, va, &upper);
 	if (unlikely(!slot))

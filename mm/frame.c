@@ -32,6 +32,7 @@ static struct list free_list[FRAME_ORDERS];
 static u64 free_blocks[FRAME_ORDERS];
 static u64 buddy_free; /* frames */
 static u64 total_frames;
+static s64 promised; /* atomic */
 static struct hart_frames stacks[MAX_HARTS];
 
 #ifdef TERN_HOST
@@ -330,7 +331,12 @@ void frames_adopt(pa_t start, pa_t end)
 
 /* ---- looking ---- */
 
-bool frames_scarce(unsigned share) { return READ_ONCE(buddy_free) < total_frames / share; }
+void frames_promise(s64 n) { __atomic_fetch_add(&promised, n, __ATOMIC_RELAXED); }
+
+bool frames_scarce(unsigned share)
+{
+	return READ_ONCE(buddy_free) < total_frames / share + (u64)READ_ONCE(promised);
+}
 
 void frame_stats(struct frame_stats *v)
 {

@@ -65,8 +65,12 @@ void frame_get(pfn_t pfn);
 void frame_put(pfn_t pfn);
 static inline u32 frame_refs(pfn_t pfn) { return __atomic_load_n(&frame_of(pfn)->refs, __ATOMIC_RELAXED); }
 
-/* Fewer than one frame in `share` is free: what can be refused without harm should be. */
+/* Fewer than one frame in `share` is free and promised to nobody: what can be refused without harm
+ * should be. */
 bool frames_scarce(unsigned share);
+/* n frames more will be wanted for sure, or n fewer: nothing is set aside, but frames_scarce()
+ * counts them as gone. */
+void frames_promise(s64 n);
 struct frame_stats {
 	u64 total, free, kernel, slab, table, user;
 	u64 free_blocks[FRAME_ORDERS];
