@@ -178,12 +178,12 @@ switch_thread:
 	bnez	t2, 1f
 	save_callee t0
 1:
+leave:	/* every register of t0 is in memory */
+	sd	a0, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t0)
-2:	/* every register of t0 is in memory */
-	sd	a0, H_CURRENT(tp)
-3:	lw	t1, T_ON_HART(a0)
-	bnez	t1, 3b
+2:	lw	t1, T_ON_HART(a0)
+	bnez	t1, 2b
 	fence	r, rw
 	li	t1, 1
 	sw	t1, T_ON_HART(a0)
@@ -248,9 +248,9 @@ deliver:
 	ld	a3, X(13)(t0)
 	ld	a4, X(14)(t0)
 	ld	a5, X(15)(t0)
+	sd	t1, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t0)
-	sd	t1, H_CURRENT(tp)
 1:	lw	t2, T_ON_HART(t1)
 	bnez	t2, 1b
 	fence	r, rw
@@ -324,10 +324,8 @@ work_same:
 work_saved:
 	call	thread_exit_work
 	ld	t0, H_CURRENT(tp)
-	beq	a0, t0, resume
-	fence	rw, w
-	sw	zero, T_ON_HART(t0)
-	j	2b
+	bne	a0, t0, leave
+	j	resume
 
 	/* sp was 0 in sscratch: the trap came from the kernel itself.  sscratch has its sp. */
 from_kernel:
