@@ -2,4 +2,3 @@
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR riscv64)
 set(CMAKE_C_COMPILER riscv64-linux-gnu-gcc)
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")

@@ -409,6 +409,8 @@ s64 native_caller(struct thread *t, u64 *a)
 				v.sigignored |= 1ull << i;
 		v.limit_fsize = process_limit(p, RLIMIT_FSIZE);
 		v.limit_nofile = process_limit(p, RLIMIT_NOFILE);
+		v.limit_stack = process_limit(p, RLIMIT_STACK);
+		v.personality = p->personality;
 		v.cred = who->cred->c;
 	}
 	kernel_unlock();

@@ -164,9 +164,10 @@ s64 native_aspace_create(struct thread *t, u64 *a)
 	struct aspace *as = aspace_create();
 	s64 r;
 
-	(void)a;
 	if (!as)
 		return -ENOMEM;
+	if (a[0])
+		as->mmap_top = MIN(PAGE_DOWN(a[0]), USER_MAX);
 	as->limit_as = as->limit_data = ~0ull;
 	as->limit_stack = 8u << 20;
 	kernel_lock();

@@ -324,7 +324,8 @@ struct tern_caller {
 	uint32_t pid, tid, ppid, pgid, sid;
 	uint32_t umask;
 	uint64_t sigmask, sigignored; /* of the thread; of the process */
-	uint64_t limit_fsize, limit_nofile;
+	uint64_t limit_fsize, limit_nofile, limit_stack;
+	uint64_t personality;
 	struct tern_cred cred;
 };
 

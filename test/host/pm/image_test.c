@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <elf.h>
+#include <layout.h>
 #include <stack.h>
 #include <tern/abi.h>
 #include <tern/linux/errno.h>
@@ -221,12 +222,39 @@ static void test_stack_limits(void **state)
 	free(big);
 }
 
+/* Whatever the numbers and the limit, the parts stay in order and in the user half. */
+static void test_layout(void **state)
+{
+	static const uint64_t limits[] = { 0, 8u << 20, 1ull << 30, 1ull << 37, ~0ull };
+	struct layout l, fixed;
+
+	(void)state;
+	srand(1);
+	layout_choose(&fixed, (uint64_t[4]){ 1, 2, 3, 4 }, false, 8u << 20);
+	for (int i = 0; i < 10000; i++) {
+		uint64_t limit = limits[i % 5], w[4];
+
+		for (int k = 0; k < 4; k++)
+			w[k] = i < 5 ? ~0ull : (uint64_t)rand() << 32 ^ (uint64_t)rand();
+		layout_choose(&l, w, true, limit);
+		assert_true(l.stack_top <= TERN_STACK_TOP && l.mmap_top < l.stack_top);
+		assert_true(l.stack_top - l.mmap_top >= 128u << 20);
+		assert_true(limit > TERN_STACK_TOP / 2 || l.stack_top - l.mmap_top >= limit);
+		if (limit < TERN_STACK_TOP / 8)
+			assert_true(l.pie_base + l.brk_shift < l.mmap_top);
+		assert_true(l.mmap_top > 1ull << 30);
+		assert_int_equal((l.stack_top | l.mmap_top | l.pie_base | l.brk_shift) & 4095, 0);
+		layout_choose(&l, w, false, 8u << 20);
+		assert_memory_equal(&l, &fixed, sizeof l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elf),	    cmocka_unit_test(test_elf_random),
 		cmocka_unit_test(test_script),	    cmocka_unit_test(test_stack),
-		cmocka_unit_test(test_stack_limits),
+		cmocka_unit_test(test_stack_limits), cmocka_unit_test(test_layout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void start_server(int which, uint32_t pid, uint32_t authority)
 
 	a.authority = authority;
 	a.badge = pool_badge(&pm.procs, p);
-	a.aspace = must(tern_aspace_create(), "a space");
+	a.aspace = must(tern_aspace_create(0), "a space");
 	load_server(a.aspace, names[which], &e);
 	must(tern_aspace_map(a.aspace, TERN_STACK_TOP - STACK_BYTES, STACK_BYTES,
 			     PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,

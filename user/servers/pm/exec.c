@@ -107,14 +107,10 @@ static long fix_argv(struct packed *k)
 	return 0;
 }
 
-static size_t args_limit(const struct proc *p)
+static size_t args_limit(uint64_t stack_limit)
 {
-	struct tern_process_stat st;
-	uint64_t limit;
+	uint64_t limit = stack_limit / 4;
 
-	if (tern_process_stat(p->handle, 0, &st) < 0)
-		return ARGS_MAX;
-	limit = st.limits[RLIMIT_STACK][0] / 4;
 	return limit > ARGS_MAX ? ARGS_MAX : limit < ARGS_MIN ? ARGS_MIN : limit;
 }
 
@@ -156,7 +152,8 @@ static long exec_start(struct tern_msg *m, int dirfd, unsigned first_win, uint64
 		r = tern_caller(x->token, &x->caller);
 	if (r < 0)
 		goto out;
-	x->limit = args_limit(p);
+	x->stack_limit = x->caller.limit_stack;
+	x->limit = args_limit(x->stack_limit);
 	r = read_vector(x, first_win + 1, &x->argv);
 	if (r >= 0)
 		r = fix_argv(&x->argv);
@@ -200,6 +197,7 @@ void exec_init(const char *path, const char *envp, size_t envp_size, void (*done
 	}
 	x->done = done;
 	x->limit = ARGS_MAX;
+	x->stack_limit = 8u << 20;
 	x->caller.cred = root_cred;
 	snprintf(x->path, sizeof x->path, "%s", path);
 	snprintf(x->execfn, sizeof x->execfn, "%s", path);

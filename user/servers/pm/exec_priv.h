@@ -20,7 +20,8 @@ struct exec {
 	int program, interp; /* memobjs, -1 */
 	bool opening_interp;
 	uint64_t ident;
-	size_t limit;
+	size_t limit; /* of the arguments, bytes */
+	uint64_t stack_limit;
 	struct packed argv, envp, prefix;
 	struct elf_image image, interp_image;
 	void (*done)(long result);

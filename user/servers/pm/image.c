@@ -5,20 +5,46 @@
  * takes the same way and ends in process_create.
  */
 #include "exec_priv.h"
+#include "layout.h"
 #include "stack.h"
 #include <string.h>
 #include <tern/linux/mman.h>
 
 #define PAGE 4096ull
-#define PIE_BASE 0x2aaaaaa000ull
+#define ADDR_NO_RANDOMIZE 0x0040000
 #define STACK_KEPT 0x10000000ull /* no program reaches above this much below the stack's top */
 #define STACK_ROOM 0x20000ull /* mapped at once below the first stack image */
 
-static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t bias)
+static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t bias, uint64_t stack_top)
 {
-	if (bias + e->high > TERN_STACK_TOP - STACK_KEPT)
+	if (bias + e->high > stack_top - STACK_KEPT)
 		return -ENOMEM;
 	return load_segments(aspace, memobj, 0, e, bias, false);
+}
+
+/* Random bytes, of a block that the kernel is asked for now and then; each is given once. */
+static void random_bytes(void *to, size_t n)
+{
+	static uint8_t block[256];
+	static size_t left;
+
+	if (left < n) {
+		if (tern_syscall(278, TERN_PTR(block), sizeof block, 0, 0, 0, 0) != sizeof block)
+			server_log("no random numbers");
+		left = sizeof block;
+	}
+	left -= n;
+	memcpy(to, block + left, n);
+	memset(block + left, 0, n);
+}
+
+static void choose_layout(const struct exec *x, struct layout *l)
+{
+	uint64_t words[4];
+
+	random_bytes(words, sizeof words);
+	layout_choose(l, words, !pm.fixed_layout && !(x->caller.personality & ADDR_NO_RANDOMIZE),
+		      x->stack_limit);
 }
 
 /* Where the interpreter goes: its own addresses, or a place that the kernel finds. */
@@ -55,18 +81,19 @@ static bool exec_cred(struct tern_cred *c)
 }
 
 /* The stack's region, mapped before anything that the kernel places itself. */
-static long map_stack(const struct exec *x, int aspace, const struct stack_input *in)
+static long map_stack(const struct exec *x, int aspace, const struct stack_input *in, uint64_t top)
 {
-	uint64_t low = (TERN_STACK_TOP - stack_size(in) - STACK_ROOM) & ~(PAGE - 1);
+	uint64_t low = (top - stack_size(in) - STACK_ROOM) & ~(PAGE - 1);
 	uint32_t prot = PROT_READ | PROT_WRITE | (x->image.stack_exec ? PROT_EXEC : 0);
 
-	return tern_aspace_map(aspace, low, TERN_STACK_TOP - low, prot,
+	return tern_aspace_map(aspace, low, top - low, prot,
 			       PROT_READ | PROT_WRITE | PROT_EXEC,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, -1,
 			       0);
 }
 
-static long write_stack(int aspace, const struct stack_input *in, struct stack_output *out)
+static long write_stack(int aspace, const struct stack_input *in, uint64_t top,
+			struct stack_output *out)
 {
 	size_t size = stack_size(in);
 	struct packed k;
@@ -74,16 +101,17 @@ static long write_stack(int aspace, const struct stack_input *in, struct stack_o
 
 	if (!packed_alloc(&k, size))
 		return -ENOMEM;
-	stack_build(in, TERN_STACK_TOP, k.p, out);
+	stack_build(in, top, k.p, out);
 	r = tern_aspace_write(aspace, out->sp, k.p, size);
 	packed_free(&k);
 	return r == (long)size ? 0 : -ENOMEM;
 }
 
 /* Builds the whole space; a describes where to start. */
-static long build(struct exec *x, int aspace, struct tern_exec_args *a, struct stack_output *stack)
+static long build(struct exec *x, int aspace, const struct layout *l, struct tern_exec_args *a,
+		  struct stack_output *stack)
 {
-	uint64_t bias = x->image.dynamic ? PIE_BASE - x->image.low : 0, interp_bias = 0;
+	uint64_t bias = x->image.dynamic ? l->pie_base - x->image.low : 0, interp_bias = 0;
 	const struct tern_cred *c = &a->cred;
 	struct stack_input in = {
 		.prefix = x->prefix.p,
@@ -106,13 +134,14 @@ static long build(struct exec *x, int aspace, struct tern_exec_args *a, struct s
 	if (r < 0)
 		return r;
 	in.phdr = x->image.phdr ? x->image.phdr + bias : 0;
-	r = map_stack(x, aspace, &in);
+	r = map_stack(x, aspace, &in, l->stack_top);
 	if (r >= 0)
-		r = map_at(aspace, x->program, &x->image, bias);
+		r = map_at(aspace, x->program, &x->image, bias, l->stack_top);
 	if (r >= 0 && x->interp >= 0) {
 		r = place_interp(aspace, &x->interp_image, &interp_bias);
 		if (r >= 0)
-			r = map_at(aspace, x->interp, &x->interp_image, interp_bias);
+			r = map_at(aspace, x->interp, &x->interp_image, interp_bias,
+				   l->stack_top);
 	}
 	if (r < 0)
 		return r;
@@ -121,12 +150,11 @@ static long build(struct exec *x, int aspace, struct tern_exec_args *a, struct s
 		a->pc = x->interp_image.entry + interp_bias;
 		in.base = interp_bias;
 	}
-	if (tern_syscall(278, TERN_PTR(in.random), sizeof in.random, 0, 0, 0, 0) < 0)
-		return -EAGAIN;
-	r = write_stack(aspace, &in, stack);
+	random_bytes(in.random, sizeof in.random);
+	r = write_stack(aspace, &in, l->stack_top, stack);
 	if (r < 0)
 		return r;
-	a->brk_start = x->image.high + bias;
+	a->brk_start = x->image.high + bias + l->brk_shift;
 	a->sp = stack->sp;
 	a->arg_start = stack->arg_start;
 	a->arg_end = stack->arg_end;
@@ -204,17 +232,19 @@ long exec_commit(struct exec *x)
 {
 	struct tern_exec_args a = { .cred = x->caller.cred };
 	struct stack_output stack;
+	struct layout l;
 	struct proc *p;
 	long r;
 	int aspace;
 
 	if (x->token)
 		a.set_cred = exec_cred(&a.cred);
-	r = tern_aspace_create();
+	choose_layout(x, &l);
+	r = tern_aspace_create(l.mmap_top);
 	if (r < 0)
 		return r;
 	aspace = (int)r;
-	r = build(x, aspace, &a, &stack);
+	r = build(x, aspace, &l, &a, &stack);
 	if (r >= 0 && !x->token) {
 		r = start_init(x, aspace, &a, &stack);
 	} else if (r >= 0) {

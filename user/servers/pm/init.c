@@ -41,8 +41,10 @@ static void read_bootargs(void)
 		char *eq = strchr(word, '=');
 		bool known = false;
 
-		if (!eq)
+		if (!eq) {
+			pm.fixed_layout |= strcmp(word, "norandmaps") == 0;
 			continue;
+		}
 		if (strncmp(word, "rdinit=", 7) == 0 || (strncmp(word, "init=", 5) == 0 && !named[0]))
 			snprintf(named, sizeof named, "%s", eq + 1);
 		for (size_t i = 0; i < sizeof not_env / sizeof not_env[0]; i++)

@@ -29,6 +29,7 @@ struct pm {
 	int initrd;
 	struct tern_pid_entry *pidmap;
 	struct tern_boot_info boot;
+	bool fixed_layout; /* `norandmaps` */
 	bool cad_enabled;
 	uint32_t reader; /* tid whose read of a /proc file is being answered */
 };

@@ -166,7 +166,7 @@ static inline long tern_memobj_count(int h, struct tern_memobj_info *i)
 {
 	return TERN_OP2(TERN_MEMOBJ_COUNT, h, TERN_PTR(i));
 }
-static inline long tern_aspace_create(void) { return TERN_OP1(TERN_ASPACE_CREATE, 0); }
+static inline long tern_aspace_create(uint64_t mmap_top) { return TERN_OP1(TERN_ASPACE_CREATE, mmap_top); }
 /* prot, max_prot: PROT_*; flags: MAP_*; memobj -1: anonymous. */
 static inline long tern_aspace_map(int as, uint64_t addr, uint64_t len, unsigned prot, unsigned max_prot,
 				   unsigned flags, int memobj, uint64_t off)
