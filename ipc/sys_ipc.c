@@ -179,7 +179,7 @@ s64 native_copy_memobj(struct thread *t, u64 *a)
 	if (!dir)
 		return -EINVAL;
 	/* Files leave some memory to those who run. */
-	if (dir == WINDOW_IN && frames_scarce(12))
+	if (dir == WINDOW_IN && frames_scarce(FILE_SHARE))
 		return -ENOMEM;
 	kernel_lock();
 	c = call_lookup(t, a[0]);

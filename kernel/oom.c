@@ -1,5 +1,7 @@
 /*
- * Out of memory: a fault cannot be served, so somebody must give memory back.
+ * Out of memory: somebody must give some back.  The choice is made when a 64th is left (mm_low), so
+ * that meanwhile the kernel's copies and the servers, who cannot wait, still find frames; and when
+ * a fault finds none at all.
  *
  * What counts is resident pages and tables; servers and pid 1 are never chosen.  Of those who hold
  * at least a quarter of what the holder of a typical page does, the youngest goes: one process that
@@ -54,22 +56,35 @@ static bool one_is_ending(void)
 	return false;
 }
 
-void process_out_of_memory(struct thread *t)
+void mm_low(void)
 {
-	struct process *p;
+	struct thread *t = current_thread();
+
+	if (t)
+		thread_add_work(t, WORK_MEMORY);
+}
+
+bool process_out_of_memory(struct thread *t)
+{
+	struct process *p = NULL;
+	bool hope;
 
 	kernel_lock();
-	if (!one_is_ending()) {
+	hope = one_is_ending();
+	if (!hope) {
 		p = choose();
-		if (!p)
-			panic("out of memory, and nobody to end: %s (%u) faulted", t->comm,
-			      t->process->pid);
+		hope = p != NULL;
+	}
+	if (p) {
 		klog("out of memory: process %u (%s) with %lu pages ended\n", p->pid,
 		     p->leader ? p->leader->comm : "?", pages_of(p));
 		process_kill(p, TERN_W_SIGNAL(SIGKILL));
 	}
 	/* The others first, the one that ends among them. */
-	thread_add_work(t, WORK_RESCHED);
-	t->slice = 0;
+	if (hope) {
+		thread_add_work(t, WORK_RESCHED);
+		t->slice = 0;
+	}
 	kernel_unlock();
+	return hope;
 }

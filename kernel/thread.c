@@ -436,6 +436,9 @@ struct thread *thread_exit_work(struct thread *t)
 			kernel_unlock();
 		} else if (w & WORK_SIGNAL) {
 			(void)signal_deliver(t);
+		} else if (w & WORK_MEMORY) {
+			thread_clear_work(t, WORK_MEMORY);
+			(void)process_out_of_memory(t);
 		} else if (w & WORK_RESCHED) {
 			return sched_preempt(t);
 		}

@@ -181,7 +181,7 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 {
 	struct memobj *m = r->memobj;
 	u64 index = (r->offset + (va - r->start)) >> PAGE_SHIFT;
-	bool shared = r->flags & REGION_SHARED, copy = !shared && access == FAULT_WRITE;
+	bool shared = r->flags & REGION_SHARED, copy = !shared && access == FAULT_WRITE, grows;
 	unsigned prot = r->prot;
 	pfn_t pfn = 0, own = 0;
 
@@ -197,7 +197,9 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 			frame_put(own);
 		return FAULT_BUS;
 	}
-	pfn = memobj_page_locked(m, index, !copy);
+	/* A file stops growing while memory is left, for no process's end gives its pages back. */
+	grows = !m->ident || !frames_scarce(FILE_SHARE);
+	pfn = memobj_page_locked(m, index, !copy && grows);
 	if (copy) {
 		if (pfn && m->kind != MEMOBJ_PHYS)
 			page_copy(pfn_to_virt(own), pfn_to_virt(pfn));
@@ -213,7 +215,7 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 	}
 	if (!pfn) {
 		spin_unlock(&m->lock);
-		return FAULT_NOMEM;
+		return grows ? FAULT_NOMEM : FAULT_BUS;
 	}
 	if (!shared && (prot & PROT_WRITE))
 		prot = (prot & ~(unsigned)PROT_WRITE) | PROT_READ;

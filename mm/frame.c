@@ -16,6 +16,7 @@
 #define STACK_MAX 32
 #define STACK_REFILL 16
 #define ZEROED_MAX 16
+#define RESERVE_SHARE 64 /* mm_low() is called when less than a 64th is free */
 
 struct hart_frames {
 	struct spinlock lock;
@@ -106,6 +107,8 @@ static void stack_refill(struct hart_frames *s)
 		s->pfn[s->n++] = (u32)pfn;
 	}
 	spin_unlock(&buddy_lock);
+	if (unlikely(buddy_free < total_frames / RESERVE_SHARE))
+		mm_low();
 }
 
 /* Gives all but `keep` frames of a stack back to the buddies.  The stack's lock held. */
@@ -145,6 +148,7 @@ static pfn_t take_block(unsigned order)
 		spin_lock(&buddy_lock);
 		pfn = buddy_take(order);
 		spin_unlock(&buddy_lock);
+		mm_low();
 	}
 	return pfn;
 }

@@ -57,7 +57,9 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 		break;
 	case FAULT_NOMEM:
 	case FAULT_PAGER:
-		process_out_of_memory(t);
+		if (!process_out_of_memory(t))
+			panic("out of memory, and nobody to end: %s (%u) faulted", t->comm,
+			      t->process->pid);
 		break;
 	}
 	return t;

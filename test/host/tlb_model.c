@@ -76,6 +76,7 @@ void panic(const char *fmt, ...)
 void page_zero(void *page) { memset(page, 0, PAGE_SIZE); }
 void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void mm_wake(struct aspace *as) { (void)as; }
+void mm_low(void) {}
 unsigned hart_index(void) { return current; }
 void model_hart(unsigned hart) { current = hart; }
 

@@ -95,9 +95,9 @@ void process_get(struct process *p);
 void process_put(struct process *p);
 /* Every thread must end, with this wait status (the first call's counts). */
 void process_kill(struct process *p, s32 status);
-/* t's fault found no memory: somebody is chosen to end (kernel/oom.c), t tries again later. Takes
- * the kernel lock. */
-void process_out_of_memory(struct thread *t);
+/* Somebody is chosen to end, or is on his way (kernel/oom.c), and t yields to him; false: there is
+ * nobody.  Takes the kernel lock. */
+bool process_out_of_memory(struct thread *t);
 /* Default action of a stop signal, and of SIGCONT: with the event to pm. */
 void process_stop(struct process *p, int sig);
 void process_continue(struct process *p);

@@ -60,6 +60,7 @@ enum wait_kind {
 #define WORK_IDLE 256u	 /* the hart's idle thread */
 #define WORK_MAP 512u	 /* a file mapping's memobj has come: place it */
 #define WORK_RETRY 1024u /* run the system call again: its space was busy */
+#define WORK_MEMORY 4096u /* memory is nearly out: somebody must end before t goes on */
 #define WORK_RESUME 2048u /* a kernel wait ended: t->resume makes its result (sys_resume()) */
 
 /* One word that a thread waits for; ipc/futex.c. */

@@ -71,6 +71,10 @@ bool frames_scarce(unsigned share);
 /* n frames more will be wanted for sure, or n fewer: nothing is set aside, but frames_scarce()
  * counts them as gone. */
 void frames_promise(s64 n);
+/* Called by mm when memory is nearly out, and what is left should go to those who cannot wait - the
+ * kernel's own copies, servers - until somebody gives some back (kernel/oom.c; a stub in host
+ * tests).  Locks of mm's held, perhaps the kernel lock. */
+void mm_low(void);
 struct frame_stats {
 	u64 total, free, kernel, slab, table, user;
 	u64 free_blocks[FRAME_ORDERS];

@@ -34,6 +34,8 @@ struct memobj {
 	u64 zap_all_from, zap_shared_from;
 };
 
+#define FILE_SHARE 12 /* files do not grow when less than a twelfth of memory is free */
+
 struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs 1; NULL */
 struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
 /* Takes over adopted frames [start, start + size) (see frames_adopt) as its pages. */
