@@ -207,6 +207,21 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 	ep->queued++;
 }
 
+struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t)
+{
+	struct thread *r = ep->receiver;
+
+	if (unlikely(!ep->waiting)) {
+		endpoint_post(ep, n);
+		kernel_unlock();
+		return t;
+	}
+	ep->waiting = false;
+	message_load(r, n);
+	r->wait = WAIT_NONE;
+	return sched_ready_over(r, t);
+}
+
 /* Sessions that were made and never got a handle: nobody else will free them. */
 static void sessions_never_given(struct endpoint *ep)
 {

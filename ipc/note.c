@@ -46,15 +46,21 @@ void note_put(struct note *n)
 	object_count_notes--;
 }
 
-void note_signal(struct note *n, u64 bits)
+bool note_add(struct note *n, u64 bits)
 {
 	bool was = n->bits != 0;
 
 	n->bits |= bits;
 	if (was || !bits || n->endpoint->dead)
-		return;
+		return false;
 	note_get(n); /* the queue's */
-	endpoint_post(n->endpoint, &n->node);
+	return true;
+}
+
+void note_signal(struct note *n, u64 bits)
+{
+	if (note_add(n, bits))
+		endpoint_post(n->endpoint, &n->node);
 }
 
 void note_load(struct thread *r, struct ipc_node *node);

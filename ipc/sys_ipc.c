@@ -29,6 +29,7 @@ s64 native_bind(struct thread *t, u64 *a)
 	} else {
 		endpoint_get(ep);
 		ep->receiver = t;
+		ep->path_at = a[1];
 		endpoint_set_owner(ep, t->process);
 		t->endpoint = ep;
 	}
@@ -634,16 +635,19 @@ s64 native_note_create(struct thread *t, u64 *a)
 	return r;
 }
 
-s64 native_note_signal(struct thread *t, u64 *a)
+struct thread *note_signal_call(struct thread *t)
 {
+	u64 *a = &t->regs.x[REG_A0];
+	u64 bits = a[1];
 	struct note *n;
 
 	kernel_lock();
 	n = handle_object(t->process->handles, (u32)a[0], HANDLE_NOTE, TERN_R_WRITE);
-	if (n)
-		note_signal(n, a[1]);
+	a[0] = n ? 0 : (u64)-EBADF;
+	if (likely(n && note_add(n, bits)))
+		return endpoint_post_over(n->endpoint, &n->node, t);
 	kernel_unlock();
-	return n ? 0 : -EBADF;
+	return t;
 }
 
 s64 native_irq_create(struct thread *t, u64 *a)

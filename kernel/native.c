@@ -1,8 +1,10 @@
 /*
- * The table of Tern's own operations.  recv and reply_recv have their own short path.
+ * The table of Tern's own operations.  What may go on with another thread at once (recv, reply_recv,
+ * note_signal) has its own path.
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
+#include <ipc/note.h>
 #include <ipc/session.h>
 #include <kernel/native.h>
 #include <kernel/sched.h>
@@ -35,7 +37,6 @@ static const native_fn table[TERN_OP_END - TERN_OP_FIRST] = {
 	[TERN_READY_SET - TERN_OP_FIRST] = native_ready_set,
 	[TERN_READY_DESTROY - TERN_OP_FIRST] = native_ready_destroy,
 	[TERN_NOTE_CREATE - TERN_OP_FIRST] = native_note_create,
-	[TERN_NOTE_SIGNAL - TERN_OP_FIRST] = native_note_signal,
 	[TERN_IRQ_CREATE - TERN_OP_FIRST] = native_irq_create,
 	[TERN_IRQ_BIND - TERN_OP_FIRST] = native_irq_bind,
 	[TERN_IRQ_ACK - TERN_OP_FIRST] = native_irq_ack,
@@ -87,6 +88,8 @@ struct thread *native_call(struct thread *t, u32 op)
 		kernel_lock();
 		return endpoint_receive(t);
 	}
+	if (op == TERN_NOTE_SIGNAL)
+		return note_signal_call(t);
 	fn = table[op - TERN_OP_FIRST];
 	r = fn ? fn(t, &t->regs.x[REG_A0]) : -ENOSYS;
 	if (unlikely(r == SYS_BLOCKED))

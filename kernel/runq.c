@@ -4,8 +4,10 @@
  * Two arrays of 140 lists, each with a bitmap of the lists that are not empty.  A thread whose
  * slice is over goes to the expired array; when the active one is empty they change places.  The
  * best priority is the lowest set bit: three words, then a de Bruijn multiplication (counting zeros
- * is a library call without Zbb).
- * Invariants: a bit is set exactly when its list has entries; count is the number of entries.
+ * is a library call without Zbb).  Whoever comes and is better than all that are there waits in
+ * `first`, in no list: mostly it is the next to run, and alone.
+ * Invariants: a bit is set exactly when its list has entries; count is the number of entries, and
+ * best their best priority, `first` among them.
  * Caller's lock: the kernel lock.
  */
 #include <kernel/log.h>
@@ -48,7 +50,18 @@ void runq_init(struct runq *q)
 	}
 	q->active = &q->arrays[0];
 	q->expired = &q->arrays[1];
+	q->first = NULL;
 	q->count = 0;
+	q->best = PRIO_COUNT;
+}
+
+static void enlist(struct prio_array *a, struct runq_entry *e, bool head)
+{
+	if (head)
+		list_add_head(&a->queue[e->prio], &e->link);
+	else
+		list_add_tail(&a->queue[e->prio], &e->link);
+	a->bitmap[e->prio / 64] |= 1ull << (e->prio % 64);
 }
 
 void runq_add(struct runq *q, struct runq_entry *e, unsigned prio, bool expired, bool head)
@@ -56,15 +69,18 @@ void runq_add(struct runq *q, struct runq_entry *e, unsigned prio, bool expired,
 	struct prio_array *a = expired ? q->expired : q->active;
 
 	assert(prio < PRIO_COUNT && !e->array);
-	if (head)
-		list_add_head(&a->queue[prio], &e->link);
-	else
-		list_add_tail(&a->queue[prio], &e->link);
-	a->bitmap[prio / 64] |= 1ull << (prio % 64);
 	a->count++;
 	q->count++;
 	e->array = a;
 	e->prio = (u8)prio;
+	if (expired || prio > q->best || (prio == q->best && !head)) {
+		enlist(a, e, head);
+		return;
+	}
+	if (q->first)
+		enlist(a, q->first, true);
+	q->first = e;
+	q->best = prio;
 }
 
 void runq_remove(struct runq *q, struct runq_entry *e)
@@ -73,18 +89,24 @@ void runq_remove(struct runq *q, struct runq_entry *e)
 	unsigned prio = e->prio;
 
 	assert(a);
-	list_del(&e->link);
-	if (list_empty(&a->queue[prio]))
-		a->bitmap[prio / 64] &= ~(1ull << (prio % 64));
+	if (e == q->first) {
+		q->first = NULL;
+	} else {
+		list_del(&e->link);
+		if (list_empty(&a->queue[prio]))
+			a->bitmap[prio / 64] &= ~(1ull << (prio % 64));
+	}
 	a->count--;
 	q->count--;
 	e->array = NULL;
+	if (a == q->active && !q->first)
+		q->best = a->count ? array_best(a) : PRIO_COUNT;
 }
 
 struct runq_entry *runq_best(struct runq *q)
 {
-	unsigned prio;
-
+	if (q->first)
+		return q->first;
 	if (!q->active->count) {
 		struct prio_array *a = q->active;
 
@@ -92,12 +114,28 @@ struct runq_entry *runq_best(struct runq *q)
 			return NULL;
 		q->active = q->expired;
 		q->expired = a;
+		q->best = array_best(q->active);
 	}
-	prio = array_best(q->active);
-	return list_entry(q->active->queue[prio].next, struct runq_entry, link);
+	return list_entry(q->active->queue[q->best].next, struct runq_entry, link);
 }
 
-unsigned runq_best_prio(const struct runq *q) { return array_best(q->active); }
+struct runq_entry *runq_take(struct runq *q)
+{
+	struct runq_entry *e = q->first;
+
+	if (likely(e && q->active->count == 1)) {
+		q->active->count = 0;
+		q->count--;
+		q->best = PRIO_COUNT;
+		q->first = NULL;
+		e->array = NULL;
+		return e;
+	}
+	e = runq_best(q);
+	if (e)
+		runq_remove(q, e);
+	return e;
+}
 
 struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry *, void *), void *arg)
 {
@@ -107,6 +145,8 @@ struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry 
 	for (unsigned pass = 0; pass < 2; pass++) {
 		struct prio_array *a = pass ? q->active : q->expired;
 
+		if (pass && q->first && allowed(q->first, arg))
+			return q->first;
 		for (unsigned w = 0; w < 3; w++) {
 			for (u64 bits = a->bitmap[w]; bits; bits &= bits - 1) {
 				struct list *head = &a->queue[w * 64 + lowest_bit(bits)];
@@ -132,7 +172,7 @@ void runq_check(const struct runq *q)
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct prio_array *a = &q->arrays[i];
-		u32 count = 0;
+		u32 count = a == q->active && q->first;
 
 		for (unsigned p = 0; p < PRIO_COUNT; p++) {
 			bool bit = a->bitmap[p / 64] >> (p % 64) & 1;
@@ -151,4 +191,6 @@ void runq_check(const struct runq *q)
 		total += count;
 	}
 	assert(total == q->count);
+	assert(q->best == (q->first ? q->first->prio : array_best(q->active)));
+	assert(!q->first || q->best <= array_best(q->active));
 }

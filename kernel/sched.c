@@ -89,11 +89,46 @@ static struct hart *choose_hart(struct thread *t)
 	return last;
 }
 
-void sched_ready(struct thread *t)
+/* Accounts for the outgoing thread, and makes t this hart's. */
+static inline void switch_to(struct hart *h, struct thread *t)
 {
-	struct hart *h = choose_hart(t);
-	struct thread *cur = h->current;
+	struct thread *old = h->current;
+	u64 now = arch_ticks(), ran = now - h->last_switch;
 
+	sched_charge(h, now, t == h->idle ? &h->stat.idle_ns : &t->user_ticks);
+	h->last_switch = now;
+	if (old != h->idle) {
+		h->stat.user_ns += ran;
+		if (h->slice_end != NEVER_TICKS)
+			old->slice = h->slice_end > now ? h->slice_end - now : 0;
+		old->sleep_avg = old->sleep_avg > ran ? old->sleep_avg - ran : 0;
+		if (old->state == THREAD_BLOCKED)
+			old->slept_since = now;
+	}
+	t->slept_since = 0;
+	h->stat.switches++;
+	sched_hand_over(h, old, t);
+}
+
+/* Makes t this hart's and drops the lock. */
+static struct thread *run(struct hart *h, struct thread *t)
+{
+	assert_kernel_locked();
+	if (unlikely(!list_empty(&threads_ended)))
+		threads_reap();
+	if (unlikely(t->slice == 0))
+		t->slice = slice_of(t);
+	switch_to(h, t);
+	h->slice_end = h->runq.count && t->policy != SCHED_FIFO ? h->last_switch + t->slice :
+								  NEVER_TICKS;
+	timers_program();
+	kernel_unlock();
+	return t;
+}
+
+/* t may run again: what its sleep was worth. */
+static void awake(struct thread *t)
+{
 	assert_kernel_locked();
 	assert(t->state != THREAD_READY && t->state != THREAD_DEAD);
 	if (unlikely(t->state == THREAD_BLOCKED && t->slept_since)) {
@@ -104,6 +139,12 @@ void sched_ready(struct thread *t)
 	}
 	t->prio = (u8)prio_of(t);
 	t->state = THREAD_READY;
+}
+
+static void enqueue(struct thread *t, struct hart *h)
+{
+	struct thread *cur = h->current;
+
 	t->hart = h;
 	runq_add(&h->runq, &t->entry, t->prio, false, false);
 	if (cur == h->idle) {
@@ -119,6 +160,30 @@ void sched_ready(struct thread *t)
 		else
 			kick(h);
 	}
+}
+
+void sched_ready(struct thread *t)
+{
+	awake(t);
+	enqueue(t, choose_hart(t));
+}
+
+struct thread *sched_ready_over(struct thread *t, struct thread *cur)
+{
+	struct hart *h;
+
+	awake(t);
+	h = choose_hart(t);
+	if (h != this_hart() || t->prio >= cur->prio || !sched_may_switch(h, t)) {
+		enqueue(t, h);
+		kernel_unlock();
+		return cur;
+	}
+	t->hart = h;
+	cur->nivcsw++;
+	cur->state = THREAD_READY;
+	runq_add(&h->runq, &cur->entry, cur->prio, false, true);
+	return run(h, t);
 }
 
 void sched_dequeue(struct thread *t)
@@ -158,28 +223,6 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 a
 	}
 }
 
-/* Accounts for the outgoing thread, and makes t this hart's. */
-void sched_switch_to(struct thread *t)
-{
-	struct hart *h = this_hart();
-	struct thread *old = h->current;
-	u64 now = arch_ticks(), ran = now - h->last_switch;
-
-	sched_charge(h, now, t == h->idle ? &h->stat.idle_ns : &t->user_ticks);
-	h->last_switch = now;
-	if (old != h->idle) {
-		h->stat.user_ns += ran;
-		if (h->slice_end != NEVER_TICKS)
-			old->slice = h->slice_end > now ? h->slice_end - now : 0;
-		old->sleep_avg = old->sleep_avg > ran ? old->sleep_avg - ran : 0;
-		if (old->state == THREAD_BLOCKED)
-			old->slept_since = now;
-	}
-	t->slept_since = 0;
-	h->stat.switches++;
-	sched_hand_over(h, old, t);
-}
-
 /* A thread's memory goes: no hart may charge it any more. */
 void sched_forget(struct thread *t)
 {
@@ -200,12 +243,9 @@ static bool may_run_here(struct runq_entry *e, void *arg)
 
 static struct thread *pick(struct hart *h)
 {
-	struct runq_entry *e = runq_best(&h->runq);
-	struct thread *t;
+	struct runq_entry *e = runq_take(&h->runq);
 
-	if (e) {
-		runq_remove(&h->runq, e);
-	} else {
+	if (unlikely(!e)) {
 		struct hart *busiest = NULL;
 
 		for (unsigned i = 0; i < nharts; i++)
@@ -219,29 +259,15 @@ static struct thread *pick(struct hart *h)
 			return NULL;
 		runq_remove(&busiest->runq, e);
 	}
-	t = container_of(e, struct thread, entry);
-	if (t->slice == 0)
-		t->slice = slice_of(t);
-	return t;
+	return container_of(e, struct thread, entry);
 }
 
 struct thread *sched_next(void)
 {
 	struct hart *h = this_hart();
-	struct thread *t;
+	struct thread *t = pick(h);
 
-	assert_kernel_locked();
-	threads_reap();
-	h->need_resched = false;
-	t = pick(h);
-	if (!t)
-		t = h->idle;
-	sched_switch_to(t);
-	h->slice_end = h->runq.count && t->policy != SCHED_FIFO ? h->last_switch + t->slice :
-								  NEVER_TICKS;
-	timers_program();
-	kernel_unlock();
-	return t;
+	return run(h, t ? t : h->idle);
 }
 
 struct thread *sched_after_block(void)
@@ -269,8 +295,13 @@ static void requeue(struct thread *t, bool yield)
 	u64 ran = arch_ticks() - h->last_switch;
 	bool rt = t->policy == SCHED_FIFO || t->policy == SCHED_RR;
 	bool over = t->slice <= ran;
-	bool expired = false, head = !yield && !over;
+	bool expired = false;
 
+	if (!yield && !over && likely(t->affinity >> h->index & 1)) {
+		t->state = THREAD_READY;
+		runq_add(&h->runq, &t->entry, t->prio, false, true);
+		return;
+	}
 	t->prio = (u8)prio_of(t);
 	if (!rt && (over || yield)) {
 		/* Interactive threads stay among the active ones while nobody starves. */
@@ -286,7 +317,7 @@ static void requeue(struct thread *t, bool yield)
 		return;
 	}
 	t->state = THREAD_READY;
-	runq_add(&h->runq, &t->entry, t->prio, expired, head);
+	runq_add(&h->runq, &t->entry, t->prio, expired, false);
 }
 
 void sched_yield_current(struct thread *t)
@@ -297,11 +328,17 @@ void sched_yield_current(struct thread *t)
 
 struct thread *sched_preempt(struct thread *t)
 {
+	struct hart *h = this_hart();
+	struct thread *better = NULL;
+
 	kernel_lock();
 	thread_clear_work(t, WORK_RESCHED);
 	t->nivcsw++;
+	/* Taken out first, it leaves an empty queue to t most of the time. */
+	if (runq_has_better(&h->runq, t->prio))
+		better = pick(h);
 	requeue(t, false);
-	return sched_next();
+	return better ? run(h, better) : sched_next();
 }
 
 void kernel_ipi(void)

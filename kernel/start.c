@@ -201,7 +201,6 @@ _Noreturn void kernel_main(void)
 	sched_init();
 	futex_init();
 	for (unsigned i = 0; i < nharts; i++) {
-		list_init(&harts[i].deferred);
 		make_idle(&harts[i]);
 	}
 	kernel_set_realtime((s64)(arch_rtc_ns() - arch_now_ns()));

@@ -24,7 +24,7 @@
 #include <tern/linux/errno.h>
 
 static struct slab_cache cache;
-static struct list ended = LIST_INIT(ended); /* refs 0, not yet freed; kernel lock */
+struct list threads_ended = LIST_INIT(threads_ended); /* refs 0, not yet freed; kernel lock */
 u64 object_count_threads;
 
 static void deadline_passed(struct timer *timer)
@@ -88,12 +88,12 @@ void thread_put(struct thread *t)
 	if (--t->refs > 0)
 		return;
 	assert(t->state == THREAD_DEAD);
-	list_add_tail(&ended, &t->in_process);
+	list_add_tail(&threads_ended, &t->in_process);
 }
 
 void threads_reap(void)
 {
-	list_for_each_safe(p, n, &ended) {
+	list_for_each_safe(p, n, &threads_ended) {
 		struct thread *t = list_entry(p, struct thread, in_process);
 		struct process *owner = t->process;
 
@@ -379,7 +379,7 @@ static struct thread *exit_step(struct thread *t)
 
 /* ---- before user mode ---- */
 
-struct thread *thread_exit_work(struct thread *t)
+static struct thread *exit_work(struct thread *t)
 {
 	struct thread *next;
 	u32 w;
@@ -449,4 +449,9 @@ struct thread *thread_exit_work(struct thread *t)
 		}
 	}
 	return t;
+}
+
+struct thread *thread_exit_work(struct thread *t)
+{
+	return likely(t->work == WORK_RESCHED) ? sched_preempt(t) : exit_work(t);
 }

@@ -87,7 +87,7 @@ static void check_best(struct model *m)
 	struct runq_entry *got = runq_best(&q);
 
 	assert_ptr_equal(got, want < 0 ? NULL : &entry[want]);
-	assert_int_equal(runq_best_prio(&q), want < 0 ? PRIO_COUNT : m->prio[want]);
+	assert_int_equal(q.best, want < 0 ? PRIO_COUNT : m->prio[want]);
 }
 
 static void random_use(void **state)
@@ -115,12 +115,8 @@ static void random_use(void **state)
 			runq_remove(&q, &entry[i]);
 			model_remove(m, i);
 		} else {
-			struct runq_entry *e;
-
 			check_best(m);
-			e = runq_best(&q);
-			model_remove(m, (int)(e - entry));
-			runq_remove(&q, e);
+			model_remove(m, (int)(runq_take(&q) - entry));
 		}
 		assert_int_equal(q.count, model_count(m, 0) + model_count(m, 1));
 		if (step % 1000 == 0) {
@@ -138,16 +134,17 @@ static void every_priority(void **state)
 	runq_init(&q);
 	memset(entry, 0, sizeof entry);
 	assert_null(runq_best(&q));
-	assert_int_equal(runq_best_prio(&q), PRIO_COUNT);
+	assert_int_equal(q.best, PRIO_COUNT);
 	for (int p = PRIO_COUNT - 1; p >= 0; p--) {
 		runq_add(&q, &entry[p], (unsigned)p, false, false);
 		assert_ptr_equal(runq_best(&q), &entry[p]);
 	}
 	for (int p = 0; p < PRIO_COUNT; p++) {
-		assert_int_equal(runq_best_prio(&q), p);
-		runq_remove(&q, &entry[p]);
+		assert_int_equal(q.best, p);
+		assert_ptr_equal(runq_take(&q), &entry[p]);
 	}
 	assert_null(runq_best(&q));
+	assert_null(runq_take(&q));
 }
 
 static bool odd(struct runq_entry *e, void *arg)

@@ -24,15 +24,13 @@ struct hart {
 	u32 ipi_wanted; /* mask: sent when the kernel lock is dropped; kernel lock */
 	u64 timer_armed;	/* ticks, ~0: not */
 	/* below: kernel lock */
-	struct runq runq;
 	u64 slice_end;		  /* ticks, ~0: no limit now */
 	struct list timers;	  /* struct timer, by expiry */
 	struct thread *dead;	  /* list of threads to free after the switch */
-	bool need_resched;
 	bool idling; /* in arch_wait or about to: wants an IPI; atomic */
 	struct tern_cpu_info stat;
 	u64 irq_counts[TERN_NIRQ];
-	struct list deferred; /* struct deferred: puts that need no lock held */
+	struct runq runq; /* last, because it is large */
 };
 
 extern struct hart harts[MAX_HARTS];

@@ -18,7 +18,9 @@ struct prio_array {
 
 struct runq {
 	struct prio_array *active, *expired;
+	struct runq_entry *first; /* the best of the active array, in none of its lists, or NULL */
 	u32 count; /* ready threads, the running one not among them */
+	u32 best;  /* the best priority in the active array, PRIO_COUNT if there is none */
 	struct prio_array arrays[2];
 };
 
@@ -34,18 +36,10 @@ void runq_remove(struct runq *q, struct runq_entry *e);
 /* The first of the best priority, still queued; NULL if none.  Swaps the arrays when the active
  * one is empty. */
 struct runq_entry *runq_best(struct runq *q);
-/* The best queued priority in the active array, PRIO_COUNT if none. */
-unsigned runq_best_prio(const struct runq *q);
-/* Is one of a better priority than this queued in the active array?  (Without counting zeroes.) */
-static inline bool runq_has_better(const struct runq *q, unsigned prio)
-{
-	const u64 *map = q->active->bitmap;
-	unsigned w = prio / 64;
-
-	if (map[w] & ((1ull << prio % 64) - 1))
-		return true;
-	return (w > 0 && map[0]) || (w > 1 && map[1]);
-}
+/* The same, and takes it out. */
+struct runq_entry *runq_take(struct runq *q);
+/* Is one of a better priority than this queued in the active array? */
+static inline bool runq_has_better(const struct runq *q, unsigned prio) { return q->best < prio; }
 /* A thread that another hart may take: allowed(e, arg); NULL if none. Bounded search. */
 struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry *, void *), void *arg);
 void runq_check(const struct runq *q);

@@ -7,6 +7,9 @@
 void sched_init(void);
 /* Puts a thread that may run into a queue and asks for a switch where it should run. */
 void sched_ready(struct thread *t);
+/* The same, but if t is better than cur, which runs here, t runs at once and cur waits.  Who runs
+ * next; the lock is dropped. */
+struct thread *sched_ready_over(struct thread *t, struct thread *cur);
 /* Takes it out of its queue (it is READY), or notes a change of priority. */
 void sched_dequeue(struct thread *t);
 void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity);
@@ -14,9 +17,6 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 a
 struct thread *sched_next(void);
 /* sched_yield: to the end of its priority's queue (others: of the expired array). */
 void sched_yield_current(struct thread *t);
-/* Makes t run here now, without the queues (the IPC fast path): the current one is already
- * blocked or queued. */
-void sched_switch_to(struct thread *t);
 /* Charges the time since the last charge to whom it was, and from now on to `next`. */
 static inline void sched_charge(struct hart *h, u64 now, u64 *next)
 {
@@ -47,9 +47,9 @@ struct thread *sched_after_block(void);
 /* May t run here right now without going through the queues (affinity, nobody better ready)? */
 static inline bool sched_may_switch(const struct hart *h, const struct thread *t)
 {
-	return likely(t->affinity >> h->index & 1) &&
-	       (likely(h->runq.count == 0) || !runq_has_better(&h->runq, t->prio));
+	return likely(t->affinity >> h->index & 1) && likely(!runq_has_better(&h->runq, t->prio));
 }
 struct thread *sched_preempt(struct thread *t); /* WORK_RESCHED; no lock held */
 /* Frees threads that ended and have left their hart.  Kernel lock held. */
+extern struct list threads_ended;
 void threads_reap(void);
