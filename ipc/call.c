@@ -180,15 +180,8 @@ void load_call_more(struct thread *r, struct call *c)
 	u64 *x = r->regs.x;
 	struct thread *who = c->subject ? c->subject : c->thread;
 
-	if (c->more & CALL_MORE_REFS) {
-		/* The maker of an asynchronous call may have ended meanwhile. */
-		struct name_context *names = who->process->names;
-
-		x[7] = c->ref[0];
-		x[28] = c->ref[1];
-		x[29] = c->root;
-		x[17] |= names ? (u64)names->umask << 48 : 0;
-	}
+	if (c->async || c->line->route == ROUTE_V || c->line->route == ROUTE_S)
+		load_references(r, c, who);
 	x[6] = who->who;
 	x[19] = who->tid;
 	x[17] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
@@ -336,6 +329,18 @@ static void call_overtaken(struct thread *t)
 		thread_interrupt(t);
 }
 
+/* A short path that is there comes with the message; if it does not, the server copies it. */
+static void deliver_path(struct thread *r, const struct call *c)
+{
+	const struct window *w = c->line->win;
+	va_t to = r->endpoint->path_at;
+
+	if (c->line->route != ROUTE_V || w->kind != WIN_STR || !to || !r->aspace)
+		return;
+	r->regs.x[30] = (u64)(aspace_try_string(r->aspace, to, c->thread->aspace, c->args[w->arg],
+						TERN_PATH_MAX) + 1);
+}
+
 struct thread *call_send_slowly(struct thread *t, struct session *s)
 {
 	struct call *c = &t->call;
@@ -348,6 +353,7 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 		ep->waiting = false;
 		r->wait = WAIT_NONE;
 		load_call(r, c);
+		deliver_path(r, c);
 		sched_charge(this_hart(), now, &t->system_ticks);
 		t->slept_since = now;
 		sched_hand_over(this_hart(), t, r);
@@ -422,16 +428,20 @@ void call_end_slowly(struct call *c)
 	session_end_call(s);
 }
 
+s64 call_settle(struct call *c, s64 result)
+{
+	if (result >= 0)
+		return call_commit(c, result);
+	call_release(c);
+	return result;
+}
+
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 {
 	struct thread *t = c->thread;
 
-	if (unlikely(c->nfds || c->pending_cwd || c->pending_root)) {
-		if (result >= 0)
-			result = call_commit(c, result);
-		else
-			call_release(c);
-	}
+	if (unlikely(c->nfds || c->pending_cwd || c->pending_root))
+		result = call_settle(c, result);
 	if (unlikely(c->async)) {
 		call_finish_async(c, result);
 		return NULL;
@@ -636,8 +646,6 @@ s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subj
 	}
 	if (line->route == ROUTE_V)
 		route_references(c, c->subject ? c->subject : t, line);
-	else
-		c->more |= CALL_MORE_REFS;
 	if (line->fd_mode) {
 		err = call_reserve(c, t, line);
 		if (err) {

@@ -41,9 +41,23 @@ static inline struct call *call_lookup(struct thread *t, u64 token)
 	return c;
 }
 
+/* Commits what the server gave (result >= 0), or gives it back: the result, which may be a number. */
+s64 call_settle(struct call *c, s64 result);
 void call_end_slowly(struct call *c);
-/* The rest of load_call: names, and what a forwarded or an asynchronous call carries. */
+/* The rest of load_call: what a forwarded or an asynchronous call carries. */
 void load_call_more(struct thread *r, struct call *c);
+/* References, root and umask of who: of V and S lines, and whatever a server calls. */
+static inline void load_references(struct thread *r, const struct call *c, const struct thread *who)
+{
+	u64 *x = r->regs.x;
+
+	x[7] = c->ref[0];
+	x[28] = c->ref[1];
+	x[29] = c->root;
+	/* The maker of an asynchronous call may have ended meanwhile. */
+	if (likely(who->process->names))
+		x[17] |= (u64)who->process->names->umask << 48;
+}
 
 static inline __attribute__((always_inline)) void load_call(struct thread *r, struct call *c)
 {
@@ -65,8 +79,10 @@ static inline __attribute__((always_inline)) void load_call(struct thread *r, st
 	x[7] = x[28] = x[29] = x[30] = x[31] = 0;
 	x[18] = ~0ull;
 	x[19] = c->thread->tid;
-	if (unlikely(c->special))
+	if (unlikely(c->forwarded | c->async))
 		load_call_more(r, c);
+	else if (c->line->route == ROUTE_V || c->line->route == ROUTE_S)
+		load_references(r, c, c->thread);
 }
 
 /* The end of a plain call: nothing given, parked, forwarded, interrupted or copied. */
@@ -87,7 +103,21 @@ static inline void call_end_plain(struct call *c, struct endpoint *ep)
 /* A server busy, dead callers, names to carry: everything that is not the straight path. */
 struct thread *call_send_slowly(struct thread *t, struct session *s);
 
-/* Sends t's request to s: kernel lock held and dropped.  Returns who runs next. */
+static inline void call_begin(struct thread *t, const struct syscall_line *line, u32 op,
+			      struct session *s)
+{
+	struct call *c = &t->call;
+
+	c->line = line;
+	c->op = op;
+	c->session = s;
+	s->calls++;
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_CALL;
+}
+
+/* Sends t's request without references to s: kernel lock held and dropped.  Returns who runs
+ * next. */
 static inline __attribute__((always_inline)) struct thread *
 call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
 {
@@ -97,12 +127,7 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 	struct hart *h;
 	u64 now;
 
-	c->line = line;
-	c->op = op;
-	c->session = s;
-	s->calls++;
-	t->state = THREAD_BLOCKED;
-	t->wait = WAIT_CALL;
+	call_begin(t, line, op, s);
 	if (unlikely(!ep->waiting || c->special || (t->work & (WORK_SIGNAL | WORK_KILLED))))
 		return call_send_slowly(t, s);
 	r = ep->receiver;

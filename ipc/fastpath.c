@@ -14,6 +14,8 @@
 struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u32 op,
 				unsigned route)
 {
+	if (route == ROUTE_METHOD)
+		__builtin_unreachable();
 	return route_call_inline(t, line, op, route);
 }
 
@@ -48,8 +50,14 @@ struct thread *entry_reply_recv(struct thread *t)
 		if (unlikely(c->token != x[10] || x[12]))
 			return reply_recv_slowly(t);
 	}
+	if (unlikely(c->special)) {
+		if (c->nfds == 1 && !c->async)
+			x[11] = (u64)call_settle(c, (s64)x[11]);
+		if (c->special)
+			return reply_recv_slowly(t);
+	}
 	next = c->thread;
-	if (unlikely(c->special || (s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue) ||
+	if (unlikely((s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue) ||
 		     !sched_may_switch(h, next)))
 		return reply_recv_slowly(t);
 	next->regs.x[REG_A0] = x[11];

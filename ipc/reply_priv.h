@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kernel/thread.h>
+#include <mm/frame.h>
 
 #include "call_priv.h"
 #include "window_priv.h"
@@ -35,6 +36,9 @@ static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 		if (unlikely(!h || h->type != HANDLE_MEMOBJ ||
 			     !(h->rights & (dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ))))
 			return -EBADF;
+		/* Files leave some memory to those who run. */
+		if (dir == WINDOW_IN && unlikely(frames_scarce(12)))
+			return -ENOMEM;
 		m = h->object;
 		memobj_get(m);
 	}

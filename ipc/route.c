@@ -91,12 +91,10 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 		c->ref[0] = reference(who, c->args[line->arg]);
 	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(who, c->args[line->arg2]);
 	c->root = n->root ? n->root->badge : TERN_REF_BAD;
-	c->more |= CALL_MORE_REFS;
 }
 
 struct thread *route_fail(struct thread *t, s64 err)
 {
-	t->call.more = 0;
 	kernel_unlock();
 	t->regs.x[REG_A0] = (u64)err;
 	return t;
@@ -121,7 +119,6 @@ struct thread *route_others(struct thread *t, const struct syscall_line *line, u
 		} else {
 			t->call.ref[0] = line->arg != ARG_NONE ? reference(t, a[line->arg]) : 0;
 			t->call.ref[1] = t->call.root = 0;
-			t->call.more |= CALL_MORE_REFS;
 		}
 	} else {
 		h = handle_find(p->handles, (u32)a[line->arg]);
@@ -139,7 +136,8 @@ struct thread *route_others(struct thread *t, const struct syscall_line *line, u
 		if (unlikely(err))
 			return route_fail(t, err);
 	}
-	return call_send_inline(t, line, op, s);
+	call_begin(t, line, op, s);
+	return call_send_slowly(t, s);
 }
 
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)

@@ -264,6 +264,25 @@ long aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, v
 	return (long)size;
 }
 
+long aspace_try_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t size)
+{
+	char *d, *s;
+	size_t len;
+
+	if (unlikely(from >= USER_MAX || !in_one_page(to, size)))
+		return -1;
+	size = MIN(size, PAGE_SIZE - (from & PAGE_MASK));
+	if (unlikely(!try_pages(to_as, to, from_as, from, &d, &s)))
+		return -1;
+	len = string_length(s, size);
+	if (likely(len < size)) {
+		memmove(d, s, len);
+		d[len] = 0;
+	}
+	unlock_both(to_as, from_as);
+	return likely(len < size) ? (long)len : -1;
+}
+
 /* ---- words ---- */
 
 int user_read_u32(struct aspace *as, va_t va, u32 *v)

@@ -18,7 +18,8 @@ enum tern_op {
 	TERN_OP_FIRST = 1024,
 
 	/* ---- receiving and answering ---- */
-	/* (ep h): the calling thread becomes the receiver of that endpoint; 0.  EBUSY: it has one. */
+	/* (ep h, path buffer or 0): the calling thread becomes the receiver of that endpoint; 0.
+	 * EBUSY: it has one.  The buffer, of TERN_PATH_MAX bytes, gets short paths (word[0]). */
 	TERN_BIND = 1024,
 	/* (): waits for the next message or event on the bound endpoint: struct tern_msg in
 	 * registers (below).  a0 is args[0]: there is no error return. */
@@ -253,10 +254,13 @@ struct tern_msg {
 	uint64_t who;	  /* t1: pid, cred id << 32 */
 	uint64_t ref[2];  /* t2, t3: directory references of a V line: badge, or TERN_REF_* */
 	uint64_t root;	  /* t4: V lines: the root directory's badge */
-	uint64_t word[2]; /* t5, t6: forwarded: the forwarder's words */
+	/* t5, t6: forwarded: the forwarder's words.  Else word[0] of a V line is 0 or the length
+	 * with its NUL of window 0, a string, which lies in the path buffer until the next recv. */
+	uint64_t word[2];
 	int64_t handle;	  /* s2: forwarded: the handle that came along, now ours; else -1 */
 	uint64_t tid;	  /* s3 */
 };
+#define TERN_PATH_MAX 256
 #define TERN_MSG_OP(op) ((uint32_t)(op))
 #define TERN_MSG_FORWARDED (1ull << 32)
 #define TERN_MSG_AGAIN (1ull << 33)

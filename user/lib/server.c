@@ -28,6 +28,7 @@ long server_other(struct tern_msg *m);		/* called by loop.S */
 _Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
 
 struct server_frame server_frame;
+char server_path[TERN_PATH_MAX] __attribute__((aligned(TERN_PATH_MAX))); /* in one page */
 const server_handler *server_calls;
 const struct server_boot *server_boot;
 static const struct server_ops *server_ops;
@@ -161,6 +162,12 @@ void server_reply_take(unsigned win, void *to, size_t n)
 	server_frame.extra.flags |= TERN_REPLY_IN;
 }
 
+void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
+{
+	server_reply_copy_memobj(win, memobj, off, n);
+	server_frame.extra.flags |= TERN_REPLY_IN;
+}
+
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 {
 	struct tern_reply *x = &server_frame.extra;
@@ -208,7 +215,8 @@ void server_run(const struct server_ops *ops)
 void server_start(const struct server_boot *boot)
 {
 	server_boot = boot;
-	if (boot && tern_bind(boot->endpoint) < 0)
+	server_path[0] = 0; /* now it is there: the kernel faults nothing in for it */
+	if (boot && tern_bind(boot->endpoint, server_path) < 0)
 		server_panic("cannot bind its endpoint");
 	main();
 	server_panic("main returned");

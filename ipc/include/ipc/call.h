@@ -34,7 +34,6 @@ enum call_state {
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
-#define CALL_MORE_REFS 8   /* ref[], root and umask count */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */
 struct call {
@@ -68,7 +67,7 @@ struct call {
 	struct session *pending_cwd, *pending_root; /* given, not committed */
 	struct timer park;
 	u64 progress;
-	u64 ref[2], root; /* V lines: references as they were when the call was made */
+	u64 ref[2], root; /* V, S lines: references as they were when the call was made */
 	/* forwarding */
 	u64 word[2];
 	void *fwd_object; /* a handle that comes along */

@@ -143,6 +143,10 @@ size_t must_check aspace_copy(struct aspace *to_as, va_t to, struct aspace *from
  * reach; EFAULT. */
 long must_check aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
 				   size_t size);
+/* The same if both sides are there and lie in one page each; -1: not so, or no NUL within.  Faults
+ * nothing in, so a caller may hold locks that come before aspace->lock. */
+long must_check aspace_try_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
+				  size_t size);
 /* Fast single words (aligned).  0 or EFAULT. */
 int must_check user_read_u32(struct aspace *as, va_t va, u32 *v);
 int must_check user_read_u64(struct aspace *as, va_t va, u64 *v);

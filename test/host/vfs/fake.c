@@ -397,6 +397,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 
 /* ---- user/lib ---- */
 
+char server_path[TERN_PATH_MAX];
+
 void server_reply_signal(int sig) { fake_signal = sig; }
 
 void server_reply_copy(unsigned win, const void *from, size_t n)
@@ -407,6 +409,12 @@ void server_reply_copy(unsigned win, const void *from, size_t n)
 void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
 {
 	extra = (struct tern_reply){ TERN_REPLY_COPY_MEMOBJ, off, n, win, (uint64_t)memobj, 0, 0, 0, 0 };
+}
+
+void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
+{
+	server_reply_copy_memobj(win, memobj, off, n);
+	extra.flags |= TERN_REPLY_IN;
 }
 
 void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }
@@ -512,6 +520,16 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 		m.badge = fake_fds[a4].badge;
 	now_line = l;
 	now_args = m.args;
+	/* Every other short path comes with the message. */
+	if (l->route == 'V' && l->win[0].kind == W_STR && m.token % 2) {
+		const char *path = (const char *)m.args[l->win[0].pointer];
+		size_t n = path ? strnlen(path, sizeof server_path) : sizeof server_path;
+
+		if (n < sizeof server_path) {
+			memcpy(server_path, path, n + 1);
+			m.word[0] = n + 1;
+		}
+	}
 	extra.flags = 0;
 	fake_signal = fake_forwarded = 0;
 	fake_mapped = -1;
@@ -521,7 +539,8 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 	if (extra.flags & TERN_REPLY_COPY)
 		r = copy_window(extra.win | TERN_COPY_OUT, 0, (char *)extra.from, extra.length);
 	else if (extra.flags & TERN_REPLY_COPY_MEMOBJ)
-		r = copy_memobj(extra.win | TERN_COPY_OUT, 0, extra.memobj, extra.from, extra.length);
+		r = copy_memobj(extra.win | (extra.flags & TERN_REPLY_IN ? TERN_COPY_IN : TERN_COPY_OUT), 0,
+				extra.memobj, extra.from, extra.length);
 	if (extra.flags & TERN_REPLY_EXACT && r != (long)extra.length) {
 		struct tern_msg e = { .op = TERN_EV_COPY_SHORT, .token = m.token, .args = { (uint64_t)r } };
 

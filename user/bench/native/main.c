@@ -131,7 +131,7 @@ static int new_session(void)
 	int ep = (int)tern_ep_create();
 	long sid, h;
 
-	if (ep < 0 || tern_bind(ep) < 0)
+	if (ep < 0 || tern_bind(ep, NULL) < 0)
 		fail("no endpoint to receive on");
 	sid = tern_session_create(ep, TERN_BADGE_FIRST, TERN_KIND_NONE, 0, 0, -1);
 	h = sid < 0 ? sid : tern_session_handle((uint64_t)sid, RIGHTS);
@@ -232,7 +232,7 @@ static void notifications(const char *name)
 		int ep = (int)tern_ep_create();
 
 		TERN_OP3(SYS_SETPRIORITY, 0, 0, -20);
-		if (ep != first || tern_bind(ep) < 0 || tern_note_create(8) != ep + 1)
+		if (ep != first || tern_bind(ep, NULL) < 0 || tern_note_create(8) != ep + 1)
 			fail("no notification");
 		w->turns = 1;
 		for (int i = 0; i < NOTIFICATIONS; i++) {

@@ -179,7 +179,7 @@ long vfs_linkat(struct tern_msg *m)
 			  &from);
 	if (err < 0)
 		return err;
-	if (flags & AT_EMPTY_PATH && !path_buffer[0][0] &&
+	if (flags & AT_EMPTY_PATH && !walk_path[0][0] &&
 	    !capable(r.cred, CAP_DAC_READ_SEARCH))
 		return -ENOENT;
 	n = from.at.node;
@@ -390,7 +390,7 @@ long vfs_readlinkat(struct tern_msg *m)
 		return err;
 	n = w.at.node;
 	if (!IS_LNK(n))
-		return path_buffer[0][0] ? -EINVAL : -ENOENT;
+		return walk_path[0][0] ? -EINVAL : -ENOENT;
 	if (n->flags & NODE_PROC) {
 		err = proc_readlink(&r, n, buf, sizeof buf);
 		if (err < 0)

@@ -113,7 +113,7 @@ static void closed(uint64_t badge, uint64_t sid)
 static void event(struct tern_msg *m)
 {
 	if (TERN_MSG_OP(m->op) == TERN_EV_COPY_SHORT)
-		read_fell_short(m->token, (long)m->args[0]);
+		copy_fell_short(m->token, (long)m->args[0]);
 }
 
 const struct server_ops vfs_ops = {

@@ -3,8 +3,8 @@
  * A regular file's bytes are in a memory object; the kernel copies between it and the client's
  * window without a stop in vfs's memory.  Until the object is handed out (mmap, execve, sendfile)
  * it may be larger than the file, so that appending seldom resizes it; bytes behind the file's end
- * are zero.  A plain read is one kernel entry: the reply carries the copy.  The offset is moved
- * before; if the copy falls short, it is put right (read_fell_short).
+ * are zero.  A plain read, or a write that does not make the file larger, is one kernel entry: the reply carries the copy.  The offset is moved
+ * before; if the copy falls short, it is put right (copy_fell_short).
  */
 #include "vfs.h"
 
@@ -150,18 +150,34 @@ static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_
 	return 0;
 }
 
-/* The read whose reply is under way. */
+/* The read or write whose reply is under way. */
 static struct {
-	struct file *file;
+	struct file *file; /* whose offset has been moved, or NULL */
 	uint64_t off;
 } last;
 
-/* The copy of the last read stopped after n bytes, or its caller was killed before it.  Nothing has
- * happened in between. */
-void read_fell_short(uint64_t token, long n)
+/* Whether memory is out: the kernel's copies do not say why they stopped. */
+static bool memory_is_out(void)
 {
-	last.file->offset = last.off + (n > 0 ? (uint64_t)n : 0);
-	tern_reply(token, n > 0 ? n : -EFAULT);
+	struct tern_memory_info info;
+
+	return tern_system_info(TERN_INFO_MEMORY, &info, sizeof info) >= 0 &&
+	       info.free_pages <= info.min_free_pages + 16;
+}
+
+/* What a copy into a file came to. */
+static long written(long n)
+{
+	return n == -ENOMEM || (n == -EFAULT && memory_is_out()) ? -ENOSPC : n;
+}
+
+/* The copy of the last read or write stopped after n bytes, or its caller was killed before it.
+ * Nothing has happened in between. */
+void copy_fell_short(uint64_t token, long n)
+{
+	if (last.file)
+		last.file->offset = last.off + (n > 0 ? (uint64_t)n : 0);
+	tern_reply(token, n ? written(n) : -EFAULT);
 }
 
 long vfs_read(struct tern_msg *m)
@@ -213,15 +229,6 @@ static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t l
 	return tern_copy_memobj(m->token, 0 | TERN_COPY_OUT, 0, n->memobj, off, len);
 }
 
-/* Whether memory is out: the kernel's copies do not say why they stopped. */
-static bool memory_is_out(void)
-{
-	struct tern_memory_info info;
-
-	return tern_system_info(TERN_INFO_MEMORY, &info, sizeof info) >= 0 &&
-	       info.free_pages <= info.min_free_pages + 16;
-}
-
 /* How much of len may be written at off: the caller's limit, the largest file.  0 with *err. */
 static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long *err)
 {
@@ -237,6 +244,13 @@ static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long
 		return 0;
 	}
 	return len < limit - off ? len : limit - off;
+}
+
+static void write_time(struct tern_msg *m, struct node *n)
+{
+	n->mtime = n->ctime = vfs_now();
+	if (n->mode & (S_ISUID | S_ISGID))
+		drop_set_ids(n, cred_of(m));
 }
 
 static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end)
@@ -270,6 +284,14 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 			return r;
 		if (off > old)
 			n->flags |= NODE_SPARSE;
+	} else {
+		/* Nothing but the copy is to be done: the reply carries it. */
+		write_time(m, n);
+		last.file = NULL;
+		server_reply_take_memobj(0, n->memobj, off, len);
+		server_reply_exact();
+		*end = off + len;
+		return (long)len;
 	}
 	r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
 	/* What was reserved for the rest goes back, for an object that others may see. */
@@ -280,12 +302,10 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		n->capacity = size;
 	}
 	if (r <= 0)
-		return r == -ENOMEM || (r == -EFAULT && memory_is_out()) ? -ENOSPC : r;
+		return written(r);
 	if (off + (uint64_t)r > n->size)
 		n->size = off + (uint64_t)r;
-	n->mtime = n->ctime = vfs_now();
-	if (n->mode & (S_ISUID | S_ISGID))
-		drop_set_ids(n, cred_of(m));
+	write_time(m, n);
 	*end = off + (uint64_t)r;
 	return r;
 }
@@ -299,8 +319,11 @@ static long write_here(struct tern_msg *m, struct file *f, uint64_t len, bool ap
 	if (!IS_REG(f->at.node))
 		off = f->offset;
 	r = write_at(m, f, off, len, &end);
-	if (r > 0)
+	if (r > 0) {
+		last.file = f;
+		last.off = off;
 		f->offset = end;
+	}
 	return r;
 }
 

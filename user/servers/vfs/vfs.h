@@ -205,7 +205,7 @@ long request_start(struct request *r, unsigned ref, struct place *at);
 long walk(struct request *r, unsigned ref, const char *path, unsigned flags, struct walk *w);
 /* Copies the path in window `win` into buffer 0 or 1 and walks it. */
 long walk_window(struct request *r, unsigned ref, unsigned win, unsigned flags, struct walk *w);
-extern char path_buffer[2][PATH_MAX];
+extern const char *walk_path[2]; /* what walk_window() walked last for each reference */
 /* The path of a place as seen from root, written to the end of buf; NULL if too long.
  * *reached: whether it is under root. */
 char *place_path(struct place at, struct place root, char *buf, size_t size, bool *reached);
@@ -251,7 +251,7 @@ long vfs_exec_open(struct tern_msg *m);
 long node_resize(struct node *n, uint64_t size); /* the file's size, with its memobj */
 long node_expose(struct node *n);		 /* makes the memobj exist, of exact size */
 long node_write(struct node *n, uint64_t off, const void *data, size_t len); /* vfs's own data */
-void read_fell_short(uint64_t token, long n);
+void copy_fell_short(uint64_t token, long n);
 long vfs_read(struct tern_msg *m);
 long vfs_write(struct tern_msg *m);
 long vfs_readv(struct tern_msg *m);

@@ -10,7 +10,7 @@
 
 #define LINKS_MAX 40
 
-char path_buffer[2][PATH_MAX];
+const char *walk_path[2];
 
 void request_begin(struct request *r, struct tern_msg *m)
 {
@@ -237,12 +237,18 @@ long walk(struct request *r, unsigned ref, const char *path, unsigned flags, str
 
 long walk_window(struct request *r, unsigned ref, unsigned win, unsigned flags, struct walk *w)
 {
-	char *path = path_buffer[ref];
-	long n = tern_copy_str(r->m->token, win, path, PATH_MAX);
+	const struct tern_msg *m = r->m;
 
-	if (n < 0)
-		return n;
-	return walk(r, ref, path, flags, w);
+	walk_path[ref] = server_path;
+	if (win || !m->word[0] || m->op & TERN_MSG_FORWARDED) {
+		static char buffer[2][PATH_MAX];
+		long n = tern_copy_str(m->token, win, buffer[ref], PATH_MAX);
+
+		if (n < 0)
+			return n;
+		walk_path[ref] = buffer[ref];
+	}
+	return walk(r, ref, walk_path[ref], flags, w);
 }
 
 /* ---- from node to path ---- */

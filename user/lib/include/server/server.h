@@ -39,6 +39,9 @@ struct server_ops {
 	void (*event)(struct tern_msg *m);
 };
 
+/* Where window 0 of a path call lies if its word[0] is not 0 (include/tern/abi.h). */
+extern char server_path[TERN_PATH_MAX];
+
 /* Never returns.  The endpoint must have been bound (server_start does it). */
 _Noreturn void server_run(const struct server_ops *ops);
 
@@ -49,6 +52,7 @@ void server_reply_copy(unsigned win, const void *from, size_t n);
 void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
 /* The same the other way: from the window. */
 void server_reply_take(unsigned win, void *to, size_t n);
+void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n);
 /* The copy must be whole: if it falls short (the client's buffer), the call is not answered, nor
  * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message; so it
  * does if the caller was killed before. */
