@@ -36,7 +36,7 @@ int process_map_vdso(struct aspace *as)
 /* ---- fork ---- */
 
 /* The child never runs.  Kernel lock held. */
-void fork_abort(struct thread *child)
+static void never_run(struct thread *child)
 {
 	struct process *p = child->process;
 
@@ -47,19 +47,21 @@ void fork_abort(struct thread *child)
 	child->clear_child_tid = 0;
 	child->robust_list = 0;
 	thread_add_work(child, WORK_EXIT);
+}
+
+void fork_abort(struct thread *child)
+{
+	never_run(child);
 	sched_ready(child);
 }
 
-/* Writes the thread numbers that clone's flags ask for; a fault there is nobody's error. */
-void fork_write_tids(struct thread *parent, struct thread *child)
+/* A fault there is nobody's error. */
+void fork_write_tids(struct aspace *from, struct thread *child)
 {
-	int r = 0;
-
 	if (child->parent_tid_at)
-		r |= user_write_u32(parent->aspace, child->parent_tid_at, child->tid);
+		(void)!user_write_u32(from, child->parent_tid_at, child->tid);
 	if (child->child_tid_at)
-		r |= user_write_u32(child->aspace, child->child_tid_at, child->tid);
-	(void)r;
+		(void)!user_write_u32(child->aspace, child->child_tid_at, child->tid);
 }
 
 void fork_start(struct thread *child)
@@ -72,40 +74,59 @@ void fork_start(struct thread *child)
 void process_fork_step(struct thread *t)
 {
 	struct thread *child = t->fork_child;
+	struct aspace *from = child->fork_from;
 	int r;
 
-	if (t->mm_work.kind == 0 && (t->work & WORK_KILLED))
-		r = -EINTR;
-	else if (t->mm_work.kind)
+	if (t->mm_work.kind)
 		r = mm_work_step(&t->mm_work);
+	else if (t->work & WORK_KILLED)
+		r = -EINTR;
 	else
-		r = aspace_fork(t->aspace, child->aspace, &t->mm_work);
+		r = aspace_fork(from, child->aspace, &t->mm_work);
 	if (r == MM_MORE || r == MM_BUSY)
 		return;
 	t->fork_child = NULL;
 	thread_clear_work(t, WORK_FORK);
 	if (r == 0)
-		fork_write_tids(t, child);
+		fork_write_tids(from, child);
+	child->fork_from = NULL;
 	kernel_lock();
-	if (r == 0) {
+	if (child == t) {
+		if (r)
+			never_run(child);
+	} else if (r == 0) {
 		fork_start(child);
 	} else {
 		t->regs.x[REG_A0] = (u64)-ENOMEM;
 		fork_abort(child);
 	}
 	kernel_unlock();
+	aspace_put(from);
 }
 
 /* ---- exec ---- */
 
-static void request_free(struct exec_request *q)
+bool aspace_empty_step(struct aspace *as, struct mm_work *w)
 {
+	int r = 0;
+
+	if (w->kind)
+		r = mm_work_step(w);
+	else if (__atomic_load_n(&as->refs, __ATOMIC_ACQUIRE) == 1)
+		r = aspace_destroy(as, w);
+	return r != MM_MORE;
+}
+
+void exec_request_free(struct exec_request *q)
+{
+	if (q->sighand) {
+		kernel_lock();
+		sighand_put(q->sighand);
+		kernel_unlock();
+	}
 	if (q->aspace)
 		aspace_put(q->aspace);
-	if (q->sighand)
-		sighand_put(q->sighand);
-	if (q->cred)
-		cred_put(q->cred);
+	cred_put(q->cred);
 	kfree(q);
 }
 
@@ -113,16 +134,14 @@ void process_exec_abort(struct thread *t)
 {
 	struct exec_request *q = t->exec;
 
-	if (!q)
+	if (!q || q->committed) /* then only the old space's end is left: exit_step() */
 		return;
-	if (q->committed)
-		return; /* only the old space's end is left: WORK_EXIT comes after */
 	t->exec = NULL;
 	thread_clear_work(t, WORK_EXEC);
 	kernel_lock();
 	t->process->execing = false;
-	request_free(q);
 	kernel_unlock();
+	exec_request_free(q);
 }
 
 /* True when this is the only thread; else the others are told to end and t waits. */
@@ -135,12 +154,9 @@ static bool alone(struct thread *t)
 		return true;
 	if (!p->execing) {
 		p->execing = true;
-		list_for_each(l, &p->threads) {
-			struct thread *o = list_entry(l, struct thread, in_process);
-
+		for_each_thread(o, p)
 			if (o != t)
 				thread_kill(o);
-		}
 	}
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_OTHERS;
@@ -154,14 +170,8 @@ static bool commit(struct thread *t, struct exec_request *q)
 	struct process *p = t->process;
 	struct aspace *as = q->aspace;
 
-	if (p->handles->refs > 1) {
-		struct handle_table *own = handle_table_copy(p->handles);
-
-		if (!own)
-			return false;
-		handle_table_put(p->handles);
-		p->handles = own;
-	}
+	if (process_unshare_handles(p))
+		return false;
 	handle_close_on_exec(p->handles);
 	sighand_exec(p, q->sighand);
 	q->sighand = NULL;
@@ -171,19 +181,13 @@ static bool commit(struct thread *t, struct exec_request *q)
 	p->execing = false;
 	p->leader = t;
 	t->tid = p->pid;
-	if (q->cred) {
-		cred_put(t->cred);
+	if (q->cred)
 		thread_set_cred(t, q->cred);
-		q->cred = NULL;
-	}
 	as->brk_start = as->brk = q->args.brk_start;
 	as->arg_start = q->args.arg_start;
 	as->arg_end = q->args.arg_end;
 	as->env_start = q->args.env_start;
 	as->env_end = q->args.env_end;
-	as->limit_as = process_limit(p, RLIMIT_AS);
-	as->limit_data = process_limit(p, RLIMIT_DATA);
-	as->limit_stack = process_limit(p, RLIMIT_STACK);
 	memcpy(t->comm, q->args.comm, sizeof t->comm);
 	t->comm[sizeof t->comm - 1] = 0;
 	memset(&t->regs, 0, sizeof t->regs);
@@ -192,6 +196,7 @@ static bool commit(struct thread *t, struct exec_request *q)
 	fpu_forget(t);
 	q->old = p->aspace;
 	p->aspace = t->aspace = as;
+	process_apply_limits(p);
 	q->aspace = NULL;
 	q->committed = true;
 	aspace_activate(as);
@@ -199,47 +204,40 @@ static bool commit(struct thread *t, struct exec_request *q)
 	return true;
 }
 
-struct thread *process_exec_step(struct thread *t)
+/* Up to the commit: the others end, futexes are let go, and the new image takes over. */
+static struct thread *take_over(struct thread *t, struct exec_request *q)
 {
-	struct exec_request *q = t->exec;
-	int r = 0;
-
-	if (!q->committed) {
-		bool ok;
-
-		kernel_lock();
-		if (unlikely(t->work & WORK_KILLED)) {
-			/* Another thread's exec, perhaps: two must not wait for each other. */
-			kernel_unlock();
-			return t;
-		}
-		if (!alone(t))
-			return sched_next();
-		kernel_unlock();
-		if (q->committed == false && !q->released) {
-			futex_thread_exit(t);
-			q->released = true;
-		}
-		kernel_lock();
-		ok = commit(t, q);
-		if (!ok)
-			process_kill(t->process, TERN_W_SIGNAL(SIGKILL));
+	kernel_lock();
+	/* Another thread's exec, perhaps: two must not wait for each other. */
+	if (unlikely(t->work & WORK_KILLED)) {
 		kernel_unlock();
 		return t;
 	}
-	if (t->mm_work.kind) {
-		r = mm_work_step(&t->mm_work);
-	} else if (q->old && __atomic_load_n(&q->old->refs, __ATOMIC_ACQUIRE) == 1 && !q->destroying) {
-		q->destroying = true;
-		r = aspace_destroy(q->old, &t->mm_work);
+	if (!alone(t))
+		return sched_next();
+	if (!q->released) {
+		q->released = true;
+		kernel_unlock();
+		futex_thread_exit(t);
+		return t;
 	}
-	if (r == MM_MORE)
+	if (!commit(t, q))
+		process_kill(t->process, TERN_W_SIGNAL(SIGKILL));
+	kernel_unlock();
+	return t;
+}
+
+struct thread *process_exec_step(struct thread *t)
+{
+	struct exec_request *q = t->exec;
+
+	if (!q->committed)
+		return take_over(t, q);
+	if (!aspace_empty_step(q->old, &t->mm_work))
 		return t;
 	aspace_put(q->old);
 	t->exec = NULL;
 	thread_clear_work(t, WORK_EXEC);
-	kernel_lock();
-	request_free(q);
-	kernel_unlock();
+	exec_request_free(q);
 	return t;
 }

@@ -7,6 +7,7 @@
  * for nobody else: close, dup2 and lookups pass it by.
  * Kernel lock guards all of it.
  */
+#include <kernel/bits.h>
 #include <kernel/handle.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
@@ -56,29 +57,6 @@ static bool grow(struct handle_table *t, u32 chunk)
 static struct handle *slot(const struct handle_table *t, u32 fd)
 {
 	return &t->chunks[fd / HANDLES_PER_CHUNK]->h[fd % HANDLES_PER_CHUNK];
-}
-
-static unsigned lowest_bit(u64 v)
-{
-	unsigned n = 0;
-
-	if (!(v & 0xffffffff)) {
-		n += 32;
-		v >>= 32;
-	}
-	if (!(v & 0xffff)) {
-		n += 16;
-		v >>= 16;
-	}
-	if (!(v & 0xff)) {
-		n += 8;
-		v >>= 8;
-	}
-	while (!(v & 1)) {
-		n++;
-		v >>= 1;
-	}
-	return n;
 }
 
 static long take(struct handle_table *t, u32 fd)
@@ -275,19 +253,30 @@ out_table:
 	return NULL;
 }
 
-bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor)
+u32 handle_next(const struct handle_table *t, u32 fd)
 {
-	for (; *cursor < t->nchunks * HANDLES_PER_CHUNK; (*cursor)++) {
-		struct handle_chunk *c = t->chunks[*cursor / HANDLES_PER_CHUNK];
+	while (fd < t->nchunks * HANDLES_PER_CHUNK) {
+		struct handle_chunk *c = t->chunks[fd / HANDLES_PER_CHUNK];
+		u64 used = c ? c->used >> fd % HANDLES_PER_CHUNK : 0;
 
-		if (!c || !c->used) {
-			*cursor |= HANDLES_PER_CHUNK - 1;
+		if (!used) {
+			fd = (fd | (HANDLES_PER_CHUNK - 1)) + 1;
 			continue;
 		}
+		fd += lowest_bit(used);
+		if (handle_find(t, fd))
+			return fd;
+		fd++;
+	}
+	return NO_HANDLE;
+}
+
+bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor)
+{
+	while ((*cursor = handle_next(t, *cursor)) != NO_HANDLE) {
 		if (n-- == 0)
 			return false;
-		if (c->used >> (*cursor % HANDLES_PER_CHUNK) & 1)
-			(void)handle_close(t, *cursor);
+		(void)handle_close(t, *cursor);
 	}
 	return true;
 }
@@ -298,8 +287,7 @@ void handle_table_put(struct handle_table *t)
 
 	if (--t->refs > 0)
 		return;
-	while (!handle_table_close_some(t, ~0u, &cursor))
-		;
+	(void)handle_table_close_some(t, ~0u, &cursor);
 	for (u32 c = 0; c < t->nchunks; c++)
 		if (t->chunks[c])
 			slab_free(&chunk_cache, t->chunks[c]);
@@ -309,32 +297,7 @@ void handle_table_put(struct handle_table *t)
 
 void handle_close_on_exec(struct handle_table *t)
 {
-	for (u32 c = 0; c < t->nchunks; c++) {
-		u64 used = t->chunks[c] ? t->chunks[c]->used : 0;
-
-		for (unsigned i = 0; used; i++, used >>= 1) {
-			struct handle *h = &t->chunks[c]->h[i];
-
-			if ((used & 1) && h->type > HANDLE_RESERVED && h->cloexec)
-				(void)handle_close(t, c * HANDLES_PER_CHUNK + i);
-		}
-	}
-}
-
-void handle_table_check(const struct handle_table *t)
-{
-	u32 n = 0;
-
-	for (u32 c = 0; c < t->nchunks; c++)
-		for (unsigned i = 0; t->chunks[c] && i < HANDLES_PER_CHUNK; i++) {
-			const struct handle *h = &t->chunks[c]->h[i];
-			bool used = t->chunks[c]->used >> i & 1;
-
-			assert(used == (h->type != HANDLE_FREE));
-			assert(h->type <= HANDLE_RESERVED || h->object);
-			assert(used || c >= t->hint);
-			n += used;
-		}
-	assert(n == t->count);
-	(void)n;
+	for (u32 fd = 0; (fd = handle_next(t, fd)) != NO_HANDLE; fd++)
+		if (handle_find(t, fd)->cloexec)
+			(void)handle_close(t, fd);
 }

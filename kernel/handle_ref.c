@@ -10,74 +10,30 @@
 #include <mm/aspace.h>
 #include <mm/memobj.h>
 
+typedef void (*ref_fn)(void *object);
+
+static const struct {
+	ref_fn get, put;
+} kinds[] = {
+	[HANDLE_SESSION] = { (ref_fn)session_get, (ref_fn)session_put },
+	[HANDLE_MEMOBJ] = { (ref_fn)memobj_get, (ref_fn)memobj_put },
+	[HANDLE_ASPACE] = { (ref_fn)aspace_get, (ref_fn)aspace_put },
+	[HANDLE_PROCESS] = { (ref_fn)process_get, (ref_fn)process_put },
+	[HANDLE_ENDPOINT] = { (ref_fn)endpoint_get, (ref_fn)endpoint_put },
+	[HANDLE_NOTE] = { (ref_fn)note_get, (ref_fn)note_put },
+	[HANDLE_IRQ] = { (ref_fn)irq_get, (ref_fn)irq_put },
+	[HANDLE_WAITSET] = { (ref_fn)waitset_get, (ref_fn)waitset_put },
+	[HANDLE_SIGNALFD] = { (ref_fn)signalfd_get, (ref_fn)signalfd_put },
+};
+
 void handle_ref(enum handle_type type, void *object)
 {
-	switch (type) {
-	case HANDLE_SESSION:
-		session_get(object);
-		break;
-	case HANDLE_MEMOBJ:
-		memobj_get(object);
-		break;
-	case HANDLE_ASPACE:
-		aspace_get(object);
-		break;
-	case HANDLE_PROCESS:
-		process_get(object);
-		break;
-	case HANDLE_ENDPOINT:
-		endpoint_get(object);
-		break;
-	case HANDLE_NOTE:
-		note_get(object);
-		break;
-	case HANDLE_IRQ:
-		irq_get(object);
-		break;
-	case HANDLE_WAITSET:
-		waitset_get(object);
-		break;
-	case HANDLE_SIGNALFD:
-		signalfd_get(object);
-		break;
-	case HANDLE_FREE:
-	case HANDLE_RESERVED:
-		panic("reference to handle type %u", type);
-	}
+	assert(type > HANDLE_RESERVED);
+	kinds[type].get(object);
 }
 
 void handle_unref(enum handle_type type, void *object)
 {
-	switch (type) {
-	case HANDLE_SESSION:
-		session_put(object);
-		break;
-	case HANDLE_MEMOBJ:
-		memobj_put(object);
-		break;
-	case HANDLE_ASPACE:
-		aspace_put(object);
-		break;
-	case HANDLE_PROCESS:
-		process_put(object);
-		break;
-	case HANDLE_ENDPOINT:
-		endpoint_put(object);
-		break;
-	case HANDLE_NOTE:
-		note_put(object);
-		break;
-	case HANDLE_IRQ:
-		irq_put(object);
-		break;
-	case HANDLE_WAITSET:
-		waitset_put(object);
-		break;
-	case HANDLE_SIGNALFD:
-		signalfd_put(object);
-		break;
-	case HANDLE_FREE:
-	case HANDLE_RESERVED:
-		panic("put of handle type %u", type);
-	}
+	assert(type > HANDLE_RESERVED);
+	kinds[type].put(object);
 }

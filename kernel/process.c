@@ -85,6 +85,17 @@ void process_event(struct process *p, u32 bits)
 	}
 }
 
+void process_apply_limits(struct process *p)
+{
+	struct aspace *as = p->aspace;
+
+	if (!as)
+		return;
+	as->limit_as = process_limit(p, RLIMIT_AS);
+	as->limit_data = process_limit(p, RLIMIT_DATA);
+	as->limit_stack = process_limit(p, RLIMIT_STACK);
+}
+
 void process_kill(struct process *p, s32 status)
 {
 	assert_kernel_locked();
@@ -93,9 +104,7 @@ void process_kill(struct process *p, s32 status)
 	p->state = PROCESS_DYING;
 	p->exit_status = status;
 	p->stopped = false;
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p) {
 		/* One that has not begun is ended by whoever makes it. */
 		if (t->state == THREAD_NEW)
 			thread_add_work(t, WORK_KILLED);
@@ -109,9 +118,7 @@ void process_stop(struct process *p, int sig)
 	if (p->stopped || p->state != PROCESS_ALIVE)
 		return;
 	p->stopped = true;
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p) {
 		thread_add_work(t, WORK_STOP);
 		thread_interrupt(t);
 	}
@@ -125,9 +132,7 @@ void process_continue(struct process *p)
 	if (!p->stopped)
 		return;
 	p->stopped = false;
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p) {
 		thread_clear_work(t, WORK_STOP);
 		if (t->state == THREAD_STOPPED)
 			sched_ready(t);
@@ -137,11 +142,29 @@ void process_continue(struct process *p)
 
 struct thread *process_find_thread(struct process *p, u32 tid)
 {
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p)
 		if (t->tid == tid)
 			return t;
-	}
 	return NULL;
+}
+
+struct thread *process_any_thread(struct process *p)
+{
+	if (likely(p->leader) || list_empty(&p->threads))
+		return p->leader;
+	return list_entry(p->threads.next, struct thread, in_process);
+}
+
+int process_unshare_handles(struct process *p)
+{
+	struct handle_table *own;
+
+	if (p->handles->refs == 1)
+		return 0;
+	own = handle_table_copy(p->handles);
+	if (!own)
+		return -ENOMEM;
+	handle_table_put(p->handles);
+	p->handles = own;
+	return 0;
 }

@@ -3,29 +3,17 @@
  *
  * Two arrays of 140 lists, each with a bitmap of the lists that are not empty.  A thread whose
  * slice is over goes to the expired array; when the active one is empty they change places.  The
- * best priority is the lowest set bit: three words, then a de Bruijn multiplication (counting zeros
- * is a library call without Zbb).  Whoever comes and is better than all that are there waits in
- * `first`, in no list: mostly it is the next to run, and alone.
+ * best priority is the lowest set bit of three words.  Whoever comes and is better than all that
+ * are there waits in `first`, in no list: mostly it is the next to run, and alone.
  * Invariants: a bit is set exactly when its list has entries; count is the number of entries, and
  * best their best priority, `first` among them.
  * Caller's lock: the kernel lock.
  */
+#include <kernel/bits.h>
 #include <kernel/log.h>
 #include <kernel/runq.h>
 
 #define STEAL_LIMIT 32
-
-static const u8 lowest[64] = {
-	0, 1, 2, 53, 3, 7, 54, 27, 4, 38, 41, 8, 34, 55, 48, 28,
-	62, 5, 39, 46, 44, 42, 22, 9, 24, 35, 59, 56, 49, 18, 29, 11,
-	63, 52, 6, 26, 37, 40, 33, 47, 61, 45, 43, 21, 23, 58, 17, 10,
-	51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12,
-};
-
-static inline unsigned lowest_bit(u64 v)
-{
-	return lowest[((v & -v) * 0x022fdd63cc95386dull) >> 58];
-}
 
 static inline unsigned array_best(const struct prio_array *a)
 {

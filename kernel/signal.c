@@ -11,6 +11,7 @@
  * Kernel lock guards all but the copies from and to the user's stack.
  */
 #include <arch/fpu.h>
+#include <kernel/bits.h>
 #include <kernel/log.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
@@ -18,11 +19,8 @@
 #include <kernel/sys.h>
 #include <mm/slab.h>
 
-#define UNBLOCKABLE (TERN_SIGBIT(SIGKILL) | TERN_SIGBIT(SIGSTOP))
 #define STOP_SIGNALS                                                                         \
 	(TERN_SIGBIT(SIGSTOP) | TERN_SIGBIT(SIGTSTP) | TERN_SIGBIT(SIGTTIN) | TERN_SIGBIT(SIGTTOU))
-#define DEFAULT_IGNORED                                                                      \
-	(TERN_SIGBIT(SIGCHLD) | TERN_SIGBIT(SIGURG) | TERN_SIGBIT(SIGWINCH) | TERN_SIGBIT(SIGCONT))
 #define SYNCHRONOUS                                                                          \
 	(TERN_SIGBIT(SIGSEGV) | TERN_SIGBIT(SIGBUS) | TERN_SIGBIT(SIGILL) |                  \
 	 TERN_SIGBIT(SIGTRAP) | TERN_SIGBIT(SIGFPE) | TERN_SIGBIT(SIGSYS))
@@ -50,8 +48,7 @@ static void queue_free(struct process *owner, struct sigpending *p, struct sigqu
 		kfree(q);
 }
 
-/* Takes the signals of a set out, with their siginfos. */
-static void pending_remove(struct process *owner, struct sigpending *p, u64 set)
+void sigpending_remove(struct process *owner, struct sigpending *p, u64 set)
 {
 	if (!(p->set & set))
 		return;
@@ -64,9 +61,11 @@ static void pending_remove(struct process *owner, struct sigpending *p, u64 set)
 	}
 }
 
-void sigpending_flush(struct process *owner, struct sigpending *p)
+void signal_discard(struct process *p, u64 set)
 {
-	pending_remove(owner, p, ~0ull);
+	sigpending_remove(p, &p->sig_pending, set);
+	for_each_thread(t, p)
+		sigpending_remove(p, &t->sig_pending, set);
 }
 
 struct sighand *sighand_create(void)
@@ -80,12 +79,10 @@ struct sighand *sighand_create(void)
 
 struct sighand *sighand_copy(const struct sighand *old)
 {
-	struct sighand *s = kmalloc(sizeof *s);
+	struct sighand *s = sighand_create();
 
-	if (s) {
-		memcpy(s, old, sizeof *s);
-		s->refs = 1;
-	}
+	if (s)
+		memcpy(s->action, old->action, sizeof s->action);
 	return s;
 }
 
@@ -103,7 +100,6 @@ void sighand_exec(struct process *p, struct sighand *fresh)
 		memcpy(fresh->action, s->action, sizeof fresh->action);
 		s->refs--;
 		p->sighand = s = fresh;
-		s->refs = 1;
 	} else {
 		kfree(fresh);
 	}
@@ -112,9 +108,7 @@ void sighand_exec(struct process *p, struct sighand *fresh)
 			s->action[i].handler = SIG_DFL;
 		s->action[i].flags = s->action[i].mask = 0;
 	}
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p) {
 		t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
 		t->again.fn = NULL;
 	}
@@ -160,23 +154,16 @@ static struct thread *choose(struct process *p, u64 bit)
 {
 	if (likely(p->leader && !(p->leader->sig_mask & bit)))
 		return p->leader;
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
+	for_each_thread(t, p)
 		if (!(t->sig_mask & bit))
 			return t;
-	}
 	return NULL;
 }
 
 /* SIGCONT and stop signals cancel each other when they are sent, blocked or not. */
 static void stop_and_continue(struct process *p, u64 bit)
 {
-	u64 against = bit & STOP_SIGNALS ? TERN_SIGBIT(SIGCONT) : STOP_SIGNALS;
-
-	pending_remove(p, &p->sig_pending, against);
-	list_for_each(l, &p->threads)
-		pending_remove(p, &list_entry(l, struct thread, in_process)->sig_pending, against);
+	signal_discard(p, bit & STOP_SIGNALS ? TERN_SIGBIT(SIGCONT) : STOP_SIGNALS);
 	if (bit == TERN_SIGBIT(SIGCONT))
 		process_continue(p);
 }
@@ -201,25 +188,31 @@ static int enqueue(struct process *p, struct sigpending *to, const struct tern_s
 	return 0;
 }
 
-/* t NULL: to the process as a whole. */
-static int send(struct process *p, struct thread *t, const struct tern_siginfo *si)
+/* Gives it to a thread in sigtimedwait for it: t, or any if t is NULL. */
+static bool awaited(struct process *p, struct thread *t, u64 bit)
+{
+	for_each_thread(w, p) {
+		if ((t && w != t) || w->state != THREAD_BLOCKED || w->wait != WAIT_SIGNAL ||
+		    !(w->wait_on.sig_wanted & bit))
+			continue;
+		signal_wait_notify(w);
+		return true;
+	}
+	return false;
+}
+
+int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *si)
 {
 	int sig = si->signo, r;
 	u64 bit = TERN_SIGBIT(sig);
 	struct sigpending *to = t ? &t->sig_pending : &p->sig_pending;
-	struct thread *first;
 
 	assert_kernel_locked();
-	if (!sig || unlikely(p->state != PROCESS_ALIVE))
+	if (!sig || unlikely(p->state != PROCESS_ALIVE) || (t && t->state == THREAD_DEAD))
 		return 0;
 	if (unlikely(bit & (STOP_SIGNALS | TERN_SIGBIT(SIGCONT))))
 		stop_and_continue(p, bit);
-	if (t || list_empty(&p->threads))
-		first = t;
-	else
-		first = p->leader ? p->leader :
-				    list_entry(p->threads.next, struct thread, in_process);
-	if (ignored(p, first, sig))
+	if (ignored(p, t ? t : process_any_thread(p), sig))
 		return 0;
 	if (sig == SIGKILL) {
 		process_kill(p, TERN_W_SIGNAL(SIGKILL));
@@ -230,36 +223,14 @@ static int send(struct process *p, struct thread *t, const struct tern_siginfo *
 	r = enqueue(p, to, si);
 	if (r)
 		return r;
-	signalfd_notify(p, bit);
-	if (!t) {
-		list_for_each(l, &p->threads) {
-			struct thread *w = list_entry(l, struct thread, in_process);
-
-			if (w->state == THREAD_BLOCKED && w->wait == WAIT_SIGNAL &&
-			    w->wait_on.sig_wanted & bit) {
-				signal_wait_notify(w);
-				return 0;
-			}
-		}
-		t = choose(p, bit);
-	} else if (t->state == THREAD_BLOCKED && t->wait == WAIT_SIGNAL &&
-		   t->wait_on.sig_wanted & bit) {
-		signal_wait_notify(t);
+	signalfd_notify(bit);
+	if (awaited(p, t, bit))
 		return 0;
-	}
+	if (!t)
+		t = choose(p, bit);
 	if (t && !(t->sig_mask & bit))
 		wake(t);
 	return 0;
-}
-
-int signal_send_thread(struct thread *t, const struct tern_siginfo *si)
-{
-	return t->state == THREAD_DEAD ? 0 : send(t->process, t, si);
-}
-
-int signal_send_process(struct process *p, const struct tern_siginfo *si)
-{
-	return send(p, NULL, si);
 }
 
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
@@ -287,7 +258,7 @@ void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
 			return;
 		}
 	}
-	(void)signal_send_thread(t, &si);
+	(void)signal_send(p, t, &si);
 	kernel_unlock();
 }
 
@@ -317,12 +288,9 @@ static void retarget(struct thread *t, u64 set)
 	set &= p->sig_pending.set;
 	if (likely(!set))
 		return;
-	list_for_each(l, &p->threads) {
-		struct thread *o = list_entry(l, struct thread, in_process);
-
+	for_each_thread(o, p)
 		if (o != t && set & ~o->sig_mask)
 			wake(o);
-	}
 }
 
 void signal_set_mask(struct thread *t, u64 mask)
@@ -356,14 +324,6 @@ void signal_restore_mask(struct thread *t)
 
 /* ---- taking one ---- */
 
-static const u8 low_bit_of[67] = {
-	64, 0, 1, 39, 2, 15, 40, 23, 3, 12, 16, 59, 41, 19, 24, 54, 4, 64, 13, 10,
-	17, 62, 60, 28, 42, 30, 20, 51, 25, 44, 55, 47, 5, 32, 64, 38, 14, 22, 11, 58,
-	18, 53, 63, 9, 61, 27, 29, 50, 43, 46, 31, 37, 21, 57, 52, 8, 26, 49, 45, 36,
-	56, 7, 48, 35, 6, 34, 33,
-};
-static inline unsigned low_bit(u64 v) { return low_bit_of[(v & -v) % 67]; }
-
 static int take(struct process *p, struct sigpending *from, u64 set, struct tern_siginfo *si)
 {
 	struct sigqueue *found = NULL;
@@ -375,7 +335,7 @@ static int take(struct process *p, struct sigpending *from, u64 set, struct tern
 		return 0;
 	if (set & SYNCHRONOUS)
 		set &= SYNCHRONOUS;
-	sig = (int)low_bit(set) + 1;
+	sig = (int)lowest_bit(set) + 1;
 	list_for_each(l, &from->queue) {
 		struct sigqueue *q = list_entry(l, struct sigqueue, link);
 
@@ -578,64 +538,68 @@ static bool act_by_default(struct thread *t, int sig)
 		return false;
 	}
 	/* Calls that the stop interrupts are decided about when the process goes on. */
-	list_for_each(l, &p->threads)
-		thread_add_work(list_entry(l, struct thread, in_process), WORK_SIGNAL);
+	for_each_thread(o, p)
+		thread_add_work(o, WORK_SIGNAL);
 	process_stop(p, sig);
 	return false;
 }
 
-bool signal_deliver(struct thread *t)
+/* The next signal that has a handler, with its action and the mask that it interrupts; 0 if there is
+ * none, -1 if the thread does not go on to user mode.  Kernel lock held. */
+static int next_handled(struct thread *t, struct tern_siginfo *si, struct tern_sigaction *act,
+			u64 *mask)
 {
 	struct process *p = t->process;
+	struct tern_sigaction *ka;
+	int sig;
+
+	do {
+		if (unlikely(p->state != PROCESS_ALIVE || t->work & WORK_KILLED))
+			return -1;
+		sig = signal_dequeue(t, ~t->sig_mask, si);
+		if (!sig)
+			return 0;
+		ka = &p->sighand->action[sig - 1];
+		if (ka->handler == SIG_DFL && !act_by_default(t, sig))
+			return -1;
+	} while (unlikely(ka->handler <= SIG_IGN));
+	*act = *ka;
+	if (act->flags & SA_RESETHAND)
+		ka->handler = SIG_DFL;
+	*mask = t->sig_restore_mask ? t->sig_saved_mask : t->sig_mask;
+	t->sig_restore_mask = false;
+	signal_set_mask(t, t->sig_mask | act->mask | (act->flags & SA_NODEFER ? 0 : TERN_SIGBIT(sig)));
+	return sig;
+}
+
+void signal_deliver(struct thread *t)
+{
 	int code = interrupted_call(t), sig;
 	struct frame_head head;
-	struct tern_sigaction act, *ka;
+	struct tern_sigaction act;
 	u64 mask;
 
 	kernel_lock();
 	thread_clear_work(t, WORK_SIGNAL);
-	for (;;) {
-		if (unlikely(p->state != PROCESS_ALIVE || t->work & WORK_KILLED)) {
-			kernel_unlock();
-			return false;
-		}
-		sig = signal_dequeue(t, ~t->sig_mask, &head.info);
-		if (!sig)
-			break;
-		ka = &p->sighand->action[sig - 1];
-		if (likely(ka->handler > SIG_IGN))
-			break;
-		if (ka->handler == SIG_DFL && !act_by_default(t, sig)) {
-			kernel_unlock();
-			return false;
-		}
-	}
-	if (!sig) {
+	sig = next_handled(t, &head.info, &act, &mask);
+	if (!sig)
 		signal_restore_mask(t);
-		kernel_unlock();
-		if (code)
-			call_restart(t, code, NULL);
-		return true;
-	}
-	act = *ka;
-	if (act.flags & SA_RESETHAND)
-		ka->handler = SIG_DFL;
-	mask = t->sig_restore_mask ? t->sig_saved_mask : t->sig_mask;
-	t->sig_restore_mask = false;
-	signal_set_mask(t, t->sig_mask | act.mask | (act.flags & SA_NODEFER ? 0 : TERN_SIGBIT(sig)));
 	kernel_unlock();
+	if (sig < 0)
+		return;
 	if (code)
-		call_restart(t, code, &act);
-	t->again.fn = code == ERESTART_RESTARTBLOCK ? NULL : t->again.fn;
-	if (unlikely(!frame_push(t, sig, &act, &head, mask))) {
-		if (sig != SIGSEGV) {
-			signal_fault(t, SIGSEGV, SI_KERNEL, 0, true);
-			return true;
-		}
-		kernel_lock();
-		process_kill(p, TERN_W_SIGNAL(SIGSEGV));
-		kernel_unlock();
-		return false;
+		call_restart(t, code, sig ? &act : NULL);
+	if (!sig)
+		return;
+	if (code == ERESTART_RESTARTBLOCK)
+		t->again.fn = NULL;
+	if (likely(frame_push(t, sig, &act, &head, mask)))
+		return;
+	if (sig != SIGSEGV) {
+		signal_fault(t, SIGSEGV, SI_KERNEL, 0, true);
+		return;
 	}
-	return true;
+	kernel_lock();
+	process_kill(t->process, TERN_W_SIGNAL(SIGSEGV));
+	kernel_unlock();
 }

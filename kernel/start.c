@@ -161,11 +161,10 @@ static void start_pm(void)
 	p->aspace->limit_stack = 8u << 20;
 	entry = load(p->aspace, archive + off, len);
 	m = memobj_create_frames(boot_facts.initrd.start, boot_facts.initrd_size);
-	t = thread_create(p, PM_PID);
 	cred = cred_create(&root);
-	if (!m || !t || !cred)
+	t = cred ? thread_create(p, PM_PID, cred) : NULL;
+	if (!m || !t)
 		cannot_start("no memory for pm");
-	thread_set_cred(t, cred);
 	if (handle_add(p->handles, 16, HANDLE_MEMOBJ, m,
 		       TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER, true) != 0)
 		cannot_start("no memory for pm");
@@ -200,9 +199,8 @@ _Noreturn void kernel_main(void)
 	mm_init();
 	sched_init();
 	futex_init();
-	for (unsigned i = 0; i < nharts; i++) {
+	for (unsigned i = 0; i < nharts; i++)
 		make_idle(&harts[i]);
-	}
 	kernel_set_realtime((s64)(arch_rtc_ns() - arch_now_ns()));
 	make_vdso();
 	kernel_lock();

@@ -19,11 +19,6 @@
 #define CLOSE_RANGE_CLOEXEC 4
 #define CLOSE_BATCH 64
 
-static u32 fd_limit(const struct thread *t)
-{
-	return (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1ull << 20);
-}
-
 s64 sys_close(struct thread *t, u64 *a)
 {
 	s64 r;
@@ -39,7 +34,7 @@ s64 sys_dup(struct thread *t, u64 *a)
 	s64 r;
 
 	kernel_lock();
-	r = handle_dup(t->process->handles, (u32)a[0], 0, fd_limit(t), false);
+	r = handle_dup(t->process->handles, (u32)a[0], 0, process_fd_limit(t->process), false);
 	kernel_unlock();
 	return r;
 }
@@ -51,7 +46,7 @@ s64 sys_dup3(struct thread *t, u64 *a)
 	if ((u32)a[2] & ~(u32)O_CLOEXEC || (u32)a[0] == (u32)a[1])
 		return -EINVAL;
 	kernel_lock();
-	r = handle_dup_to(t->process->handles, (u32)a[0], (u32)a[1], fd_limit(t), a[2] & O_CLOEXEC);
+	r = handle_dup_to(t->process->handles, (u32)a[0], (u32)a[1], process_fd_limit(t->process), a[2] & O_CLOEXEC);
 	kernel_unlock();
 	return r;
 }
@@ -85,9 +80,9 @@ static s64 fcntl_locked(struct thread *t, u32 fd, unsigned cmd, u64 arg)
 	switch (cmd) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		if (arg >= fd_limit(t))
+		if (arg >= process_fd_limit(t->process))
 			return -EINVAL;
-		return handle_dup(table, fd, (u32)arg, fd_limit(t), cmd == F_DUPFD_CLOEXEC);
+		return handle_dup(table, fd, (u32)arg, process_fd_limit(t->process), cmd == F_DUPFD_CLOEXEC);
 	case F_DUPFD_QUERY:
 		other = handle_find(table, (u32)arg);
 		return other ? other->object == h->object : -EBADF;
@@ -151,119 +146,74 @@ s64 sys_ioctl(struct thread *t, u64 *a)
 }
 
 /* Closes or marks up to CLOSE_BATCH descriptors of [*fd, last]; true when none is left. */
-static bool range_step(struct handle_table *table, u64 *fd, u64 last, bool cloexec)
+static bool range_step(struct handle_table *table, u32 *fd, u32 last, bool cloexec)
 {
-	unsigned n = 0;
-	u64 end = (u64)table->nchunks * HANDLES_PER_CHUNK;
-
-	for (; *fd <= last && *fd < end; (*fd)++) {
-		struct handle_chunk *c = table->chunks[*fd / HANDLES_PER_CHUNK];
-		struct handle *h;
-
-		if (!c || !c->used) {
-			*fd |= HANDLES_PER_CHUNK - 1;
-			continue;
-		}
-		h = handle_find(table, (u32)*fd);
-		if (!h)
-			continue;
+	for (unsigned n = 0; n < CLOSE_BATCH; n++) {
+		*fd = handle_next(table, *fd);
+		if (*fd > last || *fd == NO_HANDLE)
+			return true;
 		if (cloexec)
-			h->cloexec = true;
+			handle_find(table, *fd)->cloexec = true;
 		else
-			(void)handle_close(table, (u32)*fd);
-		if (++n == CLOSE_BATCH) {
-			(*fd)++;
-			return false;
-		}
+			(void)handle_close(table, *fd);
+		++*fd;
 	}
-	return true;
+	return false;
 }
 
 s64 sys_close_range(struct thread *t, u64 *a)
 {
-	u64 first = (u32)a[0], last = (u32)a[1];
-	unsigned flags = (u32)a[2];
-	bool done;
+	u32 first = (u32)a[0], last = (u32)a[1], flags = (u32)a[2];
+	bool done = false;
+	int r = 0;
 
 	if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
 		return -EINVAL;
 	if (flags & CLOSE_RANGE_UNSHARE) {
-		struct process *p = t->process;
-		struct handle_table *copy;
-
 		kernel_lock();
-		if (p->handles->refs > 1) {
-			copy = handle_table_copy(p->handles);
-			if (!copy) {
-				kernel_unlock();
-				return -ENOMEM;
-			}
-			handle_table_put(p->handles);
-			p->handles = copy;
-		}
+		r = process_unshare_handles(t->process);
 		kernel_unlock();
 	}
-	do {
+	while (!r && !done) {
 		kernel_lock();
 		done = range_step(t->process->handles, &first, last, flags & CLOSE_RANGE_CLOEXEC);
 		kernel_unlock();
-	} while (!done);
-	return 0;
+	}
+	return r;
 }
 
 /* ---- copying between descriptors: programs fall back to read and write ---- */
 
-static s64 pair_check(struct thread *t, u64 in, u64 out)
+/* EBADF if in cannot be read or out not written, else the errno that says so. */
+static s64 pair(struct thread *t, u64 in, u64 out, s64 otherwise)
 {
+	const struct handle_table *table = t->process->handles;
 	struct handle *hi, *ho;
-	s64 r = 0;
+	bool ok;
 
 	kernel_lock();
-	hi = handle_find(t->process->handles, (u32)in);
-	ho = handle_find(t->process->handles, (u32)out);
-	if (!hi || !ho || !(hi->rights & TERN_R_READ) || !(ho->rights & TERN_R_WRITE) ||
-	    (hi->rights | ho->rights) & TERN_R_PATH)
-		r = -EBADF;
+	hi = handle_find(table, (u32)in);
+	ho = handle_find(table, (u32)out);
+	ok = hi && ho && hi->rights & TERN_R_READ && ho->rights & TERN_R_WRITE &&
+	     !((hi->rights | ho->rights) & TERN_R_PATH);
 	kernel_unlock();
-	return r;
+	return ok ? otherwise : -EBADF;
 }
 
-s64 sys_sendfile(struct thread *t, u64 *a)
+s64 sys_sendfile(struct thread *t, u64 *a) { return pair(t, a[1], a[0], -EINVAL); }
+
+static s64 splice(struct thread *t, u64 in, u64 out, u64 len, u64 flags)
 {
-	s64 r = pair_check(t, a[1], a[0]);
-
-	return r ? r : -EINVAL;
-}
-
-s64 sys_splice(struct thread *t, u64 *a)
-{
-	s64 r;
-
-	if (a[5] & ~0xfull)
+	if (flags & ~0xfull)
 		return -EINVAL;
-	if (!a[4])
-		return 0;
-	r = pair_check(t, a[0], a[2]);
-	return r ? r : -EINVAL;
+	return len ? pair(t, in, out, -EINVAL) : 0;
 }
 
-s64 sys_tee(struct thread *t, u64 *a)
-{
-	s64 r;
+s64 sys_splice(struct thread *t, u64 *a) { return splice(t, a[0], a[2], a[4], a[5]); }
 
-	if (a[3] & ~0xfull)
-		return -EINVAL;
-	if (!a[2])
-		return 0;
-	r = pair_check(t, a[0], a[1]);
-	return r ? r : -EINVAL;
-}
+s64 sys_tee(struct thread *t, u64 *a) { return splice(t, a[0], a[1], a[2], a[3]); }
 
 s64 sys_copy_file_range(struct thread *t, u64 *a)
 {
-	s64 r = pair_check(t, a[0], a[2]);
-
-	if (r)
-		return r;
-	return a[5] ? -EINVAL : -EXDEV;
+	return pair(t, a[0], a[2], a[5] ? -EINVAL : -EXDEV);
 }

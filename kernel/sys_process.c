@@ -19,6 +19,28 @@
 #define PM_HANDLES (1u << 20)
 #define FORK_SHARE 24 /* no new process or thread when less than a 24th of memory is free */
 
+/* The space behind a handle, referenced; NULL: it is none. */
+static struct aspace *aspace_of_handle(struct thread *t, u32 h)
+{
+	struct aspace *as;
+
+	kernel_lock();
+	as = handle_object(t->process->handles, h, HANDLE_ASPACE, 0);
+	if (as)
+		aspace_get(as);
+	kernel_unlock();
+	return as;
+}
+
+/* The thread that waits for the answer to a call that t holds; NULL: a stale token, or a call that
+ * nobody waits for.  Kernel lock held. */
+static struct thread *waiting_caller(struct thread *t, u64 token)
+{
+	struct call *c = call_find(t, token);
+
+	return c && !c->async ? c->thread : NULL;
+}
+
 /* ---- making the first threads of servers and init ---- */
 
 static s64 give_first_handles(struct thread *t, struct process *p, const struct tern_process_args *g)
@@ -57,63 +79,95 @@ static s64 set_session(struct thread *t, struct session **slot, s32 h)
 	return 0;
 }
 
-static struct thread *first_thread(struct thread *t, struct process *p,
-				   const struct tern_process_args *g, s64 *err)
+static s64 fill_process(struct thread *t, struct process *p, const struct tern_process_args *g)
 {
-	struct thread *n;
-	struct aspace *as;
-	struct cred *cred;
+	s64 r;
 
-	*err = -EBADF;
-	as = handle_object(t->process->handles, (u32)g->aspace, HANDLE_ASPACE, 0);
-	if (!as)
-		return NULL;
-	aspace_get(as);
-	p->aspace = as;
-	*err = -ENOMEM;
+	p->ppid = g->ppid;
+	p->pgid = g->pgid;
+	p->sid = g->sid;
+	p->badge = g->badge;
+	p->authority = g->authority;
+	p->events_at = t->endpoint;
+	endpoint_get(t->endpoint);
 	p->handles = handle_table_create();
 	p->names = name_context_create();
 	p->sighand = sighand_create();
 	if (!p->handles || !p->names || !p->sighand)
-		return NULL;
+		return -ENOMEM;
 	p->names->umask = g->umask & 0777;
-	*err = give_first_handles(t, p, g);
-	if (!*err)
-		*err = set_session(t, &p->names->root, g->root);
-	if (!*err)
-		*err = set_session(t, &p->names->cwd, g->cwd);
-	for (u32 i = 0; i < TERN_NSERVICES && !*err; i++)
-		*err = set_session(t, &p->names->service[i], g->service[i]);
-	if (*err)
-		return NULL;
-	*err = -ENOMEM;
-	n = thread_create(p, p->pid);
+	r = give_first_handles(t, p, g);
+	if (!r)
+		r = set_session(t, &p->names->root, g->root);
+	if (!r)
+		r = set_session(t, &p->names->cwd, g->cwd);
+	for (u32 i = 0; i < TERN_NSERVICES && !r; i++)
+		r = set_session(t, &p->names->service[i], g->service[i]);
+	return r;
+}
+
+static s64 first_thread(struct process *p, const struct tern_process_args *g, struct cred *cred)
+{
+	struct thread *n = thread_create(p, p->pid, cred);
+
 	if (!n)
-		return NULL;
-	cred = cred_create(&g->cred);
-	if (!cred) {
-		n->state = THREAD_DEAD;
-		list_del(&n->in_process);
-		p->nthreads--;
-		thread_put(n);
-		return NULL;
-	}
-	thread_set_cred(n, cred);
+		return -ENOMEM;
 	n->regs.x[REG_PC] = g->pc;
 	n->regs.x[REG_SP] = g->sp;
 	n->regs.x[REG_A0] = g->a0;
-	memcpy(n->comm, g->comm, sizeof n->comm);
-	n->comm[sizeof n->comm - 1] = 0;
+	memcpy(n->comm, g->comm, sizeof n->comm - 1);
 	p->leader = n;
-	return n;
+	p->aspace->brk_start = p->aspace->brk = g->brk_start;
+	p->aspace->arg_start = g->arg_start;
+	p->aspace->arg_end = g->arg_end;
+	p->aspace->env_start = g->env_start;
+	p->aspace->env_end = g->env_end;
+	process_apply_limits(p);
+	return 0;
+}
+
+/* pm's handle of a process that is complete. On failure nobody knows of it and it ends. */
+static s64 publish(struct thread *t, struct process *p)
+{
+	s64 r = handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
+
+	if (r < 0) {
+		endpoint_put(p->events_at);
+		p->events_at = NULL;
+		fork_abort(p->leader);
+	}
+	return r;
+}
+
+/* Kernel lock held. */
+static s64 start_process(struct thread *t, struct aspace *as, struct cred *cred,
+			 const struct tern_process_args *g)
+{
+	struct process *p = process_create(g->pid);
+	s64 r;
+
+	if (!p)
+		return -ENOMEM;
+	aspace_get(as);
+	p->aspace = as;
+	r = fill_process(t, p, g);
+	if (!r)
+		r = first_thread(p, g, cred);
+	if (r) {
+		process_put(p);
+		return r;
+	}
+	r = publish(t, p);
+	if (r >= 0)
+		sched_ready(p->leader);
+	return r;
 }
 
 s64 native_process_create(struct thread *t, u64 *a)
 {
 	struct tern_process_args g;
-	struct process *p;
-	struct thread *n;
 	struct aspace *as;
+	struct cred *cred;
 	s64 r;
 
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
@@ -122,50 +176,18 @@ s64 native_process_create(struct thread *t, u64 *a)
 		return -EFAULT;
 	if (g.nfds > ARRAY_SIZE(g.fds) || !t->endpoint)
 		return -EINVAL;
-	kernel_lock();
-	as = handle_object(t->process->handles, (u32)g.aspace, HANDLE_ASPACE, 0);
-	if (as)
-		aspace_get(as);
-	kernel_unlock();
+	as = aspace_of_handle(t, (u32)g.aspace);
 	if (!as)
 		return -EBADF;
-	r = process_map_vdso(as);
-	aspace_put(as);
-	if (r)
-		return r;
-	kernel_lock();
-	p = process_create(g.pid);
-	if (!p) {
+	cred = cred_create(&g.cred);
+	r = cred ? process_map_vdso(as) : -ENOMEM;
+	if (!r) {
+		kernel_lock();
+		r = start_process(t, as, cred, &g);
 		kernel_unlock();
-		return -ENOMEM;
 	}
-	p->ppid = g.ppid;
-	p->pgid = g.pgid;
-	p->sid = g.sid;
-	p->badge = g.badge;
-	p->authority = g.authority;
-	p->events_at = t->endpoint;
-	endpoint_get(t->endpoint);
-	n = first_thread(t, p, &g, &r);
-	if (n) {
-		r = handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
-		if (r < 0) {
-			fork_abort(n);
-		} else {
-			p->aspace->brk_start = p->aspace->brk = g.brk_start;
-			p->aspace->arg_start = g.arg_start;
-			p->aspace->arg_end = g.arg_end;
-			p->aspace->env_start = g.env_start;
-			p->aspace->env_end = g.env_end;
-			p->aspace->limit_as = p->limits[RLIMIT_AS].cur;
-			p->aspace->limit_data = p->limits[RLIMIT_DATA].cur;
-			p->aspace->limit_stack = p->limits[RLIMIT_STACK].cur;
-			sched_ready(n);
-		}
-	} else {
-		process_put(p);
-	}
-	kernel_unlock();
+	cred_put(cred);
+	aspace_put(as);
 	return r;
 }
 
@@ -224,7 +246,7 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 static struct thread *fork_thread(struct process *p, struct thread *parent,
 				  const struct tern_fork_args *g)
 {
-	struct thread *n = thread_create(p, g->pid);
+	struct thread *n = thread_create(p, g->pid, parent->cred);
 
 	if (!n)
 		return NULL;
@@ -235,8 +257,6 @@ static struct thread *fork_thread(struct process *p, struct thread *parent,
 	if (g->flags & CLONE_SETTLS)
 		n->regs.x[REG_TP] = g->tls;
 	fpu_copy(n, parent);
-	cred_get(parent->cred);
-	thread_set_cred(n, parent->cred);
 	n->sig_mask = parent->sig_mask;
 	if (!(g->flags & CLONE_VM) || (g->flags & CLONE_VFORK))
 		n->sig_stack = parent->sig_stack;
@@ -256,48 +276,72 @@ static struct thread *fork_thread(struct process *p, struct thread *parent,
 }
 
 /* A space shared at once: nothing to copy, the child may start now. */
-static s64 start_sharing(struct thread *parent, struct thread *child)
+static void start_sharing(struct thread *parent, struct thread *child)
 {
 	/* The numbers are written without the lock: neither thread can end meanwhile, since the
 	 * one waits in its call (pinned) and the other has not begun. */
 	call_pin(&parent->call);
 	kernel_unlock();
-	fork_write_tids(parent, child);
+	fork_write_tids(parent->aspace, child);
 	kernel_lock();
 	call_unpin(&parent->call);
 	fork_start(child);
-	return 0;
 }
 
-/* vfork without CLONE_VM: the parent waits, so its copy cannot be its own work. */
-static s64 copy_for_vfork(struct thread *parent, struct thread *child)
+/* The space is copied by the caller, which goes on meanwhile in the kernel only; but a vfork waits
+ * in its call, so there the child does it. */
+static void start_copying(struct thread *parent, struct thread *child, bool vfork)
 {
-	struct mm_work w = { 0 };
-	int r;
+	struct thread *copier = vfork ? child : parent;
 
-	call_pin(&parent->call);
-	kernel_unlock();
-	do {
-		r = w.kind ? mm_work_step(&w) : aspace_fork(parent->aspace, child->aspace, &w);
-	} while (r == MM_MORE || r == MM_BUSY);
-	if (!r)
-		fork_write_tids(parent, child);
-	kernel_lock();
-	call_unpin(&parent->call);
-	if (r)
-		fork_abort(child);
-	else
+	aspace_get(parent->aspace);
+	child->fork_from = parent->aspace;
+	copier->fork_child = child;
+	thread_add_work(copier, WORK_FORK);
+	if (vfork)
 		fork_start(child);
-	return r ? -ENOMEM : 0;
+}
+
+/* Kernel lock held. */
+static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_fork_args *g)
+{
+	struct process *p = parent->process;
+	struct thread *n;
+	s64 r = 0;
+
+	/* It may still be on its way out of its hart, its last registers not yet in memory. */
+	while (__atomic_load_n(&parent->on_hart, __ATOMIC_ACQUIRE))
+		;
+	if (p->state != PROCESS_ALIVE || p->execing)
+		return -EAGAIN;
+	if (!(g->flags & CLONE_THREAD))
+		p = fork_process(t, parent, g);
+	if (!p)
+		return -ENOMEM;
+	n = fork_thread(p, parent, g);
+	if (!(g->flags & CLONE_THREAD)) {
+		p->leader = n;
+		if (n)
+			r = publish(t, p);
+		else
+			process_put(p);
+	}
+	if (!n)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	if (g->flags & CLONE_VM)
+		start_sharing(parent, n);
+	else
+		start_copying(parent, n, g->flags & CLONE_VFORK);
+	return r;
 }
 
 s64 native_process_fork(struct thread *t, u64 *a)
 {
 	struct tern_fork_args g;
-	struct thread *parent, *n;
-	struct process *p;
-	struct call *c;
-	s64 r = 0;
+	struct thread *parent;
+	s64 r;
 
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
 		return -EPERM;
@@ -307,64 +351,39 @@ s64 native_process_fork(struct thread *t, u64 *a)
 	if (frames_scarce(FORK_SHARE))
 		return -ENOMEM;
 	kernel_lock();
-	c = call_find(t, a[0]);
-	if (!c || c->async) {
-		kernel_unlock();
-		return -ESRCH;
-	}
-	parent = c->thread;
-	/* It may still be on its way out of its hart, its last registers not yet in memory. */
-	while (__atomic_load_n(&parent->on_hart, __ATOMIC_ACQUIRE))
-		;
-	if (parent->process->state != PROCESS_ALIVE || parent->process->execing) {
-		kernel_unlock();
-		return -EAGAIN;
-	}
-	if (g.flags & CLONE_THREAD) {
-		n = fork_thread(parent->process, parent, &g);
-		if (n)
-			r = start_sharing(parent, n);
-		else
-			r = -ENOMEM;
-		kernel_unlock();
-		return r;
-	}
-	p = fork_process(t, parent, &g);
-	if (!p) {
-		kernel_unlock();
-		return -ENOMEM;
-	}
-	n = fork_thread(p, parent, &g);
-	if (!n) {
-		process_put(p);
-		kernel_unlock();
-		return -ENOMEM;
-	}
-	p->leader = n;
-	r = handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
-	if (r < 0) {
-		endpoint_put(p->events_at);
-		p->events_at = NULL; /* nobody knows of it */
-		fork_abort(n);
-	} else if (g.flags & CLONE_VM) {
-		(void)start_sharing(parent, n);
-	} else if (g.flags & CLONE_VFORK) {
-		(void)copy_for_vfork(parent, n);
-	} else {
-		parent->fork_child = n;
-		thread_add_work(parent, WORK_FORK);
-	}
+	parent = waiting_caller(t, a[0]);
+	r = parent ? fork_from(t, parent, &g) : -ESRCH;
 	kernel_unlock();
 	return r;
 }
 
 /* ---- exec ---- */
 
+/* All that can fail, before the caller's call is touched. */
+static s64 exec_prepare(struct thread *t, struct exec_request *q, u32 aspace, va_t args)
+{
+	s64 r;
+
+	if (get_user(t, &q->args, args, sizeof q->args))
+		return -EFAULT;
+	if (q->args.pc >= USER_MAX || q->args.sp >= USER_MAX)
+		return -EINVAL;
+	q->aspace = aspace_of_handle(t, aspace);
+	if (!q->aspace)
+		return -EBADF;
+	r = process_map_vdso(q->aspace);
+	if (r)
+		return r;
+	q->sighand = sighand_create();
+	if (q->args.set_cred)
+		q->cred = cred_create(&q->args.cred);
+	return q->sighand && (q->cred || !q->args.set_cred) ? 0 : -ENOMEM;
+}
+
 s64 native_process_exec(struct thread *t, u64 *a)
 {
 	struct exec_request *q;
-	struct aspace *as = NULL;
-	struct call *c;
+	struct thread *caller;
 	s64 r;
 
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
@@ -372,55 +391,21 @@ s64 native_process_exec(struct thread *t, u64 *a)
 	q = kmalloc(sizeof *q);
 	if (!q)
 		return -ENOMEM;
-	r = -EFAULT;
-	if (get_user(t, &q->args, a[2], sizeof q->args))
-		goto out_free;
-	r = -EINVAL;
-	if (q->args.pc >= USER_MAX || q->args.sp >= USER_MAX)
-		goto out_free;
-	kernel_lock();
-	as = handle_object(t->process->handles, (u32)a[1], HANDLE_ASPACE, 0);
-	if (as)
-		aspace_get(as);
-	kernel_unlock();
-	r = -EBADF;
-	if (!as)
-		goto out_free;
-	r = process_map_vdso(as);
-	if (r)
-		goto out_aspace;
-	r = -ENOMEM;
-	q->sighand = sighand_create();
-	if (!q->sighand)
-		goto out_aspace;
-	if (q->args.set_cred) {
-		q->cred = cred_create(&q->args.cred);
-		if (!q->cred)
-			goto out_sighand;
-	}
-	kernel_lock();
-	c = call_find(t, a[0]);
-	r = -ESRCH;
-	if (!c || c->async) {
+	r = exec_prepare(t, q, (u32)a[1], a[2]);
+	if (!r) {
+		kernel_lock();
+		caller = waiting_caller(t, a[0]);
+		if (caller) {
+			caller->exec = q;
+			thread_add_work(caller, WORK_EXEC);
+			(void)call_finish(&caller->call, 0, 0, false);
+		}
 		kernel_unlock();
-		goto out_cred;
+		if (!caller)
+			r = -ESRCH;
 	}
-	q->aspace = as;
-	c->thread->exec = q;
-	thread_add_work(c->thread, WORK_EXEC);
-	(void)call_finish(c, 0, 0, false);
-	kernel_unlock();
-	return 0;
-out_cred:
-	cred_put(q->cred);
-out_sighand:
-	kernel_lock();
-	sighand_put(q->sighand);
-	kernel_unlock();
-out_aspace:
-	aspace_put(as);
-out_free:
-	kfree(q);
+	if (r)
+		exec_request_free(q);
 	return r;
 }
 
@@ -449,21 +434,33 @@ s64 native_process_kill(struct thread *t, u64 *a)
 static s64 send_child_signal(struct process *p, const struct tern_siginfo *si)
 {
 	const struct tern_sigaction *act = &p->sighand->action[SIGCHLD - 1];
+	bool stop = si->code == CLD_STOPPED || si->code == CLD_CONTINUED;
 	bool ended = si->code == CLD_EXITED || si->code == CLD_KILLED || si->code == CLD_DUMPED;
-	bool unwanted = ended && (act->handler == SIG_IGN || (act->flags & SA_NOCLDWAIT));
 	s64 r;
 
-	if ((si->code == CLD_STOPPED || si->code == CLD_CONTINUED) && (act->flags & SA_NOCLDSTOP))
+	if (stop && (act->flags & SA_NOCLDSTOP))
 		return 0;
-	r = signal_send_process(p, si);
-	return unwanted ? 1 : r;
+	r = signal_send(p, NULL, si);
+	return ended && (act->handler == SIG_IGN || (act->flags & SA_NOCLDWAIT)) ? 1 : r;
+}
+
+static s64 send_signal(struct process *p, u32 tid, const struct tern_siginfo *si)
+{
+	struct thread *to;
+
+	if (!p)
+		return -EBADF;
+	if (p->state != PROCESS_ALIVE)
+		return -ESRCH;
+	if (!tid)
+		return si->signo == SIGCHLD ? send_child_signal(p, si) : signal_send(p, NULL, si);
+	to = process_find_thread(p, tid);
+	return to ? signal_send(p, to, si) : -ESRCH;
 }
 
 s64 native_signal_send(struct thread *t, u64 *a)
 {
 	struct tern_siginfo si;
-	struct process *p;
-	struct thread *n;
 	s64 r;
 
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
@@ -473,32 +470,9 @@ s64 native_signal_send(struct thread *t, u64 *a)
 	if (si.signo < 1 || si.signo > TERN_NSIG)
 		return -EINVAL;
 	kernel_lock();
-	p = find(t, a[0]);
-	if (!p) {
-		r = -EBADF;
-	} else if (p->state != PROCESS_ALIVE) {
-		r = -ESRCH;
-	} else if (si.signo == SIGCHLD && !(u32)a[1]) {
-		r = send_child_signal(p, &si);
-	} else if ((u32)a[1]) {
-		n = process_find_thread(p, (u32)a[1]);
-		r = n ? signal_send_thread(n, &si) : -ESRCH;
-	} else {
-		r = signal_send_process(p, &si);
-	}
+	r = send_signal(find(t, a[0]), (u32)a[1], &si);
 	kernel_unlock();
 	return r;
-}
-
-static void limit_changed(struct process *p)
-{
-	struct aspace *as = p->aspace;
-
-	if (as) {
-		as->limit_as = process_limit(p, RLIMIT_AS);
-		as->limit_data = process_limit(p, RLIMIT_DATA);
-		as->limit_stack = process_limit(p, RLIMIT_STACK);
-	}
 }
 
 s64 native_process_set(struct thread *t, u64 *a)
@@ -531,7 +505,7 @@ s64 native_process_set(struct thread *t, u64 *a)
 			p->limits[a[2] & 0xff].max = a[3];
 		else
 			p->limits[a[2] & 0xff].cur = a[3];
-		limit_changed(p);
+		process_apply_limits(p);
 		break;
 	case TERN_PW_CHILD_TIMES:
 		p->child_user_ns += a[2];
@@ -655,9 +629,7 @@ s64 native_process_stat(struct thread *t, u64 *a)
 		s->nivcsw = p->dead_nivcsw;
 		s->user_ns = arch_ticks_to_ns(user);
 		s->system_ns = arch_ticks_to_ns(system);
-		list_for_each(l, &p->threads) {
-			struct thread *o = list_entry(l, struct thread, in_process);
-
+		for_each_thread(o, p) {
 			if (n && o != n)
 				continue;
 			s->user_ns += thread_user_ns(o);
@@ -680,11 +652,7 @@ s64 native_process_stat(struct thread *t, u64 *a)
 		}
 		memcpy(s->limits, p->limits, sizeof s->limits);
 		fill_space(s, p);
-		if (!n)
-			n = p->leader;
-		if (!n && !list_empty(&p->threads))
-			n = list_entry(p->threads.next, struct thread, in_process);
-		fill_thread(s, p, n);
+		fill_thread(s, p, n ? n : process_any_thread(p));
 	}
 	kernel_unlock();
 	if (!r)
@@ -717,9 +685,8 @@ s64 native_process_handles(struct thread *t, u64 *a)
 s64 native_cred_set(struct thread *t, u64 *a)
 {
 	struct tern_cred v;
+	struct thread *caller;
 	struct cred *n;
-	const struct cred *old;
-	struct call *c;
 
 	if (!has_authority(t, TERN_AUTH_SYSTEM))
 		return -EPERM;
@@ -731,16 +698,12 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	if (!n)
 		return -ENOMEM;
 	kernel_lock();
-	c = call_find(t, a[0]);
-	if (c && !c->async) {
-		old = c->thread->cred;
-		thread_set_cred(c->thread, n);
-	} else {
-		old = n;
-	}
+	caller = waiting_caller(t, a[0]);
+	if (caller)
+		thread_set_cred(caller, n);
 	kernel_unlock();
-	cred_put(old);
-	return c ? 0 : -ESRCH;
+	cred_put(n);
+	return caller ? 0 : -ESRCH;
 }
 
 s64 native_thread_sched(struct thread *t, u64 *a)
@@ -756,9 +719,7 @@ s64 native_thread_sched(struct thread *t, u64 *a)
 		u64 affinity = a[5] & ((1ull << nharts) - 1);
 
 		r = -ESRCH;
-		list_for_each(l, &p->threads) {
-			struct thread *n = list_entry(l, struct thread, in_process);
-
+		for_each_thread(n, p) {
 			if ((u32)a[1] && n->tid != (u32)a[1])
 				continue;
 			sched_set_policy(n, (int)a[2], (int)a[3], (int)a[4], affinity);
@@ -779,9 +740,9 @@ s64 native_threads(struct thread *t, u64 *a)
 	kernel_lock();
 	p = find(t, a[0]);
 	if (p)
-		list_for_each(l, &p->threads)
+		for_each_thread(o, p)
 			if (n < max)
-				tids[n++] = list_entry(l, struct thread, in_process)->tid;
+				tids[n++] = o->tid;
 	kernel_unlock();
 	if (!p)
 		return -EBADF;
@@ -794,10 +755,12 @@ s64 native_threads(struct thread *t, u64 *a)
 
 s64 sys_exit(struct thread *t, u64 *a)
 {
+	struct process *p = t->process;
+
 	kernel_lock();
-	/* The last one's status is the process's. */
-	if (t->process->nthreads == 1 && t->process->state == PROCESS_ALIVE)
-		t->process->exit_status = TERN_W_EXIT((s32)a[0]);
+	/* The status of the last one that comes here is the process's. */
+	if (p->state == PROCESS_ALIVE)
+		p->exit_status = TERN_W_EXIT((s32)a[0]);
 	kernel_unlock();
 	thread_exit_self(t);
 	return 0;

@@ -19,9 +19,6 @@
 #include <tern/linux/poll.h>
 
 #define SIGSET_SIZE 8
-#define UNBLOCKABLE (TERN_SIGBIT(SIGKILL) | TERN_SIGBIT(SIGSTOP))
-#define DEFAULT_IGNORED                                                                      \
-	(TERN_SIGBIT(SIGCHLD) | TERN_SIGBIT(SIGURG) | TERN_SIGBIT(SIGWINCH) | TERN_SIGBIT(SIGCONT))
 #define SA_EXPOSE_TAGBITS 0x800
 #define SA_KNOWN                                                                             \
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |   \
@@ -29,48 +26,47 @@
 
 /* ---- sending to oneself ---- */
 
-static s64 send_self(struct thread *t, struct thread *to, u32 sig, int code)
+/* To this process, or with a tid to that thread of it. */
+static s64 send_self(struct thread *t, u32 tid, u32 sig, struct tern_siginfo *si)
+{
+	struct thread *to = NULL;
+	s64 r = -ESRCH;
+
+	if (sig > TERN_NSIG)
+		return -EINVAL;
+	si->signo = (s32)sig;
+	kernel_lock();
+	if (tid)
+		to = tid == t->tid ? t : process_find_thread(t->process, tid);
+	if (to || !tid)
+		r = signal_send(t->process, to, si);
+	kernel_unlock();
+	return r;
+}
+
+static s64 kill_self(struct thread *t, u32 tid, u32 sig, int code)
 {
 	struct tern_siginfo si;
-	s64 r;
 
-	if (!sig)
-		return 0;
 	siginfo_init(&si, (int)sig, code);
 	si.u.kill.pid = (s32)t->process->pid;
 	si.u.kill.uid = t->cred->c.uid;
-	r = to ? signal_send_thread(to, &si) : signal_send_process(t->process, &si);
-	return r;
+	return send_self(t, tid, sig, &si);
+}
+
+/* One's own process may be told anything. */
+static s64 queue_self(struct thread *t, u32 tid, u32 sig, va_t info)
+{
+	struct tern_siginfo si;
+
+	return get_user(t, &si, info, sizeof si) ? -EFAULT : send_self(t, tid, sig, &si);
 }
 
 s64 sys_kill(struct thread *t, u64 *a)
 {
-	u32 sig = (u32)a[1];
-	s64 r;
-
 	if ((u32)a[0] != t->process->pid)
 		return SYS_PASS;
-	if (sig > TERN_NSIG)
-		return -EINVAL;
-	kernel_lock();
-	r = send_self(t, NULL, sig, SI_USER);
-	kernel_unlock();
-	return r;
-}
-
-/* To thread tid of this process. */
-static s64 send_to_tid(struct thread *t, u32 tid, u32 sig)
-{
-	struct thread *to;
-	s64 r;
-
-	if (sig > TERN_NSIG)
-		return -EINVAL;
-	kernel_lock();
-	to = tid == t->tid ? t : process_find_thread(t->process, tid);
-	r = to ? send_self(t, to, sig, SI_TKILL) : -ESRCH;
-	kernel_unlock();
-	return r;
+	return kill_self(t, 0, (u32)a[1], SI_USER);
 }
 
 s64 sys_tkill(struct thread *t, u64 *a)
@@ -79,7 +75,7 @@ s64 sys_tkill(struct thread *t, u64 *a)
 
 	if ((s32)a[0] <= 0)
 		return -EINVAL;
-	r = send_to_tid(t, (u32)a[0], (u32)a[1]);
+	r = kill_self(t, (u32)a[0], (u32)a[1], SI_TKILL);
 	return r == -ESRCH ? SYS_PASS : r;
 }
 
@@ -87,39 +83,16 @@ s64 sys_tgkill(struct thread *t, u64 *a)
 {
 	if ((s32)a[0] <= 0 || (s32)a[1] <= 0)
 		return -EINVAL;
-	return (u32)a[0] == t->process->pid ? send_to_tid(t, (u32)a[1], (u32)a[2]) : SYS_PASS;
-}
-
-/* One's own process may be told anything. */
-static s64 queue_self(struct thread *t, bool to_thread, u32 tid, u32 sig, va_t info)
-{
-	struct tern_siginfo si;
-	struct thread *to = NULL;
-	s64 r;
-
-	if (get_user(t, &si, info, sizeof si))
-		return -EFAULT;
-	if (sig > TERN_NSIG)
-		return -EINVAL;
-	si.signo = (s32)sig;
-	kernel_lock();
-	if (to_thread)
-		to = process_find_thread(t->process, tid);
-	if (to_thread && !to)
-		r = -ESRCH;
-	else if (!sig)
-		r = 0;
-	else
-		r = to ? signal_send_thread(to, &si) : signal_send_process(t->process, &si);
-	kernel_unlock();
-	return r;
+	if ((u32)a[0] != t->process->pid)
+		return SYS_PASS;
+	return kill_self(t, (u32)a[1], (u32)a[2], SI_TKILL);
 }
 
 s64 sys_rt_sigqueueinfo(struct thread *t, u64 *a)
 {
 	if ((u32)a[0] != t->process->pid)
 		return SYS_PASS;
-	return queue_self(t, false, 0, (u32)a[1], a[2]);
+	return queue_self(t, 0, (u32)a[1], a[2]);
 }
 
 s64 sys_rt_tgsigqueueinfo(struct thread *t, u64 *a)
@@ -128,25 +101,10 @@ s64 sys_rt_tgsigqueueinfo(struct thread *t, u64 *a)
 		return -EINVAL;
 	if ((u32)a[0] != t->process->pid)
 		return SYS_PASS;
-	return queue_self(t, true, (u32)a[1], (u32)a[2], a[3]);
+	return queue_self(t, (u32)a[1], (u32)a[2], a[3]);
 }
 
 /* ---- actions and masks ---- */
-
-static void forget_pending(struct process *p, u64 bit)
-{
-	struct tern_siginfo si;
-
-	while (p->sig_pending.set & bit)
-		(void)signal_dequeue(p->leader ? p->leader :
-				     list_entry(p->threads.next, struct thread, in_process), bit, &si);
-	list_for_each(l, &p->threads) {
-		struct thread *t = list_entry(l, struct thread, in_process);
-
-		while (t->sig_pending.set & bit)
-			(void)signal_dequeue(t, bit, &si);
-	}
-}
 
 s64 sys_rt_sigaction(struct thread *t, u64 *a)
 {
@@ -172,7 +130,7 @@ s64 sys_rt_sigaction(struct thread *t, u64 *a)
 		/* What is ignored from now on was never sent. */
 		if (new.handler <= SIG_IGN &&
 		    (new.handler == SIG_IGN || bit & DEFAULT_IGNORED))
-			forget_pending(p, bit);
+			signal_discard(p, bit);
 	}
 	kernel_unlock();
 	return a[2] ? put_user(t, a[2], &old, sizeof old) : 0;
@@ -349,15 +307,11 @@ void signalfd_put(struct signalfd *s)
 	kfree(s);
 }
 
-void signalfd_notify(struct process *p, u64 bit)
+void signalfd_notify(u64 bit)
 {
-	(void)p;
-	list_for_each(l, &signalfds) {
-		struct signalfd *s = list_entry(l, struct signalfd, all);
-
+	list_for_each_entry(s, &signalfds, struct signalfd, all)
 		if (s->mask & bit && !list_empty(&s->ready.waiters))
 			poll_wake(&s->ready, POLLIN | POLLRDNORM);
-	}
 }
 
 u32 signalfd_bits(struct thread *t, struct signalfd *s)
@@ -392,8 +346,7 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 		fresh->nonblock = a[3] & O_NONBLOCK;
 		list_init(&fresh->ready.waiters);
 		list_add_tail(&signalfds, &fresh->all);
-		r = handle_add(t->process->handles,
-			       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1ull << 20),
+		r = handle_add(t->process->handles, process_fd_limit(t->process),
 			       HANDLE_SIGNALFD, fresh,
 			       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER,
 			       a[3] & O_CLOEXEC);

@@ -14,6 +14,8 @@
 #include <ipc/call.h>
 #include <ipc/futex.h>
 #include <ipc/session.h>
+#include <kernel/bits.h>
+#include <kernel/exec.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -38,7 +40,7 @@ static void deadline_passed(struct timer *timer)
 	thread_wake(t, t->wait == WAIT_SLEEP ? 0 : -ETIMEDOUT);
 }
 
-struct thread *thread_create(struct process *p, u32 tid)
+struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 {
 	struct thread *t;
 
@@ -55,6 +57,7 @@ struct thread *thread_create(struct process *p, u32 tid)
 	t->tid = tid;
 	t->process = p;
 	t->aspace = p->aspace;
+	thread_set_cred(t, c);
 	t->affinity = ~0ull;
 	t->prio = PRIO_DEFAULT;
 	t->hart = this_hart();
@@ -79,6 +82,8 @@ void thread_get(struct thread *t) { t->refs++; }
 
 void thread_set_cred(struct thread *t, const struct cred *c)
 {
+	cred_get(c);
+	cred_put(t->cred);
 	t->cred = c;
 	t->who = t->process->pid | (u64)c->c.id << 32;
 }
@@ -212,8 +217,6 @@ void thread_kill(struct thread *t)
 
 /* ---- the end ---- */
 
-enum { EXIT_USER_WORDS, EXIT_LEAVE, EXIT_HANDLES, EXIT_SPACE, EXIT_SPACE_GOES, EXIT_TELL };
-
 void thread_exit_self(struct thread *t)
 {
 	thread_add_work(t, WORK_EXIT);
@@ -221,12 +224,9 @@ void thread_exit_self(struct thread *t)
 
 static void wake_execer(struct process *p)
 {
-	list_for_each(l, &p->threads) {
-		struct thread *o = list_entry(l, struct thread, in_process);
-
-		if (o->state == THREAD_BLOCKED && o->wait == WAIT_OTHERS && p->nthreads == 1)
-			thread_wake(o, 0);
-	}
+	for_each_thread(t, p)
+		if (t->state == THREAD_BLOCKED && t->wait == WAIT_OTHERS && p->nthreads == 1)
+			thread_wake(t, 0);
 }
 
 /* Kernel lock held. True if others live on: t is dead then. */
@@ -238,7 +238,7 @@ static bool leave_process(struct thread *t)
 	calls_thread_died(t);
 	if (ep)
 		endpoint_kill(ep); /* drops t->endpoint's reference */
-	sigpending_flush(p, &t->sig_pending);
+	sigpending_remove(p, &t->sig_pending, ALL_SIGNALS);
 	p->dead_user_ticks += t->user_ticks;
 	p->dead_system_ticks += t->system_ticks;
 	p->dead_nvcsw += t->nvcsw;
@@ -278,173 +278,199 @@ static void leave_aspace(struct thread *t)
 	}
 }
 
-/* pm may be looking at it. */
-static void forget_aspace(struct process *p)
+static struct thread *exit_user_words(struct thread *t)
 {
-	kernel_lock();
-	p->aspace = NULL;
-	kernel_unlock();
+	if (t->aspace)
+		futex_thread_exit(t);
+	fpu_forget(t);
+	t->exit_phase++;
+	return t;
 }
 
-/* One step of t's own end; returns who runs next (t while there is more to do). */
-static struct thread *exit_step(struct thread *t)
+static struct thread *exit_leave(struct thread *t)
+{
+	struct endpoint *pm = t->process->events_at;
+
+	kernel_lock();
+	if (t->map_memobj)
+		memobj_put(t->map_memobj);
+	if (leave_process(t)) {
+		leave_aspace(t);
+		if (pm && !pm->dead) {
+			thread_get(t);
+			endpoint_post(pm, &t->exit_node);
+		}
+		return die(t);
+	}
+	kernel_unlock();
+	t->exit_phase++;
+	return t;
+}
+
+static struct thread *exit_handles(struct thread *t)
+{
+	struct process *p = t->process;
+
+	kernel_lock();
+	if (p->handles->refs > 1 || handle_table_close_some(p->handles, 64, &t->exit_cursor)) {
+		handle_table_put(p->handles);
+		p->handles = NULL;
+		name_context_put(p->names);
+		p->names = NULL;
+		sighand_put(p->sighand);
+		p->sighand = NULL;
+		sigpending_remove(p, &p->sig_pending, ALL_SIGNALS);
+		t->exit_phase++;
+	}
+	kernel_unlock();
+	return t;
+}
+
+static struct thread *exit_space(struct thread *t)
 {
 	struct process *p = t->process;
 	struct aspace *as = t->aspace;
-	struct endpoint *pm;
-	bool done;
-	int r;
 
-	switch (t->exit_phase) {
-	case EXIT_USER_WORDS:
-		if (as)
-			futex_thread_exit(t);
-		fpu_forget(t);
-		t->exit_phase = EXIT_LEAVE;
+	if (!as) {
+		t->exit_phase++;
 		return t;
-	case EXIT_LEAVE:
-		kernel_lock();
-		if (t->map_memobj) {
-			memobj_put(t->map_memobj);
-			t->map_memobj = NULL;
-		}
-		if (leave_process(t)) {
-			leave_aspace(t);
-			pm = p->events_at;
-			if (pm && !pm->dead) {
-				thread_get(t);
-				endpoint_post(pm, &t->exit_node);
-			}
-			return die(t);
-		}
-		kernel_unlock();
-		t->exit_cursor = 0;
-		t->exit_phase = EXIT_HANDLES;
-		return t;
-	case EXIT_HANDLES:
-		kernel_lock();
-		done = p->handles->refs > 1 ||
-		       handle_table_close_some(p->handles, 64, &t->exit_cursor);
-		if (done) {
-			handle_table_put(p->handles);
-			p->handles = NULL;
-			name_context_put(p->names);
-			p->names = NULL;
-			sighand_put(p->sighand);
-			p->sighand = NULL;
-			sigpending_flush(p, &p->sig_pending);
-			t->exit_phase = EXIT_SPACE;
-		}
-		kernel_unlock();
-		return t;
-	case EXIT_SPACE:
-		if (!as) {
-			t->exit_phase = EXIT_TELL;
-			return t;
-		}
+	}
+	if (!t->mm_work.kind) {
 		p->dead_peak_rss = MAX(as->peak_resident, as->resident);
 		p->dead_minflt = as->minflt;
 		p->dead_majflt = as->majflt;
-		if (__atomic_load_n(&as->refs, __ATOMIC_ACQUIRE) > 1) {
-			leave_aspace(t);
-			forget_aspace(p);
-			aspace_put(as);
-			t->exit_phase = EXIT_TELL;
-			return t;
-		}
-		r = aspace_destroy(as, &t->mm_work);
-		t->exit_phase = EXIT_SPACE_GOES;
-		if (r == MM_MORE)
-			return t;
-		/* fall through */
-	case EXIT_SPACE_GOES:
-		if (t->mm_work.kind && mm_work_step(&t->mm_work) == MM_MORE)
-			return t;
-		leave_aspace(t);
-		forget_aspace(p);
-		aspace_put(as);
-		t->exit_phase = EXIT_TELL;
-		return t;
-	default:
-		kernel_lock();
-		p->state = PROCESS_DEAD;
-		p->nthreads--;
-		list_del(&t->in_process);
-		p->leader = NULL;
-		p->events.status = p->never_ran ? TERN_STATUS_NEVER_RAN : p->exit_status;
-		process_event(p, 1);
-		return die(t);
 	}
+	if (!aspace_empty_step(as, &t->mm_work))
+		return t;
+	t->exit_phase++;
+	leave_aspace(t);
+	kernel_lock();
+	p->aspace = NULL; /* pm may have been looking at it */
+	kernel_unlock();
+	aspace_put(as);
+	return t;
+}
+
+static struct thread *exit_tell(struct thread *t)
+{
+	struct process *p = t->process;
+
+	kernel_lock();
+	p->state = PROCESS_DEAD;
+	p->nthreads--;
+	list_del(&t->in_process);
+	p->leader = NULL;
+	p->events.status = p->never_ran ? TERN_STATUS_NEVER_RAN : p->exit_status;
+	process_event(p, 1);
+	return die(t);
+}
+
+/* What is left of t's end after an exec that had committed is the old space, then its own. */
+static struct thread *exit_step(struct thread *t)
+{
+	static struct thread *(*const phases[])(struct thread *t) = {
+		exit_user_words, exit_leave, exit_handles, exit_space, exit_tell,
+	};
+
+	return t->exec ? process_exec_step(t) : phases[t->exit_phase](t);
 }
 
 /* ---- before user mode ---- */
 
+static struct thread *fork_step(struct thread *t)
+{
+	process_fork_step(t);
+	return t;
+}
+
+static struct thread *begin_exit(struct thread *t)
+{
+	thread_clear_work(t, WORK_KILLED | WORK_STOP | WORK_SIGNAL | WORK_RETRY | WORK_RESUME |
+				     WORK_MAP);
+	process_exec_abort(t);
+	thread_exit_self(t);
+	return t;
+}
+
+/* The late result of a system call. */
+static struct thread *result(struct thread *t, s64 r)
+{
+	if (r == SYS_BLOCKED)
+		return sched_after_block();
+	if (r != SYS_DONE)
+		t->regs.x[REG_A0] = (u64)r;
+	return t;
+}
+
+static struct thread *place_map(struct thread *t)
+{
+	struct memobj *m = t->map_memobj;
+	s64 r;
+
+	thread_clear_work(t, WORK_MAP);
+	t->map_memobj = NULL;
+	r = mmap_finish(t, m, t->map_offset, t->map_max_prot);
+	memobj_put(m);
+	return result(t, r);
+}
+
+static struct thread *resume_call(struct thread *t)
+{
+	thread_clear_work(t, WORK_RESUME);
+	return result(t, t->resume(t));
+}
+
+static struct thread *retry_call(struct thread *t)
+{
+	thread_clear_work(t, WORK_RETRY);
+	t->regs.x[REG_A0] = t->orig_a0;
+	t->regs.x[REG_PC] -= 4;
+	return t;
+}
+
+static struct thread *stop(struct thread *t)
+{
+	kernel_lock();
+	thread_clear_work(t, WORK_STOP);
+	if (t->process->stopped && !(t->work & WORK_KILLED)) {
+		t->state = THREAD_STOPPED;
+		return sched_next();
+	}
+	kernel_unlock();
+	return t;
+}
+
+static struct thread *take_signal(struct thread *t)
+{
+	signal_deliver(t);
+	return t;
+}
+
+static struct thread *give_memory(struct thread *t)
+{
+	thread_clear_work(t, WORK_MEMORY);
+	(void)process_out_of_memory(t);
+	return t;
+}
+
+/* By the bit's number. Each does a bounded step and returns who runs next. */
+static struct thread *(*const works[])(struct thread *t) = {
+	sched_idle, mm_work_run, exit_step,  fork_step, begin_exit,  process_exec_step, place_map,
+	resume_call, retry_call, stop, take_signal, give_memory, sched_preempt,
+};
+
 static struct thread *exit_work(struct thread *t)
 {
-	struct thread *next;
 	u32 w;
 
 	while ((w = READ_ONCE(t->work)) != 0) {
-		if (w & WORK_IDLE)
-			return sched_idle(t);
-		if (w & WORK_MM) {
-			next = mm_work_run(t);
-			if (next != t)
-				return next;
-		} else if ((w & WORK_EXIT) && !t->exec) {
-			next = exit_step(t);
-			if (next != t)
-				return next;
-		} else if (w & WORK_FORK) {
-			process_fork_step(t);
-		} else if ((w & WORK_KILLED) && !(w & WORK_EXIT)) {
-			thread_clear_work(t, WORK_KILLED | WORK_STOP | WORK_SIGNAL | WORK_RETRY |
-						     WORK_RESUME | WORK_MAP);
-			process_exec_abort(t);
-			thread_exit_self(t);
-		} else if (w & WORK_EXEC) {
-			next = process_exec_step(t);
-			if (next != t)
-				return next;
-		} else if (w & WORK_MAP) {
-			struct memobj *m = t->map_memobj;
-			s64 r;
+		struct thread *next = works[lowest_bit(w)](t);
 
-			thread_clear_work(t, WORK_MAP);
-			t->map_memobj = NULL;
-			r = mmap_finish(t, m, t->map_offset, t->map_max_prot);
-			memobj_put(m);
-			if (r == SYS_BLOCKED)
-				return sched_after_block();
-			if (r != SYS_DONE)
-				t->regs.x[REG_A0] = (u64)r;
-		} else if (w & WORK_RESUME) {
-			next = sys_resume(t);
-			if (next != t)
-				return next;
-		} else if (w & WORK_RETRY) {
-			thread_clear_work(t, WORK_RETRY);
-			t->regs.x[REG_A0] = t->orig_a0;
-			t->regs.x[REG_PC] -= 4;
-		} else if (w & WORK_STOP) {
-			kernel_lock();
-			thread_clear_work(t, WORK_STOP);
-			if (t->process->stopped && !(t->work & WORK_KILLED)) {
-				t->state = THREAD_STOPPED;
-				return sched_next();
-			}
-			kernel_unlock();
-		} else if (w & WORK_SIGNAL) {
-			(void)signal_deliver(t);
-		} else if (w & WORK_MEMORY) {
-			thread_clear_work(t, WORK_MEMORY);
-			(void)process_out_of_memory(t);
-		} else if (w & WORK_RESCHED) {
-			return sched_preempt(t);
-		}
-		if (w & (WORK_MM | WORK_EXIT | WORK_FORK)) {
+		if (next != t)
+			return next;
+		if (w & (WORK_MM | WORK_EXIT | WORK_FORK | WORK_EXEC)) {
 			arch_poll_interrupts();
-			if ((READ_ONCE(t->work) & WORK_RESCHED))
+			if (READ_ONCE(t->work) & WORK_RESCHED)
 				return sched_preempt(t);
 		}
 	}

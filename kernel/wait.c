@@ -45,15 +45,3 @@ u64 deadline_ticks(u64 ns)
 	/* Beyond a century nobody can tell the difference. */
 	return arch_ns_to_ticks(MIN(ns, 1ull << 62)) + 1;
 }
-
-struct thread *sys_resume(struct thread *t)
-{
-	s64 r;
-
-	thread_clear_work(t, WORK_RESUME);
-	r = t->resume(t);
-	if (r == SYS_BLOCKED)
-		return sched_after_block();
-	t->regs.x[REG_A0] = (u64)r;
-	return t;
-}

@@ -44,11 +44,28 @@ static long model_lowest(const struct model *m, u32 from, u32 limit)
 	return -EMFILE;
 }
 
+static void table_check(const struct handle_table *t)
+{
+	u32 n = 0;
+
+	for (u32 c = 0; c < t->nchunks; c++)
+		for (unsigned i = 0; t->chunks[c] && i < HANDLES_PER_CHUNK; i++) {
+			const struct handle *h = &t->chunks[c]->h[i];
+			bool used = t->chunks[c]->used >> i & 1;
+
+			assert_true(used == (h->type != HANDLE_FREE));
+			assert_true(h->type <= HANDLE_RESERVED || h->object);
+			assert_true(used || c >= t->hint);
+			n += used;
+		}
+	assert_int_equal(n, t->count);
+}
+
 static void compare(const struct handle_table *t, const struct model *m)
 {
 	long want[OBJECTS] = { 0 };
 
-	handle_table_check(t);
+	table_check(t);
 	for (u32 fd = 0; fd < LIMIT; fd++) {
 		struct handle *h = handle_find(t, fd);
 

@@ -11,9 +11,15 @@ struct exec_request {
 	struct aspace *old;    /* to be given back */
 	struct sighand *sighand; /* spare, if the table is shared */
 	struct cred *cred;	 /* new credentials, or NULL */
-	bool released, committed, destroying;
+	bool released, committed;
 };
+void exec_request_free(struct exec_request *q); /* no lock held */
+
+/* A step of giving up a space: empties it if this is its last reference.  True when aspace_put() has
+ * nothing long to do any more.  w->kind is 0 at first. */
+bool must_check aspace_empty_step(struct aspace *as, struct mm_work *w);
 
 void fork_abort(struct thread *child);
-void fork_write_tids(struct thread *parent, struct thread *child);
+/* Writes the thread numbers that clone's flags ask for: the parent's into `from`. No lock held. */
+void fork_write_tids(struct aspace *from, struct thread *child);
 void fork_start(struct thread *child);

@@ -61,6 +61,9 @@ static inline struct handle *handle_find(const struct handle_table *t, u32 fd)
 	struct handle *h = &t->chunks[c]->h[fd % HANDLES_PER_CHUNK];
 	return likely(h->type > HANDLE_RESERVED) ? h : NULL;
 }
+/* The first number from fd on that handle_find() finds; NO_HANDLE if there is none. */
+#define NO_HANDLE (~0u)
+u32 handle_next(const struct handle_table *t, u32 fd);
 /* The object of that type with all of those rights; NULL else. */
 void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type, unsigned rights);
 
@@ -85,4 +88,3 @@ void handle_close_on_exec(struct handle_table *t);
 /* References to an object as held by a handle. */
 void handle_ref(enum handle_type type, void *object);
 void handle_unref(enum handle_type type, void *object);
-void handle_table_check(const struct handle_table *t);

@@ -26,8 +26,6 @@ struct hart {
 	/* below: kernel lock */
 	u64 slice_end;		  /* ticks, ~0: no limit now */
 	struct list timers;	  /* struct timer, by expiry */
-	struct thread *dead;	  /* list of threads to free after the switch */
-	bool idling; /* in arch_wait or about to: wants an IPI; atomic */
 	struct tern_cpu_info stat;
 	u64 irq_counts[TERN_NIRQ];
 	struct runq runq; /* last, because it is large */

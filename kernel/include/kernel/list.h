@@ -10,6 +10,9 @@ struct list {
 #define LIST_INIT(name) { &(name), &(name) }
 #define list_entry(p, type, member) container_of(p, type, member)
 #define list_for_each(p, head) for (struct list *p = (head)->next; p != (head); p = p->next)
+#define list_for_each_entry(e, head, type, member) \
+	for (type *e = list_entry((head)->next, type, member); &e->member != (head); \
+	     e = list_entry(e->member.next, type, member))
 #define list_for_each_safe(p, n, head) \
 	for (struct list *p = (head)->next, *n = p->next; p != (head); p = n, n = p->next)
 

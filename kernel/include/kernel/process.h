@@ -87,6 +87,8 @@ struct process {
 	struct list all; /* every process */
 };
 
+#define for_each_thread(t, p) list_for_each_entry(t, &(p)->threads, struct thread, in_process)
+
 extern struct list all_processes; /* kernel lock */
 extern u64 object_count_processes;
 
@@ -102,12 +104,21 @@ bool process_out_of_memory(struct thread *t);
 void process_stop(struct process *p, int sig);
 void process_continue(struct process *p);
 struct thread *process_find_thread(struct process *p, u32 tid); /* alive; no reference taken */
+struct thread *process_any_thread(struct process *p); /* the leader if it lives; NULL: none does */
 /* The thread that calls ends; does not return to user mode (sets WORK_EXIT). */
 void thread_exit_self(struct thread *t);
 static inline u64 process_limit(const struct process *p, int resource)
 {
 	return p->limits[resource].cur;
 }
+void process_apply_limits(struct process *p); /* to its space */
+/* Numbers that its descriptors stay below. */
+static inline u32 process_fd_limit(const struct process *p)
+{
+	return (u32)MIN(process_limit(p, RLIMIT_NOFILE), 1ull << 20);
+}
+/* A handle table of its own, if it shares one: 0, ENOMEM. */
+int must_check process_unshare_handles(struct process *p);
 /* Queues an event for pm (bits of process_events.pending).  Kernel lock held. */
 void process_event(struct process *p, u32 bits);
 /* WORK_FORK and WORK_EXEC of thread_exit_work(). */

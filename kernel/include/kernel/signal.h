@@ -43,8 +43,16 @@ static inline void siginfo_init(struct tern_siginfo *si, int sig, int code)
 
 enum restart_class { RESTART_NEVER, RESTART_RESTART, RESTART_NOHAND, RESTART_EINTR, RESTART_BLOCK };
 
+#define UNBLOCKABLE (TERN_SIGBIT(SIGKILL) | TERN_SIGBIT(SIGSTOP))
+#define DEFAULT_IGNORED                                                                      \
+	(TERN_SIGBIT(SIGCHLD) | TERN_SIGBIT(SIGURG) | TERN_SIGBIT(SIGWINCH) | TERN_SIGBIT(SIGCONT))
+#define ALL_SIGNALS (~0ull)
+
 void sigpending_init(struct sigpending *p);
-void sigpending_flush(struct process *owner, struct sigpending *p);
+/* Takes the signals of a set out, with their siginfos. */
+void sigpending_remove(struct process *owner, struct sigpending *p, u64 set);
+/* The same everywhere in p: they were never sent. */
+void signal_discard(struct process *p, u64 set);
 struct sighand *must_check sighand_create(void);
 struct sighand *must_check sighand_copy(const struct sighand *s);
 void sighand_put(struct sighand *s);
@@ -52,11 +60,11 @@ void sighand_put(struct sighand *s);
  * `fresh` is an allocated one used if it was shared (else freed). */
 void sighand_exec(struct process *p, struct sighand *fresh);
 
-/* To one thread or to the process as a whole.  0; EAGAIN when a real-time signal does not fit
- * (RLIMIT_SIGPENDING; standard signals always do, without their siginfo if need be).  Ignored
- * signals are dropped here; SIGCONT continues and stop signals cancel it, as signal(7). */
-int signal_send_thread(struct thread *t, const struct tern_siginfo *si);
-int signal_send_process(struct process *p, const struct tern_siginfo *si);
+/* To one thread, or with t NULL to the process as a whole.  0, also for signal 0 and to who is dead;
+ * EAGAIN when a real-time signal does not fit (RLIMIT_SIGPENDING; standard signals always do,
+ * without their siginfo if need be).  Ignored signals are dropped here; SIGCONT continues and stop
+ * signals cancel it, as signal(7). */
+int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *si);
 /* A fault or an EPIPE of the current thread's own: unblocked by force if it is blocked or ignored
  * (`force`).  Takes the kernel lock itself. */
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force);
@@ -65,12 +73,12 @@ void signal_raise_locked(struct thread *t, int sig);
 
 /* Is one pending that t's mask lets through? */
 bool signal_pending(const struct thread *t);
-/* Sets or clears WORK_SIGNAL after masks or pending sets changed. */
+/* Sets WORK_SIGNAL after masks or pending sets changed. */
 void signal_recalc(struct thread *t);
 
-/* From thread_exit_work: takes the next signal, acts (handler frame, default action), decides
- * about a restart.  No lock held. Returns false if the thread was stopped or must end. */
-bool signal_deliver(struct thread *t);
+/* WORK_SIGNAL: takes the next signal, acts (handler frame, default action), decides about a
+ * restart.  No lock held. */
+void signal_deliver(struct thread *t);
 
 /* Swaps the mask for a wait; it is put back after delivery. */
 void signal_set_temporary_mask(struct thread *t, u64 mask);

@@ -18,9 +18,6 @@ static inline bool capable(const struct thread *t, unsigned cap)
 	return t->cred->c.cap_effective >> cap & 1;
 }
 
-/* thread_exit_work() with WORK_RESUME, before signals: runs t->resume and stores its result.
- * Returns who runs next (t unless it blocked again).  No lock held. */
-struct thread *sys_resume(struct thread *t);
 /* A kernel wait is over one way or the other: t->resume will say what came of it. */
 static inline void wait_resumes(struct thread *t, s64 (*fn)(struct thread *t))
 {
@@ -68,7 +65,7 @@ bool signal_return(struct thread *t);
 s64 must_check signal_stack_set(struct thread *t, const struct tern_stack *s);
 void signal_stack_get(const struct thread *t, struct tern_stack *s);
 /* sys_signal.c: a signal became pending: signalfds and sigtimedwait want to know. */
-void signalfd_notify(struct process *p, u64 bit);
+void signalfd_notify(u64 bit);
 void signal_wait_notify(struct thread *t);
 /* A thread ends: process signals that it was to take go to another.  Kernel lock. */
 void signal_thread_leaves(struct thread *t);

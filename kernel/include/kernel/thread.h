@@ -48,20 +48,22 @@ enum wait_kind {
 	WAIT_OTHERS, /* exec: the other threads' end */
 };
 
-/* Reasons to enter thread_exit_work() before going back to user mode. */
-#define WORK_SIGNAL 1u	 /* a signal may be deliverable, or an interrupted call wants deciding */
-#define WORK_KILLED 2u	 /* the thread must end */
-#define WORK_RESCHED 4u	 /* someone better is ready, or the slice is over */
-#define WORK_MM 8u	 /* t->mm_work goes on */
-#define WORK_FORK 16u	 /* t->fork_child wants its space copied */
-#define WORK_EXEC 32u	 /* t->exec waits for its turn */
-#define WORK_EXIT 64u	 /* teardown goes on */
-#define WORK_STOP 128u	 /* the process is being stopped */
-#define WORK_IDLE 256u	 /* the hart's idle thread */
-#define WORK_MAP 512u	 /* a file mapping's memobj has come: place it */
-#define WORK_RETRY 1024u /* run the system call again: its space was busy */
-#define WORK_MEMORY 4096u /* memory is nearly out: somebody must end before t goes on */
-#define WORK_RESUME 2048u /* a kernel wait ended: t->resume makes its result (sys_resume()) */
+/* Reasons to enter thread_exit_work() before going back to user mode: the lowest first. */
+enum work {
+	WORK_IDLE = 1u << 0,	 /* the hart's idle thread */
+	WORK_MM = 1u << 1,	 /* t->mm_work goes on */
+	WORK_EXIT = 1u << 2,	 /* teardown goes on */
+	WORK_FORK = 1u << 3,	 /* t->fork_child wants its space copied */
+	WORK_KILLED = 1u << 4,	 /* the thread must end */
+	WORK_EXEC = 1u << 5,	 /* t->exec waits for its turn */
+	WORK_MAP = 1u << 6,	 /* a file mapping's memobj has come: place it */
+	WORK_RESUME = 1u << 7,	 /* a kernel wait ended: t->resume makes its result */
+	WORK_RETRY = 1u << 8,	 /* run the system call again: its space was busy */
+	WORK_STOP = 1u << 9,	 /* the process is being stopped */
+	WORK_SIGNAL = 1u << 10,	 /* one may be deliverable, or an interrupted call wants deciding */
+	WORK_MEMORY = 1u << 11,	 /* memory is nearly out: somebody must end before t goes on */
+	WORK_RESCHED = 1u << 12, /* someone better is ready, or the slice is over */
+};
 
 /* One word that a thread waits for; ipc/futex.c. */
 struct futex_waiter {
@@ -80,7 +82,6 @@ struct thread {
 	u32 on_hart;	       /* its registers are (partly) still in a machine; entry.S */
 	u8 no_save;	       /* it waits in recv: only sp, gp, tp and pc are kept; entry.S */
 	u8 fpu_used;	       /* fpu[] is meaningful */
-	u8 pad0[6];
 	u64 fpu[33]; /* f0…f31, fcsr */
 
 	/* constant */
@@ -153,9 +154,10 @@ struct thread {
 	struct memobj *map_memobj; /* WORK_MAP */
 	u64 map_offset;
 	u8 map_max_prot;
-	struct thread *fork_child;  /* WORK_FORK: not yet started */
+	struct thread *fork_child; /* WORK_FORK: not yet started, or (vfork) this thread itself */
+	struct aspace *fork_from;  /* of a child: the space to copy; referenced */
 	struct exec_request *exec;  /* WORK_EXEC */
-	u32 exit_cursor, exit_phase;
+	u32 exit_cursor, exit_phase; /* how far its end has come: thread.c */
 
 	u64 who; /* pid, cred id << 32: what a server hears of it */
 	const struct cred *cred; /* referenced; changes only by pm while it is in a call */
@@ -176,12 +178,13 @@ static inline void thread_clear_work(struct thread *t, u32 bits)
 {
 	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_RELAXED);
 }
-/* Takes over a reference; the caller puts the old one. */
+/* Takes a reference of c and puts the old one. */
 void thread_set_cred(struct thread *t, const struct cred *c);
 static inline struct thread *current_thread(void) { return this_hart()->current; }
 
-/* A new thread of p, state NEW, refs 1 (the process's list), not started. NULL: out of memory. */
-struct thread *must_check thread_create(struct process *p, u32 tid);
+/* A new thread of p, state NEW, refs 1 (the process's list), not started; takes a reference of c.
+ * NULL: out of memory. */
+struct thread *must_check thread_create(struct process *p, u32 tid, const struct cred *c);
 void thread_get(struct thread *t);
 void thread_put(struct thread *t);
 

@@ -148,7 +148,9 @@ static void exited(struct proc *p, int status)
 		return;
 	}
 	if (status == TERN_STATUS_NEVER_RAN) {
-		p->vfork_token = 0; /* the kernel has answered the caller */
+		/* Who waits for nothing but the copy has been answered by the kernel. */
+		if (p->vfork_token)
+			tern_reply(p->vfork_token, -ENOMEM);
 		process_destroy(p);
 		return;
 	}
