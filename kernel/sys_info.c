@@ -213,6 +213,7 @@ s64 sys_sysinfo(struct thread *t, u64 *a)
 	s.uptime = (s64)(arch_now_ns() / NSEC_PER_SEC);
 	s.totalram = f.total * PAGE_SIZE;
 	s.freeram = f.free * PAGE_SIZE;
+	s.sharedram = mm_counters.object_pages * PAGE_SIZE;
 	s.procs = (u16)MIN(object_count_threads, 0xffffull);
 	return put_user(t, a[0], &s, sizeof s);
 }

@@ -38,14 +38,25 @@ static void fill_boot(struct tern_boot_info *b)
 static void fill_memory(struct tern_memory_info *m)
 {
 	struct frame_stats f;
+	u64 mapped = 0;
 
+	list_for_each(l, &all_processes) {
+		const struct aspace *as = list_entry(l, struct process, all)->aspace;
+
+		if (as)
+			mapped += as->resident - as->resident_anon;
+	}
 	frame_stats(&f);
 	m->total_pages = f.total;
+	m->min_free_pages = f.reserve;
 	m->free_pages = f.free;
 	m->kernel_pages = f.kernel;
 	m->slab_pages = f.slab;
 	m->table_pages = f.table;
-	m->anon_pages = f.user;
+	m->object_pages = mm_counters.object_pages;
+	m->anon_pages = f.user - MIN(f.user, m->object_pages);
+	m->mapped_pages = MIN(mapped, m->object_pages); /* what several map counts once for each */
+	m->committed_pages = mm_counters.committed;
 	m->faults = mm_counters.faults;
 	m->cow_copies = mm_counters.cow_copies;
 	m->zero_fills = mm_counters.zero_fills;
@@ -156,6 +167,11 @@ s64 native_system_info(struct thread *t, u64 *a)
 				memcpy(buf + n, pair, 8);
 				n += 8;
 			}
+		break;
+	case TERN_INFO_VMAP:
+		n = kernel_mappings((struct tern_kernel_mapping *)buf,
+				    2 * PAGE_SIZE / sizeof(struct tern_kernel_mapping)) *
+		    sizeof(struct tern_kernel_mapping);
 		break;
 	case TERN_INFO_TIME:
 		fill_time((struct tern_time_info *)buf);

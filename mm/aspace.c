@@ -100,8 +100,10 @@ int aspace_destroy(struct aspace *as, struct mm_work *w)
 static bool room_for(const struct aspace *as, u32 n) { return as->nregions + n <= REGIONS_MAX; }
 
 static bool within_limits(const struct aspace *as, u64 pages, u64 replaced, unsigned prot,
-			  unsigned flags)
+			  unsigned flags, const struct memobj *m)
 {
+	if (is_committed(prot, flags, m) && pages > frames_total())
+		return false; /* never to be had: mode 0 of Linux's overcommit_memory */
 	if (as->mapped + pages - replaced > as->limit_as >> PAGE_SHIFT)
 		return false;
 	if ((prot & PROT_WRITE) && !(flags & (REGION_SHARED | REGION_GROWSDOWN)) &&
@@ -309,7 +311,7 @@ int aspace_map(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned ma
 	t.end = t.start + len;
 	cut = (flags & MAP_FIXED) && !(flags & MAP_FIXED_NOREPLACE) &&
 	      (replaced = region_pages_in(as, t.start, t.end)) != 0;
-	if (!within_limits(as, pages, replaced, prot, t.flags)) {
+	if (!within_limits(as, pages, replaced, prot, t.flags, m)) {
 		err = -ENOMEM;
 		goto out_unlock;
 	}
@@ -462,8 +464,11 @@ static va_t protectable(const struct aspace *as, va_t start, va_t end, unsigned 
 		}
 		if ((prot & PROT_WRITE) && !(r->prot & PROT_WRITE) &&
 		    !(r->flags & (REGION_SHARED | REGION_GROWSDOWN))) {
-			more += (MIN(r->end, end) - at) >> PAGE_SHIFT;
-			if (as->data + more > as->limit_data >> PAGE_SHIFT) {
+			u64 pages = (MIN(r->end, end) - at) >> PAGE_SHIFT;
+
+			more += pages;
+			if (as->data + more > as->limit_data >> PAGE_SHIFT ||
+			    (is_committed(prot, r->flags, r->memobj) && pages > frames_total())) {
 				*err = -ENOMEM;
 				break;
 			}
@@ -537,7 +542,7 @@ static bool may_grow_heap(const struct aspace *as, va_t old, va_t new, va_t want
 
 	if (want - as->brk_start > as->limit_data || new > as->mmap_top)
 		return false;
-	return within_limits(as, pages, 0, PROT_WRITE, 0) && region_is_free(as, old, new);
+	return within_limits(as, pages, 0, PROT_WRITE, 0, NULL) && region_is_free(as, old, new);
 }
 
 int aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out)

@@ -335,6 +335,8 @@ void frames_adopt(pa_t start, pa_t end)
 
 /* ---- looking ---- */
 
+u64 frames_total(void) { return total_frames; }
+
 void frames_promise(s64 n) { __atomic_fetch_add(&promised, n, __ATOMIC_RELAXED); }
 
 bool frames_scarce(unsigned share)
@@ -347,6 +349,7 @@ void frame_stats(struct frame_stats *v)
 	u64 used[FRAME_USER + 1] = { 0 };
 
 	v->total = total_frames;
+	v->reserve = total_frames / RESERVE_SHARE;
 	v->free = READ_ONCE(buddy_free);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		v->free += READ_ONCE(stacks[h].n) + READ_ONCE(stacks[h].nzeroed);

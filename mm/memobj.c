@@ -25,6 +25,11 @@ static void tree_back(struct memobj *m, const struct radix *t)
 	m->root = t->root;
 	m->height = t->height;
 }
+static void count_pages(struct memobj *m, s64 n)
+{
+	m->resident += (u64)n;
+	__atomic_fetch_add(&mm_counters.object_pages, (u64)n, __ATOMIC_RELAXED);
+}
 static u64 pages_of(u64 size) { return PAGE_UP(size) >> PAGE_SHIFT; }
 
 void memobj_init(void)
@@ -77,12 +82,12 @@ struct memobj *memobj_create_frames(pa_t start, u64 size)
 		assert(frame_of((start >> PAGE_SHIFT) + i)->kind == FRAME_USER);
 		err = radix_set(&t, i, (start >> PAGE_SHIFT) + i);
 		if (!err)
-			m->resident++;
+			count_pages(m, 1);
 	}
 	tree_back(m, &t);
 	if (err) { /* the frames stay the caller's */
-		for (u64 i = 0; i < m->resident; i++)
-			radix_clear(&t, i);
+		for (; m->resident; count_pages(m, -1))
+			radix_clear(&t, m->resident - 1);
 		slab_free(&memobj_cache, m);
 		return NULL;
 	}
@@ -104,7 +109,7 @@ static void drop_pages(struct memobj *m, u64 from, u64 to)
 	tree_of(m, &t);
 	for (u64 i = from; (pfn = radix_next(&t, &i)) && i < to; i++) {
 		radix_clear(&t, i);
-		m->resident--;
+		count_pages(m, -1);
 		frame_put(pfn);
 	}
 	tree_back(m, &t);
@@ -141,7 +146,7 @@ pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
 		return 0;
 	}
 	tree_back(m, &t);
-	m->resident++;
+	count_pages(m, 1);
 	return pfn;
 }
 

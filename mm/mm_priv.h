@@ -71,6 +71,14 @@ struct region *region_merge(struct aspace *as, struct region *r, struct region *
 bool region_cut_needs(const struct aspace *as, va_t start, va_t end);
 void region_cut(struct aspace *as, va_t start, va_t end, struct region **spare,
 		struct region **dead);
+/* Memory that the mapping may come to own, and that overcommitting is about: private and writable,
+ * or shared and nobody's file; not with MAP_NORESERVE. */
+static inline bool is_committed(unsigned prot, unsigned flags, const struct memobj *m)
+{
+	if (flags & REGION_NORESERVE)
+		return false;
+	return flags & REGION_SHARED ? m && m->kind == MEMOBJ_ANON && !m->ident : prot & PROT_WRITE;
+}
 /* The highest place for len bytes in [low, high). */
 bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t *at);
 /* Nothing lies in [start, end), nor would a stack above lose its gap. */

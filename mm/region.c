@@ -321,6 +321,8 @@ static void account(struct aspace *as, const struct region *r, u64 bytes, bool a
 		as->peak_mapped = as->mapped;
 	if (counts_as_data(r->prot, r->flags))
 		as->data += sign;
+	if (is_committed(r->prot, r->flags, r->memobj))
+		__atomic_fetch_add(&mm_counters.committed, sign, __ATOMIC_RELAXED);
 }
 
 /* The object's lock held. */

@@ -141,6 +141,8 @@ static int check_region(const struct aspace *as, const struct region *r, const s
 	if ((r->prot & PROT_WRITE) && !(r->flags & (REGION_SHARED | REGION_GROWSDOWN)) &&
 	    as->data + more > as->limit_data >> PAGE_SHIFT)
 		return -ENOMEM;
+	if (is_committed(r->prot, r->flags, r->memobj) && more > frames_total())
+		return -ENOMEM;
 	return 0;
 }
 

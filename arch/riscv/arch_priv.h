@@ -4,7 +4,7 @@
 #include <arch/mmu.h>
 #include <kernel/types.h>
 
-/* The vmap GiB: stacks, then device registers, then what others map (VMAP_START). */
+/* The vmap GiB: stacks, then device registers. */
 #define VMAP_STACKS VMAP_BASE
 #define VMAP_DEVICES (VMAP_BASE + (16ul << 20))
 #define STACK_SIZE (16ul << 10)

@@ -7,15 +7,12 @@
  * and once frames exist, those of the vmap GiB from there; none is ever freed.
  *
  * No page is both writable and executable, in the direct map neither: text and rodata are read-only
- * there.  RAM below the image is the firmware's and not mapped.
- * Lock: vmap_lock for the vmap GiB's entries after start-up.
+ * there.  RAM below the image is the firmware's and not mapped.  All is made at start-up by one hart.
  */
 #include <arch/mmu.h>
-#include <arch/sbi.h>
 #include <kernel/boot.h>
-#include <kernel/hart.h>
 #include <kernel/log.h>
-#include <kernel/spinlock.h>
+#include <tern/abi.h>
 #include <tern/linux/errno.h>
 
 #include "arch_priv.h"
@@ -29,7 +26,6 @@ static table_t kernel_root __attribute__((aligned(4096), section(".bss.page")));
 static table_t pool[POOL_TABLES] __attribute__((aligned(4096), section(".bss.page")));
 static unsigned pool_used;
 static va_t next_device = VMAP_DEVICES;
-static struct spinlock vmap_lock = SPINLOCK_INIT;
 pa_t image_pa;
 
 /* A table's entries; the pool is not always in the direct map yet. */
@@ -164,47 +160,38 @@ void *kernel_map_device(pa_t pa, u64 size)
 		next_device = ((next_device + MEGA_SIZE - 1) & ~(MEGA_SIZE - 1)) +
 			      (start & (MEGA_SIZE - 1));
 	va = next_device;
-	assert(va + (end - start) <= VMAP_START);
+	assert(va + (end - start) <= VMAP_END);
 	must_map(va, start, end - start, PTE_R | PTE_W);
 	next_device = va + (end - start);
 	mmu_fence_all();
 	return (void *)(va + (pa - start));
 }
 
-/* Every running hart forgets one kernel page. */
-static void fence_kernel(va_t va)
+unsigned kernel_mappings(struct tern_kernel_mapping *v, unsigned max)
 {
-	u32 others = online_mask() & ~(1u << hart_index());
+	struct tern_kernel_mapping *last = NULL;
+	unsigned n = 0;
 
-	__asm__ volatile("sfence.vma %0, zero" ::"r"(va) : "memory");
-	if (others)
-		sbi_remote_sfence(others, va, PAGE_SIZE);
-}
+	for (va_t va = VMAP_BASE; va < next_device;) {
+		int level = PT_LEVELS - 1;
+		pte_t *table = kernel_root, e;
 
-int mmu_map_kernel(va_t va, pfn_t pfn, unsigned prot)
-{
-	pte_t flags = PTE_R | (prot & PROT_W ? PTE_W : 0) | (prot & PROT_X ? PTE_X : 0);
-	int r;
+		while (e = table[pt_index(va, level)], pte_valid(e) && pte_is_table(e)) {
+			table = table_at(pte_pfn(e));
+			level--;
+		}
+		if (pte_valid(e)) {
+			pa_t pa = pte_pfn(e) << PAGE_SHIFT;
 
-	assert(va >= VMAP_START && va < VMAP_END);
-	assert((prot & (PROT_W | PROT_X)) != (PROT_W | PROT_X));
-	spin_lock(&vmap_lock);
-	r = map_range(PAGE_DOWN(va), pfn << PAGE_SHIFT, PAGE_SIZE, flags);
-	spin_unlock(&vmap_lock);
-	if (r == 0)
-		fence_kernel(va); /* that it was invalid may be cached */
-	return r;
-}
-
-void mmu_unmap_kernel(va_t va)
-{
-	pte_t *e;
-
-	assert(va >= VMAP_START && va < VMAP_END);
-	spin_lock(&vmap_lock);
-	e = entry_at(va, 0);
-	assert(e && pte_valid(*e));
-	*e = 0;
-	spin_unlock(&vmap_lock);
-	fence_kernel(va);
+			if (!last || last->start + last->size != va || last->phys + last->size != pa) {
+				if (n == max)
+					break;
+				last = &v[n++];
+				*last = (struct tern_kernel_mapping){ .start = va, .phys = pa };
+			}
+			last->size += pt_span(level);
+		}
+		va = (va & ~(pt_span(level) - 1)) + pt_span(level);
+	}
+	return n;
 }

@@ -463,6 +463,7 @@ enum tern_info {
 	TERN_INFO_OBJECTS,   /* uint64_t in use per type, enum tern_object */
 	TERN_INFO_ENOSYS,    /* struct { uint32_t nr, count; }[] */
 	TERN_INFO_TIME,	     /* struct tern_time_info */
+	TERN_INFO_VMAP,	     /* struct tern_kernel_mapping[] */
 };
 
 struct tern_boot_info {
@@ -477,9 +478,15 @@ struct tern_boot_info {
 	char isa[128];
 };
 
+struct tern_kernel_mapping {
+	uint64_t start, size, phys;
+};
+
 struct tern_memory_info {
-	uint64_t total_pages, free_pages, kernel_pages, slab_pages, table_pages, cached_pages,
-		shared_pages, anon_pages, min_free_pages;
+	uint64_t total_pages, free_pages, kernel_pages, slab_pages, table_pages;
+	uint64_t object_pages; /* of memory objects: files, shared memory */
+	uint64_t anon_pages;   /* private to spaces */
+	uint64_t min_free_pages; /* what only servers and copies get (kernel/oom.c) */
 	uint64_t faults, cow_copies, zero_fills, forks, shootdowns, mapped_pages, committed_pages;
 };
 

@@ -51,6 +51,7 @@
 	X(INTERRUPTS, "interrupts", 0444)                                                \
 	X(BUDDYINFO, "buddyinfo", 0444)                                                  \
 	X(SLABINFO, "slabinfo", 0400)                                                    \
+	X(VMALLOCINFO, "vmallocinfo", 0400)                                              \
 	X(VMSTAT, "vmstat", 0444)                                                        \
 	X(SWAPS, "swaps", 0444)                                                          \
 	X(DEVICES, "devices", 0444)                                                      \

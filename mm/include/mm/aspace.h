@@ -202,6 +202,8 @@ void mm_wake(struct aspace *as);
 /* System-wide counters for /proc (approximate; atomic adds). */
 struct mm_counters {
 	u64 faults, zero_fills, cow_copies, forks, shootdowns;
+	u64 object_pages; /* in memory objects */
+	u64 committed;	  /* pages that programs may come to own: is_committed() */
 };
 extern struct mm_counters mm_counters;
 u64 object_count_aspaces(void), object_count_memobjs(void), object_count_regions(void);

@@ -65,6 +65,7 @@ void frame_get(pfn_t pfn);
 void frame_put(pfn_t pfn);
 static inline u32 frame_refs(pfn_t pfn) { return __atomic_load_n(&frame_of(pfn)->refs, __ATOMIC_RELAXED); }
 
+u64 frames_total(void);
 /* Fewer than one frame in `share` is free and promised to nobody: what can be refused without harm
  * should be. */
 bool frames_scarce(unsigned share);
@@ -76,7 +77,7 @@ void frames_promise(s64 n);
  * tests).  Locks of mm's held, perhaps the kernel lock. */
 void mm_low(void);
 struct frame_stats {
-	u64 total, free, kernel, slab, table, user;
+	u64 total, free, reserve, kernel, slab, table, user;
 	u64 free_blocks[FRAME_ORDERS];
 };
 void frame_stats(struct frame_stats *s);

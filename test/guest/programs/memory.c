@@ -3,6 +3,7 @@
 #include "test.h"
 #include <setjmp.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #define PAGE 4096ul
 #define RW   (PROT_READ | PROT_WRITE)
@@ -410,6 +411,69 @@ TEST(limit_of_the_address_space)
 	CHECK(setrlimit(RLIMIT_AS, &r) == 0);
 	CHECK(mmap(NULL, 100 << 20, RW, ANON, -1, 0) == MAP_FAILED && errno == ENOMEM);
 	CHECK(mmap(NULL, 1 << 20, RW, ANON, -1, 0) != MAP_FAILED);
+}
+
+TEST(limit_of_data)
+{
+	struct rlimit r = { 32 << 20, 32 << 20 };
+	char *ro = mmap(NULL, 40 << 20, PROT_READ, ANON, -1, 0);
+
+	CHECK(ro != MAP_FAILED);
+	CHECK(setrlimit(RLIMIT_DATA, &r) == 0);
+	CHECK(mmap(NULL, 40 << 20, RW, ANON, -1, 0) == MAP_FAILED && errno == ENOMEM);
+	CHECK_ERR(mprotect(ro, 40 << 20, RW), ENOMEM);
+	CHECK_EQ(mprotect(ro, 1 << 20, RW), 0);
+	CHECK_ERR(brk((char *)sbrk(0) + (40 << 20)), ENOMEM);
+	CHECK(mmap(NULL, 40 << 20, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, 40 << 20, PROT_READ, ANON, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, 1 << 20, RW, ANON, -1, 0) != MAP_FAILED);
+}
+
+static int deep(int n)
+{
+	volatile char frame[4096];
+
+	frame[0] = (char)n;
+	return n ? deep(n - 1) + frame[0] : 0;
+}
+
+TEST(limit_of_the_stack)
+{
+	struct rlimit r = { 256 << 10, 256 << 10 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		setrlimit(RLIMIT_STACK, &r);
+		(void)deep(16);
+		_exit(deep(200) & 1);
+	}
+	CHECK_EQ(test_wait(pid), SIGSEGV);
+}
+
+/* A single mapping of more than there can ever be is refused; several smaller ones are promises. */
+TEST(overcommitting)
+{
+	struct sysinfo s;
+	size_t all, most;
+	char *p;
+
+	CHECK(sysinfo(&s) == 0 && s.totalswap == 0);
+	all = (s.totalram * s.mem_unit + PAGE) & ~(PAGE - 1);
+	most = all / 4 * 3 & ~(PAGE - 1);
+	CHECK(mmap(NULL, all, RW, ANON, -1, 0) == MAP_FAILED && errno == ENOMEM);
+	CHECK(mmap(NULL, all, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM);
+	CHECK(mmap(NULL, all, RW, ANON | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+	CHECK_ERR(brk((char *)sbrk(0) + all), ENOMEM);
+	p = mmap(NULL, all, PROT_NONE, ANON, -1, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK_ERR(mprotect(p, all, RW), ENOMEM);
+	CHECK_EQ(mprotect(p, most, RW), 0);
+	p = mmap(NULL, most, RW, ANON, -1, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK(mremap(p, most, most + all, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM);
+	for (int i = 0; i < 4; i++)
+		CHECK(mmap(NULL, most, RW, ANON, -1, 0) != MAP_FAILED);
 }
 
 TEST(many_regions)

@@ -224,6 +224,73 @@ TEST(system_files)
 	CHECK_ERR(mkdir("/proc/x", 0700), ENOENT);
 }
 
+/* About as much more, in kB, as was added; others may take and give a little meanwhile. */
+static bool grew(const char *key, long before, long kb)
+{
+	long more = field("/proc/meminfo", key) - before;
+
+	if (more < kb - 1000 || more > kb + 1000)
+		printf("  %s %ld kB more, not %ld\n", key, more, kb);
+	return more >= kb - 1000 && more <= kb + 1000;
+}
+
+TEST(memory_figures)
+{
+	enum { SIZE = 8 << 20, KB = SIZE / 1024 };
+	long free, anon, shmem, cached, committed;
+	static char block[65536];
+	char *p;
+	int fd;
+
+	CHECK(field("/proc/meminfo", "CommitLimit:") > 0);
+	CHECK(field("/proc/meminfo", "MemFree:") <= field("/proc/meminfo", "MemTotal:"));
+	CHECK(field("/proc/meminfo", "PageTables:") > 0 && field("/proc/meminfo", "Slab:") > 0);
+	committed = field("/proc/meminfo", "Committed_AS:");
+	anon = field("/proc/meminfo", "AnonPages:");
+	free = field("/proc/meminfo", "MemFree:");
+	p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK(grew("Committed_AS:", committed, KB) && grew("AnonPages:", anon, 0));
+	memset(p, 1, SIZE);
+	CHECK(grew("AnonPages:", anon, KB) && grew("MemFree:", free, -KB));
+	CHECK(munmap(p, SIZE) == 0);
+	CHECK(grew("Committed_AS:", committed, 0) && grew("AnonPages:", anon, 0));
+	shmem = field("/proc/meminfo", "Shmem:");
+	cached = field("/proc/meminfo", "Cached:");
+	fd = open("figures", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	for (int i = 0; i < SIZE; i += (int)sizeof block)
+		CHECK_EQ(write(fd, block, sizeof block), sizeof block);
+	CHECK(grew("Shmem:", shmem, KB) && grew("Cached:", cached, KB));
+	CHECK(ftruncate(fd, 0) == 0);
+	CHECK(grew("Shmem:", shmem, 0) && grew("Cached:", cached, 0));
+	close(fd);
+}
+
+TEST(memory_files)
+{
+	unsigned long blocks, pages = 0, start, end, size;
+	const char *at = slurp("/proc/buddyinfo");
+	long active, total, bytes;
+	int n;
+
+	at = strstr(at, "zone");
+	CHECK(at && sscanf(at, "zone %*s%n", &n) == 0);
+	at += n;
+	for (int order = 0; order <= 10; order++, at += n) {
+		CHECK_EQ(sscanf(at, " %lu%n", &blocks, &n), 1);
+		pages += blocks << order;
+	}
+	CHECK(pages > 0 && (long)pages * 4 <= field("/proc/meminfo", "MemTotal:"));
+	CHECK(field("/proc/vmstat", "nr_free_pages") > 0 && field("/proc/vmstat", "pgfault") > 0);
+	at = slurp("/proc/slabinfo");
+	CHECK(!strncmp(at, "slabinfo - version: 2.1\n# name ", 31));
+	at = strchr(strchr(at, '\n') + 1, '\n') + 1;
+	CHECK_EQ(sscanf(at, "%*s %ld %ld %ld", &active, &total, &bytes), 3);
+	CHECK(active <= total && bytes > 0);
+	CHECK_EQ(sscanf(slurp("/proc/vmallocinfo"), "0x%lx-0x%lx %lu", &start, &end, &size), 3);
+	CHECK(start && end && size && size % 4096 == 0);
+}
+
 TEST(all_processes_are_listed)
 {
 	struct dirent *e;

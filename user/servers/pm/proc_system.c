@@ -32,22 +32,29 @@ static void meminfo(struct text *t)
 	row(t, "MemFree:", m.free_pages);
 	row(t, "MemAvailable:", m.free_pages > m.min_free_pages ? m.free_pages - m.min_free_pages : 0);
 	row(t, "Buffers:", 0);
-	row(t, "Cached:", m.cached_pages);
+	row(t, "Cached:", m.object_pages);
 	row(t, "SwapCached:", 0);
-	row(t, "Active:", m.anon_pages);
-	row(t, "Inactive:", m.cached_pages);
+	row(t, "Active:", m.anon_pages + m.object_pages);
+	row(t, "Inactive:", 0);
+	row(t, "Active(anon):", m.anon_pages + m.object_pages);
+	row(t, "Inactive(anon):", 0);
+	row(t, "Active(file):", 0);
+	row(t, "Inactive(file):", 0);
+	row(t, "Unevictable:", 0);
+	row(t, "Mlocked:", 0);
 	row(t, "SwapTotal:", 0);
 	row(t, "SwapFree:", 0);
 	row(t, "Dirty:", 0);
 	row(t, "Writeback:", 0);
 	row(t, "AnonPages:", m.anon_pages);
 	row(t, "Mapped:", m.mapped_pages);
-	row(t, "Shmem:", m.shared_pages);
+	row(t, "Shmem:", m.object_pages);
+	row(t, "KReclaimable:", 0);
 	row(t, "Slab:", m.slab_pages);
 	row(t, "SReclaimable:", 0);
 	row(t, "SUnreclaim:", m.slab_pages);
 	row(t, "PageTables:", m.table_pages);
-	row(t, "CommitLimit:", m.total_pages);
+	row(t, "CommitLimit:", m.total_pages / 2);
 	row(t, "Committed_AS:", m.committed_pages);
 	row(t, "VmallocTotal:", 1024 * 1024 / 4);
 	row(t, "VmallocUsed:", m.kernel_pages);
@@ -186,15 +193,25 @@ static void slabinfo(struct text *t)
 			    UL(v[i].slabs));
 }
 
+static void vmallocinfo(struct text *t)
+{
+	struct tern_kernel_mapping v[64];
+	long n = tern_system_info(TERN_INFO_VMAP, v, sizeof v) / (long)sizeof v[0];
+
+	for (long i = 0; i < n; i++)
+		text_printf(t, "0x%016lx-0x%016lx %7lu phys=0x%016lx\n", UL(v[i].start),
+			    UL(v[i].start + v[i].size), UL(v[i].size), UL(v[i].phys));
+}
+
 static void vmstat(struct text *t)
 {
 	struct tern_memory_info m = { 0 };
 
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
 	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_mapped %lu\nnr_file_pages %lu\n",
-		    UL(m.free_pages), UL(m.anon_pages), UL(m.mapped_pages), UL(m.cached_pages));
+		    UL(m.free_pages), UL(m.anon_pages), UL(m.mapped_pages), UL(m.object_pages));
 	text_printf(t, "nr_shmem %lu\nnr_slab_unreclaimable %lu\nnr_page_table_pages %lu\n",
-		    UL(m.shared_pages), UL(m.slab_pages), UL(m.table_pages));
+		    UL(m.object_pages), UL(m.slab_pages), UL(m.table_pages));
 	text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %lu\npgmajfault 0\n",
 		    UL(m.faults));
 	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\n",
@@ -239,6 +256,9 @@ void proc_text_system(struct text *t, int number)
 		break;
 	case TERN_PROC_SLABINFO:
 		slabinfo(t);
+		break;
+	case TERN_PROC_VMALLOCINFO:
+		vmallocinfo(t);
 		break;
 	case TERN_PROC_VMSTAT:
 		vmstat(t);

@@ -34,7 +34,7 @@ static void objects(struct text *t)
 	for (long i = 0; i < n / (long)sizeof slabs[0]; i++)
 		used += slabs[i].used;
 	text_printf(t, "slab_objects %lu\n", UL(used));
-	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages),
+	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages + m.object_pages),
 		    UL(m.table_pages), UL(m.kernel_pages));
 	text_printf(t, "frames_slab %lu\nfree_frames %lu\n", UL(m.slab_pages), UL(m.free_pages));
 	text_printf(t, "pm_processes %u\npm_numbers %u\n", pm.tree.processes, pm.tree.used);

@@ -17,9 +17,8 @@ typedef u64 pte_t;
 #define KERNEL_HALF 0xffffffc000000000ul
 #define DIRECT_MAP KERNEL_HALF
 #define MEGA_SIZE (2ul << 20)
-/* Kernel mappings outside the direct map: one GiB, of which arch/ uses what is below VMAP_START. */
+/* Kernel mappings outside the direct map: one GiB, for stacks and device registers. */
 #define VMAP_BASE 0xffffffff00000000ul
-#define VMAP_START (VMAP_BASE + (128ul << 20))
 #define VMAP_END (VMAP_BASE + (1ul << 30))
 
 #define PTE_V (1ul << 0)
@@ -105,10 +104,9 @@ void mmu_init_root(pte_t *root);
 pfn_t mmu_kernel_root(void);
 /* The number of ASIDs (power of two, at least 1: then every switch fences). */
 u32 mmu_asid_count(void);
-/* One page between VMAP_START and VMAP_END; prot in PROT_* bits, never write and execute. 0 or
- * -ENOMEM.  Fences every hart: not with the kernel lock held. */
-int must_check mmu_map_kernel(va_t va, pfn_t pfn, unsigned prot);
-void mmu_unmap_kernel(va_t va);
+/* What lies between VMAP_BASE and VMAP_END, at most max ranges: how many. */
+struct tern_kernel_mapping;
+unsigned kernel_mappings(struct tern_kernel_mapping *v, unsigned max);
 
 /* Makes instruction fetches of every hart see what was stored (fence.i here and there). */
 void mmu_sync_icache(u32 hart_mask);
