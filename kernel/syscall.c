@@ -103,7 +103,8 @@ static const struct syscall_line method_window_line = {
 	.restart = RESTART_RESTART, .name = "method",
 };
 static const struct syscall_line exec_open_line = {
-	TO_V(0), WIN1(STR(1)), .otherwise = ENOSYS, .restart = RESTART_NEVER, .name = "exec_open",
+	TO_V(0), WIN2(STR(1), OUT(3, sizeof(struct tern_exec_owner))), .otherwise = ENOSYS,
+	.restart = RESTART_NEVER, .name = "exec_open",
 };
 
 const struct syscall_line *syscall_line(u32 op)

@@ -169,8 +169,9 @@ enum tern_op {
 	/* ---- methods: a message to the session in a6, six words in a0…a5 ---- */
 	TERN_METHOD = 0x1000,	  /* no windows */
 	TERN_METHOD_WIN = 0x1100, /* windows: 0 = in(a0, a1), 1 = out(a2, a3) */
-	/* vfs (V(0)): (dirfd, path, flags): checks for execute permission; answered by REPLY_MAP
-	 * with result = ident of the file.  Windows: 0 = str(a1). */
+	/* vfs (V(0)): (dirfd, path, flags, struct tern_exec_owner *): checks for execute permission;
+	 * answered by REPLY_MAP with result = ident of the file.  The owner is written only if the
+	 * file has set-id bits.  Windows: 0 = str(a1), 1 = out(a3). */
 	TERN_VFS_EXEC_OPEN = 0x1200,
 	TERN_METHOD_END = 0x1208,
 };
@@ -322,6 +323,11 @@ struct tern_cred {
 	uint32_t ngroups;
 	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding;
 	uint32_t groups[32];
+};
+
+/* Whose rights a program with set-id bits runs with: mode has those that count. */
+struct tern_exec_owner {
+	uint32_t mode, uid, gid;
 };
 
 struct tern_caller {

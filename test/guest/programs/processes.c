@@ -2,8 +2,10 @@
  * going on; identities; posix_spawn and clone3. */
 #include "test.h"
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -497,6 +499,120 @@ TEST(users)
 		_exit(0);
 	}
 	CHECK_EQ(test_wait(pid), 0);
+}
+
+/* Runs as user 2000: which of a file's ids (1000, 100) it was given, all saved, and AT_SECURE. */
+EXEC(show_ids)
+{
+	uid_t user[3];
+	gid_t group[3];
+
+	CHECK(getresuid(&user[0], &user[1], &user[2]) == 0 && user[0] == 2000);
+	CHECK(getresgid(&group[0], &group[1], &group[2]) == 0 && group[0] == 2000);
+	CHECK(user[1] == user[2] && group[1] == group[2]);
+	CHECK(getauxval(AT_EUID) == user[1] && getauxval(AT_EGID) == group[1]);
+	_exit((user[1] == 1000) | (group[1] == 100) << 1 | (int)getauxval(AT_SECURE) << 2);
+}
+
+static int run_with_mode(mode_t mode, bool no_new_privs)
+{
+	pid_t pid;
+
+	CHECK_EQ(chmod("program", mode), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK(setgid(2000) == 0 && setuid(2000) == 0);
+		if (no_new_privs)
+			CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+		execv("program", test_exec_args("show_ids", NULL));
+		_exit(99);
+	}
+	return WEXITSTATUS(test_wait(pid));
+}
+
+TEST(set_id_programs)
+{
+	int from = open(test_program, O_RDONLY), to = open("program", O_CREAT | O_WRONLY, 0700);
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(from, buf, sizeof buf)) > 0)
+		CHECK_EQ(write(to, buf, (size_t)n), n);
+	close(to);
+	CHECK_EQ(chmod(".", 0755), 0);
+	CHECK_EQ(chown("program", 1000, 100), 0);
+	CHECK_EQ(run_with_mode(0755, false), 0);
+	CHECK_EQ(run_with_mode(04755, false), 1 | 4);
+	CHECK_EQ(run_with_mode(02755, false), 2 | 4);
+	CHECK_EQ(run_with_mode(06755, false), 1 | 2 | 4);
+	CHECK_EQ(run_with_mode(02745, false), 0); /* not a set-group-id program */
+	CHECK_EQ(run_with_mode(06755, true), 0);
+	CHECK_EQ(chown("program", 1000, 100), 0); /* takes the bits off */
+}
+
+/* The parent of a vfork without CLONE_VM waits, while others change its space under the copy. */
+static volatile bool enough;
+
+static void *keep_mapping(void *unused)
+{
+	(void)unused;
+	while (!enough) {
+		void *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED || munmap(p, 65536))
+			return (void *)1;
+	}
+	return NULL;
+}
+
+TEST(vfork_with_a_copy)
+{
+	static volatile int written;
+	uint64_t before = test_now_ns();
+	pthread_t other;
+	void *bad;
+
+	CHECK_EQ(pthread_create(&other, NULL, keep_mapping, NULL), 0);
+	for (int i = 0; i < 5; i++) {
+		long pid = syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, NULL, NULL, NULL);
+
+		if (pid == 0) {
+			written = 1;
+			test_sleep_ms(10);
+			_exit(4);
+		}
+		CHECK(pid > 0 && written == 0);
+		CHECK_EQ(WEXITSTATUS(test_wait((pid_t)pid)), 4);
+	}
+	CHECK(test_now_ns() - before >= 50000000);
+	enough = true;
+	CHECK(pthread_join(other, &bad) == 0 && !bad);
+}
+
+/* The status of the last thread to call exit is the process's, whoever has left first. */
+static void *exit_first(void *ready)
+{
+	*(volatile bool *)ready = true;
+	syscall(SYS_exit, 3);
+	return NULL;
+}
+
+TEST(threads_that_exit_together)
+{
+	for (int i = 0; i < 40; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			static volatile bool ready;
+			pthread_t other;
+
+			CHECK_EQ(pthread_create(&other, NULL, exit_first, (void *)(uintptr_t)&ready), 0);
+			while (!ready)
+				sched_yield();
+			syscall(SYS_exit, 3);
+		}
+		CHECK_EQ(WEXITSTATUS(test_wait(pid)), 3);
+	}
 }
 
 TEST(usage_of_children)

@@ -124,8 +124,10 @@ static void set_comm(struct exec *x, const char *path)
 
 static long open_file(struct exec *x, int dirfd, const char *path, uint64_t flags)
 {
-	uint64_t args[6] = { (uint64_t)(int64_t)dirfd, TERN_PTR(path), flags, 0, 0, 0 };
+	struct tern_exec_owner *owner = x->opening_interp ? &x->interp_owner : &x->owner;
+	uint64_t args[6] = { (uint64_t)(int64_t)dirfd, TERN_PTR(path), flags, TERN_PTR(owner), 0, 0 };
 
+	owner->mode = 0;
 	return async_call(pm.vfs, TERN_VFS_EXEC_OPEN, x->token, args, opened, x);
 }
 

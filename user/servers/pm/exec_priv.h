@@ -20,6 +20,8 @@ struct exec {
 	int program, interp; /* memobjs, -1 */
 	bool opening_interp;
 	uint64_t ident;
+	/* Of files with set-id bits, else mode is 0; those of an ELF interpreter do not count. */
+	struct tern_exec_owner owner, interp_owner;
 	size_t limit; /* of the arguments, bytes */
 	uint64_t stack_limit;
 	struct packed argv, envp, prefix;

@@ -9,6 +9,7 @@
 #include "stack.h"
 #include <string.h>
 #include <tern/linux/mman.h>
+#include <tern/linux/stat.h>
 
 #define PAGE 4096ull
 #define ADDR_NO_RANDOMIZE 0x0040000
@@ -63,12 +64,16 @@ static long place_interp(int aspace, const struct elf_image *e, uint64_t *bias)
 	return 0;
 }
 
-/* The credentials the new image runs with: saved ids follow the effective ones, and without uid 0
- * no capability stays.  True if they differ. */
-static bool exec_cred(struct tern_cred *c)
+/* The credentials the new image runs with: the file's set-id bits count, saved ids follow the
+ * effective ones, and without uid 0 no capability stays.  True if they differ. */
+static bool exec_cred(const struct exec *x, bool no_new_privs, struct tern_cred *c)
 {
 	struct tern_cred old = *c;
 
+	if (x->owner.mode & S_ISUID && !no_new_privs)
+		c->euid = x->owner.uid;
+	if (x->owner.mode & S_ISGID && !no_new_privs)
+		c->egid = x->owner.gid;
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
 	if (c->uid == 0 || c->euid == 0) {
@@ -78,6 +83,12 @@ static bool exec_cred(struct tern_cred *c)
 		c->cap_permitted = c->cap_effective = 0;
 	}
 	return memcmp(&old, c, sizeof old) != 0;
+}
+
+/* It runs with rights that its user does not have: the user must not look or lead it astray. */
+static bool privileged(const struct tern_cred *c)
+{
+	return c->uid != c->euid || c->gid != c->egid;
 }
 
 /* The stack's region, mapped before anything that the kernel places itself. */
@@ -128,6 +139,7 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 		.euid = c->euid,
 		.gid = c->gid,
 		.egid = c->egid,
+		.secure = privileged(c),
 	};
 	long r = stack_check(&in, x->limit);
 
@@ -176,8 +188,12 @@ static void committed(struct exec *x, struct proc *p, const struct tern_exec_arg
 	memcpy(p->comm, x->comm, sizeof p->comm);
 	p->auxv = stack->auxv;
 	p->auxv_size = stack->auxv_size;
+	p->euid = a->cred.euid;
 	p->suid = a->cred.suid;
-	p->undumpable = false;
+	p->egid = a->cred.egid;
+	p->undumpable = privileged(&a->cred);
+	if (p->undumpable)
+		p->pdeathsig = 0;
 	ptimers_drop(p);
 	pidmap_update(p);
 	vfork_release(p);
@@ -233,12 +249,12 @@ long exec_commit(struct exec *x)
 	struct tern_exec_args a = { .cred = x->caller.cred };
 	struct stack_output stack;
 	struct layout l;
-	struct proc *p;
+	struct proc *p = pool_lookup(&pm.procs, x->badge);
 	long r;
 	int aspace;
 
 	if (x->token)
-		a.set_cred = exec_cred(&a.cred);
+		a.set_cred = exec_cred(x, p && p->no_new_privs, &a.cred);
 	choose_layout(x, &l);
 	r = tern_aspace_create(l.mmap_top);
 	if (r < 0)
@@ -249,7 +265,6 @@ long exec_commit(struct exec *x)
 		r = start_init(x, aspace, &a, &stack);
 	} else if (r >= 0) {
 		r = tern_process_exec(x->token, aspace, &a);
-		p = pool_lookup(&pm.procs, x->badge);
 		if (r >= 0 && p)
 			committed(x, p, &a, &stack);
 	}

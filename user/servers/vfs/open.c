@@ -450,7 +450,20 @@ long vfs_getcwd(struct tern_msg *m)
 	return server_out(m, 0, p, len, (long)len);
 }
 
-/* TERN_VFS_EXEC_OPEN (dirfd, path, flags): pm's, on behalf of a program that calls execve. */
+/* Whose rights the program gets by its set-id bits: S_ISGID without the group's S_IXGRP is no such
+ * bit. */
+static long tell_owner(struct tern_msg *m, const struct node *n)
+{
+	struct tern_exec_owner o = { .mode = n->mode & S_ISUID, .uid = n->uid, .gid = n->gid };
+
+	if ((n->mode & (S_ISGID | 010)) == (S_ISGID | 010))
+		o.mode |= S_ISGID;
+	if (o.mode && tern_copy_out(m->token, 1, 0, &o, sizeof o) != (long)sizeof o)
+		return -EFAULT;
+	return 0;
+}
+
+/* TERN_VFS_EXEC_OPEN (dirfd, path, flags, owner): pm's, on behalf of a program that calls execve. */
 long vfs_exec_open(struct tern_msg *m)
 {
 	unsigned flags = (unsigned)m->args[2];
@@ -481,6 +494,8 @@ long vfs_exec_open(struct tern_msg *m)
 	if (n->writers)
 		return -ETXTBSY;
 	err = node_expose(n);
+	if (err >= 0)
+		err = tell_owner(m, n);
 	if (err < 0)
 		return err;
 	n->flags |= NODE_EXECUTED;
