@@ -118,13 +118,21 @@ s64 call_reserve(struct call *c, struct thread *t, const struct syscall_line *li
 	return 0;
 }
 
+static void drop_names(struct call *c)
+{
+	if (c->pending_cwd)
+		session_put(c->pending_cwd);
+	if (c->pending_root)
+		session_put(c->pending_root);
+	c->pending_cwd = c->pending_root = NULL;
+}
+
 void call_release(struct call *c)
 {
 	struct handle_table *table = c->thread->process->handles;
 
 	for (unsigned i = 0; i < c->nfds; i++) {
-		struct handle_chunk *chunk = table->chunks[(u32)c->fds[i] / HANDLES_PER_CHUNK];
-		struct handle *h = &chunk->h[(u32)c->fds[i] % HANDLES_PER_CHUNK];
+		struct handle *h = call_reserved(c, i);
 		u8 type = h->pending_type;
 		void *object = h->object;
 
@@ -134,11 +142,7 @@ void call_release(struct call *c)
 			handle_unref(type, object);
 	}
 	c->nfds = 0;
-	if (c->pending_cwd)
-		session_put(c->pending_cwd);
-	if (c->pending_root)
-		session_put(c->pending_root);
-	c->pending_cwd = c->pending_root = NULL;
+	drop_names(c);
 }
 
 /* Makes what the server gave the caller's own; the result is the first number if a line of one
@@ -148,9 +152,7 @@ static s64 call_commit(struct call *c, s64 result)
 	struct process *p = c->thread->process;
 
 	for (unsigned i = 0; i < c->nfds; i++) {
-		struct handle_chunk *chunk =
-			p->handles->chunks[(u32)c->fds[i] / HANDLES_PER_CHUNK];
-		struct handle *h = &chunk->h[(u32)c->fds[i] % HANDLES_PER_CHUNK];
+		struct handle *h = call_reserved(c, i);
 
 		if (h->pending_type) {
 			h->type = h->pending_type;
@@ -165,6 +167,11 @@ static s64 call_commit(struct call *c, s64 result)
 		c->fds[i] = -1;
 	}
 	c->nfds = 0;
+	/* The maker of an asynchronous call may have ended meanwhile. */
+	if (!p->names) {
+		drop_names(c);
+		return result;
+	}
 	if (c->pending_cwd)
 		name_context_set(&p->names->cwd, c->pending_cwd);
 	if (c->pending_root)
@@ -379,10 +386,7 @@ static void call_unheld(struct call *c)
 
 static void call_drop_event(struct call *c)
 {
-	if (!list_empty(&c->event.link)) {
-		list_del(&c->event.link);
-		c->session->endpoint->queued--;
-	}
+	endpoint_unqueue(c->session->endpoint, &c->event);
 	c->events = 0;
 }
 

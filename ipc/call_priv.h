@@ -43,6 +43,14 @@ static inline struct call *call_lookup(struct thread *t, u64 token)
 
 /* Commits what the server gave (result >= 0), or gives it back: the result, which may be a number. */
 s64 call_settle(struct call *c, s64 result);
+/* The caller's reserved descriptor number i. */
+static inline struct handle *call_reserved(const struct call *c, unsigned i)
+{
+	u32 fd = (u32)c->fds[i];
+
+	return &c->thread->process->handles->chunks[fd / HANDLES_PER_CHUNK]->h[fd % HANDLES_PER_CHUNK];
+}
+
 void call_end_slowly(struct call *c);
 /* The rest of load_call: what a forwarded or an asynchronous call carries. */
 void load_call_more(struct thread *r, struct call *c);

@@ -66,14 +66,10 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 s64 native_reply(struct thread *t, u64 *a)
 {
 	struct thread *next;
-	s64 r;
 
 	(void)a;
 	t->regs.x[12] &= ~(u64)TERN_REPLY_EXACT;
-	kernel_lock();
-	r = do_reply(t, t->regs.x, false, &next);
-	kernel_unlock();
-	return r;
+	return do_reply(t, t->regs.x, false, &next);
 }
 
 struct thread *reply_recv_slowly(struct thread *t)

@@ -34,7 +34,7 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 }
 
 /* A counted reference, or NULL. */
-static struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
+struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
 {
 	struct memobj *m;
 

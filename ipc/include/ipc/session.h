@@ -64,6 +64,14 @@ void endpoint_set_owner(struct endpoint *ep, struct process *p);
 void endpoint_get(struct endpoint *ep);
 void endpoint_put(struct endpoint *ep);
 void endpoint_kill(struct endpoint *ep); /* its owner ended */
+/* Takes a node out of the queue if it is there. */
+static inline void endpoint_unqueue(struct endpoint *ep, struct ipc_node *n)
+{
+	if (list_empty(&n->link))
+		return;
+	list_del(&n->link);
+	ep->queued--;
+}
 /* Queues a node and, if the receiver waits, makes it ready with the message in its registers. */
 void endpoint_post(struct endpoint *ep, struct ipc_node *n);
 /* The same; a better receiver takes the hart from t, the current thread, at once.  Who runs next;

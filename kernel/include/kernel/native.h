@@ -5,9 +5,13 @@
 
 struct thread *native_call(struct thread *t, u32 op);
 
-/* Each door: the thread and its arguments; a result or SYS_*.  By file: ipc/reply.c, ipc/sys_ipc.c,
- * kernel/sys_memory.c, kernel/sys_process.c, kernel/sys_system.c. */
-#define NATIVE(name) s64 native_##name(struct thread *t, u64 *a);
+/* The doors, by file: ipc/reply.c, ipc/sys_ipc.c, kernel/sys_memory.c, kernel/sys_process.c,
+ * kernel/sys_system.c.  A result or SYS_*. */
+#define NATIVE_FREE(name) s64 native_##name(struct thread *t, u64 *a);
+#define NATIVE_LOCKED(name) s64 native_##name(struct thread *t, u64 *a);
+#define NATIVE_HELD(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
+#define NATIVE_PINNED(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
+#define NATIVE(op, name, door) NATIVE_##door(name)
 #include "../../native.def"
 #undef NATIVE
 
@@ -20,3 +24,5 @@ static inline bool has_authority(const struct thread *t, u32 bits)
 /* Copies descriptions of p's handles from number `first` on to t's memory: the count, EFAULT
  * (ipc/sys_ipc.c). */
 s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);
+/* The memobj behind a handle with those rights, referenced; NULL (kernel/sys_memory.c). */
+struct memobj *must_check memobj_of(struct thread *t, u64 h, unsigned rights);
