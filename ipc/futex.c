@@ -1,12 +1,14 @@
 /*
- * Futexes: waiting on a word of memory.
+ * Futexes: waiting on words of memory.
  *
  * Waiters hang in a hash of buckets by the word's identity (struct futex_key: space and address, or
  * object and offset).  The word is compared and the waiter queued under the kernel lock, and every
  * wake takes it, so a wake cannot slip in between; the page was touched before, so that reading it
  * there does not fault but for a race with the program itself.
- * A waiter's link points at itself once it was woken.  Priority-inheriting futexes queue by priority
- * and hand the word over at unlock; priorities are not lent.
+ * A wait is for one word (thread.wait_on.futex.one) or, futex_waitv, for several; a waiter's link
+ * points at itself once it was woken.  Waiters for a priority-inheriting lock, whose word holds the
+ * owner's number, are served by priority, and the word is handed over at unlock; priorities are not
+ * lent.
  * Kernel lock.
  */
 #include <arch/cpu.h>
@@ -18,17 +20,21 @@
 #include <kernel/sys.h>
 #include <mm/slab.h>
 
-#define FUTEX_WAIT 0
-#define FUTEX_WAKE 1
-#define FUTEX_REQUEUE 3
-#define FUTEX_CMP_REQUEUE 4
-#define FUTEX_WAKE_OP 5
-#define FUTEX_LOCK_PI 6
-#define FUTEX_UNLOCK_PI 7
-#define FUTEX_TRYLOCK_PI 8
-#define FUTEX_WAIT_BITSET 9
-#define FUTEX_WAKE_BITSET 10
-#define FUTEX_LOCK_PI2 13
+enum {
+	FUTEX_WAIT,
+	FUTEX_WAKE,
+	FUTEX_REQUEUE = 3,
+	FUTEX_CMP_REQUEUE,
+	FUTEX_WAKE_OP,
+	FUTEX_LOCK_PI,
+	FUTEX_UNLOCK_PI,
+	FUTEX_TRYLOCK_PI,
+	FUTEX_WAIT_BITSET,
+	FUTEX_WAKE_BITSET,
+	FUTEX_WAIT_REQUEUE_PI,
+	FUTEX_CMP_REQUEUE_PI,
+	FUTEX_LOCK_PI2,
+};
 #define FUTEX_PRIVATE 128
 #define FUTEX_REALTIME 256
 #define FUTEX_WAITERS 0x80000000u
@@ -41,6 +47,7 @@
 #define FUTEX2_FLAGS (FUTEX2_SIZE_MASK | FUTEX_PRIVATE)
 #define WAITV_MAX 128
 #define ROBUST_MAX 2048
+#define ROBUST_HEAD_SIZE 24
 
 #define BUCKETS 256
 static struct list buckets[BUCKETS];
@@ -63,42 +70,25 @@ static inline bool same_key(const struct futex_key *a, const struct futex_key *b
 	return a->offset == b->offset && a->object == b->object;
 }
 
-/* The word's key, with its page made present. */
-static s64 key_get(struct thread *t, va_t va, bool shared, struct futex_key *k)
+static void requeue_waiter(struct futex_waiter *w, const struct futex_key *k)
 {
-	if (unlikely(va & 3))
-		return -EINVAL;
-	return aspace_futex_key(t->aspace, va, shared, k);
-}
-
-/* ---- queueing ---- */
-
-static void waiter_queue(struct futex_waiter *w, struct thread *t, const struct futex_key *k, u32 bits)
-{
-	struct list *b = bucket_of(k);
-
+	list_del(&w->link);
 	w->key = *k;
-	w->thread = t;
-	w->bitset = bits;
-	w->pi = false;
-	list_add_tail(b, &w->link);
+	list_add_tail(bucket_of(k), &w->link);
 }
 
-/* Takes every word of the thread's wait out: which was woken, or -1. */
+/* ---- waiting ---- */
+
+/* Takes every word of the thread's wait out: which was woken, or 0. */
 static s64 unqueue(struct thread *t)
 {
-	s64 woken = -1;
+	struct futex_waiter *w = t->wait_on.futex.many ? t->wait_on.futex.many : &t->wait_on.futex.one;
+	s64 woken = 0;
 
-	if (likely(!t->wait_on.futex.many)) {
-		list_del(&t->wait_on.futex.one.link);
-		return -1;
-	}
-	for (u32 i = 0; i < t->wait_on.futex.count; i++) {
-		struct futex_waiter *w = &t->wait_on.futex.many[i];
-
-		if (list_empty(&w->link) && woken < 0)
+	for (u32 i = t->wait_on.futex.count; i-- > 0;) {
+		if (list_empty(&w[i].link))
 			woken = i;
-		list_del(&w->link);
+		list_del(&w[i].link);
 	}
 	kfree(t->wait_on.futex.many);
 	t->wait_on.futex.many = NULL;
@@ -107,12 +97,8 @@ static s64 unqueue(struct thread *t)
 
 static void waiter_wake(struct futex_waiter *w)
 {
-	struct thread *t = w->thread;
-	s64 index;
-
 	list_del(&w->link);
-	index = unqueue(t);
-	thread_wake(t, index < 0 ? 0 : index);
+	thread_wake(w->thread, unqueue(w->thread));
 }
 
 static void wait_fired(struct timer *timer)
@@ -123,77 +109,110 @@ static void wait_fired(struct timer *timer)
 	thread_wake(t, -ETIMEDOUT);
 }
 
-/* Interrupted with a deadline: goes on from there, if no handler runs. */
-static s64 wait_interrupted(struct thread *t)
-{
-	(void)t;
-	return -ERESTART_RESTARTBLOCK;
-}
-static s64 lock_interrupted(struct thread *t)
-{
-	(void)t;
-	return -ERESTARTNOINTR;
-}
+static s64 wait_interrupted(struct thread *t) { return (s64)t->again.args[0]; }
 
 static void wait_cancel(struct thread *t)
 {
 	(void)unqueue(t);
-	if (t->again.args[3] && timer_armed(&t->timer))
+	timer_cancel(&t->timer);
+	if (t->wait_on.futex.one.kind == WAITER_MOVED)
+		t->again.args[0] = (u64)-EAGAIN;
+	if (t->again.args[0])
 		wait_resumes(t, wait_interrupted);
-	timer_cancel(&t->timer);
 }
 
-static void lock_cancel(struct thread *t)
+/* Blocks until one of n queued words is woken; kernel lock held and dropped.  `code`: the result
+ * if a signal comes, or 0: as the call's line says. */
+static s64 futex_block(struct thread *t, u32 n, u64 deadline, s64 code)
 {
-	(void)unqueue(t);
-	timer_cancel(&t->timer);
-	wait_resumes(t, lock_interrupted);
-}
-
-/* Blocks; kernel lock held and dropped. */
-static s64 futex_block(struct thread *t, u64 deadline, void (*cancel)(struct thread *t))
-{
+	t->wait_on.futex.count = n;
+	t->again.args[0] = (u64)code;
 	timer_init(&t->timer, wait_fired);
 	if (deadline != NO_DEADLINE)
 		timer_set(&t->timer, deadline_ticks(deadline));
-	return wait_block(t, WAIT_FUTEX, true, cancel);
+	return wait_block(t, WAIT_FUTEX, true, wait_cancel);
 }
 
-static s64 wait_again(struct thread *t);
+static bool passed(u64 deadline) { return deadline != NO_DEADLINE && arch_now_ns() >= deadline; }
 
-/* again: the deadline, args[0] the value, args[1] the bit set, args[2] shared, args[3] restarts
- * through restart_syscall (else by running the call again: its deadline is absolute). */
-static s64 wait(struct thread *t, va_t va)
+/* What w waits for: its key, with the page made present. */
+static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits, bool shared)
 {
-	u32 seen, value = (u32)t->again.args[0];
-	struct futex_key key;
-	s64 r = key_get(t, va, t->again.args[2], &key);
-
-	if (unlikely(r))
-		return r;
-	if (unlikely(user_read_u32(t->aspace, va, &seen)))
-		return -EFAULT;
-	if (seen != value)
-		return -EAGAIN;
-	kernel_lock();
-	r = user_read_u32(t->aspace, va, &seen) ? -EFAULT : seen != value ? -EAGAIN : 0;
-	if (unlikely(r)) {
-		kernel_unlock();
-		return r;
-	}
-	if (t->again.deadline_ns != NO_DEADLINE && arch_now_ns() >= t->again.deadline_ns) {
-		kernel_unlock();
-		return -ETIMEDOUT;
-	}
-	t->wait_on.futex.many = NULL;
-	waiter_queue(&t->wait_on.futex.one, t, &key, (u32)t->again.args[1]);
-	t->again.fn = wait_again;
-	return futex_block(t, t->again.deadline_ns, wait_cancel);
+	w->thread = t;
+	w->at = at;
+	w->value = value;
+	w->bitset = bits;
+	w->kind = WAITER_PLAIN;
+	list_init(&w->link);
+	return aspace_futex_key(t->aspace, at, shared, &w->key);
 }
 
-static s64 wait_again(struct thread *t) { return wait(t, t->regs.x[REG_A0]); }
+/* 0 if the word has its value. */
+static s64 waiter_compare(const struct futex_waiter *w)
+{
+	u32 seen;
 
-/* Wakes up to n waiters of a word; how many. Kernel lock. */
+	if (user_read_u32(w->thread->aspace, w->at, &seen))
+		return -EFAULT;
+	return seen == w->value ? 0 : -EAGAIN;
+}
+
+/* Waits for n words that are initialised. */
+static s64 wait_words(struct thread *t, struct futex_waiter *w, u32 n, u64 deadline, s64 code)
+{
+	s64 r = 0;
+
+	for (u32 i = 0; i < n && !r; i++)
+		r = waiter_compare(&w[i]);
+	if (r)
+		return r;
+	kernel_lock();
+	for (u32 i = 0; i < n && !r; i++) {
+		r = waiter_compare(&w[i]);
+		if (!r)
+			list_add_tail(bucket_of(&w[i].key), &w[i].link);
+	}
+	if (!r && passed(deadline))
+		r = -ETIMEDOUT;
+	if (!r)
+		return futex_block(t, n, deadline, code);
+	for (u32 i = 0; i < n; i++)
+		list_del(&w[i].link);
+	kernel_unlock();
+	return r;
+}
+
+static s64 wait_one(struct thread *t, u64 deadline, s64 code)
+{
+	t->wait_on.futex.many = NULL;
+	return wait_words(t, &t->wait_on.futex.one, 1, deadline, code);
+}
+
+static s64 wait(struct thread *t, va_t va, u32 value, u32 bits, bool shared, u64 deadline, s64 code)
+{
+	s64 r = bits ? waiter_init(t, &t->wait_on.futex.one, va, value, bits, shared) : -EINVAL;
+
+	return r ? r : wait_one(t, deadline, code);
+}
+
+/* restart_syscall of FUTEX_WAIT. */
+static s64 wait_again(struct thread *t)
+{
+	return wait_one(t, t->again.deadline_ns, -ERESTART_RESTARTBLOCK);
+}
+
+/* FUTEX_WAIT's time is relative: interrupted, it goes on from there, if no handler runs. */
+static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared, u64 deadline)
+{
+	t->again.fn = wait_again;
+	t->again.deadline_ns = deadline;
+	return wait(t, va, value, BITSET_ALL, shared, deadline,
+		    deadline == NO_DEADLINE ? 0 : -ERESTART_RESTARTBLOCK);
+}
+
+/* ---- waking ---- */
+
+/* Wakes up to n waiters of a word; how many. */
 static s64 wake(const struct futex_key *key, u32 bits, s32 n)
 {
 	struct list *b = bucket_of(key);
@@ -202,15 +221,14 @@ static s64 wake(const struct futex_key *key, u32 bits, s32 n)
 	/* A waiter of several words may unlink others of this list: begin again after each. */
 	for (struct list *p = b->next; p != b && woken < n;) {
 		struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
+		bool many = w->thread->wait_on.futex.many;
 
 		p = p->next;
-		if (!same_key(&w->key, key) || !(w->bitset & bits) || w->pi)
+		if (!same_key(&w->key, key) || !(w->bitset & bits) || w->kind != WAITER_PLAIN)
 			continue;
-		if (unlikely(w->thread->wait_on.futex.many))
-			p = b;
 		waiter_wake(w);
 		woken++;
-		if (unlikely(p == b))
+		if (unlikely(many))
 			p = b->next;
 	}
 	return woken;
@@ -223,7 +241,7 @@ static s64 wake_word(struct thread *t, va_t va, bool shared, u32 bits, s32 n)
 
 	if (!bits)
 		return -EINVAL;
-	r = key_get(t, va, shared, &key);
+	r = aspace_futex_key(t->aspace, va, shared, &key);
 	if (r)
 		return r;
 	kernel_lock();
@@ -232,148 +250,122 @@ static s64 wake_word(struct thread *t, va_t va, bool shared, u32 bits, s32 n)
 	return r;
 }
 
-/* Wakes n waiters of the first word and moves up to `move` of the others to the second. */
-static s64 requeue(struct thread *t, va_t from, va_t to, bool from_shared, bool to_shared, s32 n,
-		   s32 move, bool compare, u32 value)
+/* The keys of two words. */
+static s64 two_keys(struct thread *t, va_t one, bool one_shared, va_t two, bool two_shared,
+		    struct futex_key k[2])
 {
-	struct futex_key fkey, tkey;
-	struct list *fb, *tb;
-	s64 r, done;
+	s64 r = aspace_futex_key(t->aspace, one, one_shared, &k[0]);
+
+	return r ? r : aspace_futex_key(t->aspace, two, two_shared, &k[1]);
+}
+
+/* 0 if the word at va, touched before, has the value, or nobody asks.  Kernel lock. */
+static s64 compare(struct thread *t, va_t va, const u32 *value)
+{
 	u32 seen;
+
+	if (!value)
+		return 0;
+	if (user_read_u32(t->aspace, va, &seen))
+		return -EFAULT;
+	return seen == *value ? 0 : -EAGAIN;
+}
+
+/* Wakes n waiters of the first word, at va, and moves up to `move` of the others to the second. */
+static s64 requeue(struct thread *t, va_t va, const struct futex_key k[2], s32 n, s32 move,
+		   const u32 *value)
+{
+	s64 r, done;
 
 	if (n < 0 || move < 0)
 		return -EINVAL;
-	r = key_get(t, from, from_shared, &fkey);
-	if (!r)
-		r = key_get(t, to, to_shared, &tkey);
+	r = compare(t, va, value);
 	if (r)
 		return r;
-	if (compare && user_read_u32(t->aspace, from, &seen))
-		return -EFAULT;
 	kernel_lock();
-	if (compare) {
-		r = user_read_u32(t->aspace, from, &seen) ? -EFAULT : seen != value ? -EAGAIN : 0;
-		if (r) {
-			kernel_unlock();
-			return r;
-		}
-	}
-	done = wake(&fkey, BITSET_ALL, n);
-	fb = bucket_of(&fkey);
-	tb = bucket_of(&tkey);
-	if (!same_key(&fkey, &tkey)) {
-		list_for_each_safe(p, next, fb) {
+	r = compare(t, va, value);
+	done = r ? 0 : wake(&k[0], BITSET_ALL, n);
+	if (!r && !same_key(&k[0], &k[1])) {
+		list_for_each_safe(p, next, bucket_of(&k[0])) {
 			struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
 
 			if (move == 0)
 				break;
-			if (!same_key(&w->key, &fkey) || w->pi)
+			if (!same_key(&w->key, &k[0]) || w->kind != WAITER_PLAIN)
 				continue;
-			list_del(&w->link);
-			w->key = tkey;
-			list_add_tail(tb, &w->link);
+			requeue_waiter(w, &k[1]);
 			move--;
 			done++;
 		}
 	}
 	kernel_unlock();
-	return done;
+	return r ? r : done;
 }
 
-/* FUTEX_WAKE_OP: op 4 bits, comparison 4, operand 12, comparand 12. */
+/* FUTEX_WAKE_OP's change of a word: 4 bits of operation, 4 of comparison, 12 of operand, 12 of
+ * comparand.  Whether the old value compares. */
 static s64 word_op(struct thread *t, va_t va, u32 code, bool *holds)
 {
-	u32 op = code >> 28 & 7, cmp = code >> 24 & 15, old, want, seen;
+	u32 op = code >> 28 & 7, cmp = code >> 24 & 15, old, seen;
 	s32 arg = (s32)(code << 8) >> 20, with = (s32)(code << 20) >> 20;
 
 	if (code >> 31)
 		arg = (s32)(1u << (arg & 31));
-	if (user_read_u32(t->aspace, va, &old))
+	if (op > 4 || cmp > 5)
+		return -ENOSYS;
+	if (user_read_u32(t->aspace, va, &seen))
 		return -EFAULT;
-	for (;;) {
-		switch (op) {
-		case 0:
-			want = (u32)arg;
-			break;
-		case 1:
-			want = old + (u32)arg;
-			break;
-		case 2:
-			want = old | (u32)arg;
-			break;
-		case 3:
-			want = old & ~(u32)arg;
-			break;
-		case 4:
-			want = old ^ (u32)arg;
-			break;
-		default:
-			return -ENOSYS;
-		}
-		if (user_cmpxchg_u32(t->aspace, va, old, want, &seen))
-			return -EFAULT;
-		if (seen == old)
-			break;
+	do {
+		const u32 wanted[] = { (u32)arg, seen + (u32)arg, seen | (u32)arg, seen & ~(u32)arg,
+				       seen ^ (u32)arg };
+
 		old = seen;
-	}
-	switch (cmp) {
-	case 0:
-		*holds = (s32)old == with;
-		return 0;
-	case 1:
-		*holds = (s32)old != with;
-		return 0;
-	case 2:
-		*holds = (s32)old < with;
-		return 0;
-	case 3:
-		*holds = (s32)old <= with;
-		return 0;
-	case 4:
-		*holds = (s32)old > with;
-		return 0;
-	case 5:
-		*holds = (s32)old >= with;
-		return 0;
-	}
-	return -ENOSYS;
+		if (user_cmpxchg_u32(t->aspace, va, old, wanted[op], &seen))
+			return -EFAULT;
+	} while (seen != old);
+	const bool compares[] = { (s32)old == with, (s32)old != with, (s32)old < with,
+				  (s32)old <= with, (s32)old > with, (s32)old >= with };
+
+	*holds = compares[cmp];
+	return 0;
 }
 
 static s64 wake_op(struct thread *t, u64 *a, bool shared)
 {
-	struct futex_key one, two;
+	struct futex_key k[2];
 	bool holds = false;
-	s64 r = key_get(t, a[0], shared, &one);
+	s64 r = two_keys(t, a[0], shared, a[4], shared, k);
 
-	if (!r)
-		r = key_get(t, a[4], shared, &two);
 	if (!r)
 		r = word_op(t, a[4], (u32)a[5], &holds);
 	if (r)
 		return r;
 	kernel_lock();
-	r = wake(&one, BITSET_ALL, (s32)a[2]);
+	r = wake(&k[0], BITSET_ALL, (s32)a[2]);
 	if (holds)
-		r += wake(&two, BITSET_ALL, (s32)a[3]);
+		r += wake(&k[1], BITSET_ALL, (s32)a[3]);
 	kernel_unlock();
 	return r;
 }
 
 /* ---- priority-inheriting locks: the word holds the owner's tid ---- */
 
-static struct futex_waiter *pi_best(const struct futex_key *key, bool *more)
+/* The best of those that wait for a lock or, with a target, to be moved to that lock. */
+static struct futex_waiter *best_waiter(const struct futex_key *key, const struct futex_key *target,
+					bool *more)
 {
-	struct list *b = bucket_of(key);
 	struct futex_waiter *best = NULL;
 
 	*more = false;
-	list_for_each(p, b) {
+	list_for_each(p, bucket_of(key)) {
 		struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
 
-		if (!w->pi || !same_key(&w->key, key))
+		if (!same_key(&w->key, key) || w->kind == WAITER_PLAIN ||
+		    (w->kind == WAITER_MOVES) != (target != NULL))
 			continue;
-		if (best)
-			*more = true;
+		if (target && !same_key(&w->thread->wait_on.futex.target, target))
+			continue;
+		*more = best != NULL;
 		if (!best || w->thread->prio < best->thread->prio)
 			best = w;
 	}
@@ -388,83 +380,72 @@ static bool tid_exists(u32 tid)
 	return false;
 }
 
-/* Takes the lock or makes sure that FUTEX_WAITERS is set: 0 taken, EAGAIN to wait, or an error.
- * Kernel lock. */
-static s64 pi_try(struct thread *t, va_t va, u32 *word)
+/* Makes the word's page writable, and reads it. */
+static s64 touch(struct thread *t, va_t va, u32 *word)
 {
-	u32 old, want;
+	return user_read_u32(t->aspace, va, word) || user_cmpxchg_u32(t->aspace, va, *word, *word, word) ?
+		       -EFAULT :
+		       0;
+}
 
-	if (user_read_u32(t->aspace, va, &old))
+/* Takes the lock for a thread, or with `wait` sees to it that FUTEX_WAITERS is set: 0 taken, EAGAIN
+ * owned, ESRCH owned by nobody that lives, EDEADLK.  Kernel lock. */
+static s64 pi_try(struct aspace *as, va_t va, u32 tid, bool wait)
+{
+	u32 seen, old, want;
+
+	if (user_read_u32(as, va, &seen))
 		return -EFAULT;
-	for (;;) {
-		u32 owner = old & FUTEX_TID_MASK;
+	do {
+		u32 owner = seen & FUTEX_TID_MASK;
 
-		if (owner == t->tid)
+		old = seen;
+		if (owner == tid)
 			return -EDEADLK;
-		want = owner ? old | FUTEX_WAITERS : t->tid | (old & ~FUTEX_TID_MASK);
-		if (user_cmpxchg_u32(t->aspace, va, old, want, word))
+		if (owner && !wait)
+			return -EAGAIN;
+		if (owner && !tid_exists(owner))
+			return -ESRCH;
+		want = owner ? old | FUTEX_WAITERS : tid | (old & ~FUTEX_TID_MASK);
+		if (user_cmpxchg_u32(as, va, old, want, &seen))
 			return -EFAULT;
-		if (*word == old) {
-			*word = want;
-			return owner ? -EAGAIN : 0;
-		}
-		old = *word;
-	}
+	} while (seen != old);
+	return old & FUTEX_TID_MASK ? -EAGAIN : 0;
 }
 
 static s64 pi_lock(struct thread *t, va_t va, bool shared, bool try_only, u64 deadline)
 {
-	struct futex_key key;
-	u32 word = 0, seen;
-	s64 r = key_get(t, va, shared, &key);
+	struct futex_waiter *w = &t->wait_on.futex.one;
+	s64 r = waiter_init(t, w, va, 0, BITSET_ALL, shared);
 
+	if (!r)
+		r = touch(t, va, &w->value);
 	if (r)
 		return r;
-	if (user_read_u32(t->aspace, va, &word))
-		return -EFAULT;
-	/* The common case needs no lock, and makes the page writable. */
-	if (word == 0) {
-		if (user_cmpxchg_u32(t->aspace, va, 0, t->tid, &seen))
-			return -EFAULT;
-		if (seen == 0)
-			return 0;
-	} else if (user_cmpxchg_u32(t->aspace, va, word, word, &seen)) {
-		return -EFAULT;
-	}
-	if (try_only) {
-		if ((seen & FUTEX_TID_MASK) == t->tid)
-			return -EDEADLK;
-		if (seen & FUTEX_TID_MASK)
-			return -EAGAIN;
-	}
 	kernel_lock();
-	r = pi_try(t, va, &word);
-	if (r == -EAGAIN && !try_only && !tid_exists(word & FUTEX_TID_MASK))
-		r = -ESRCH;
+	r = pi_try(t->aspace, va, t->tid, !try_only);
+	if (r == -EAGAIN && !try_only && passed(deadline))
+		r = -ETIMEDOUT;
 	if (r != -EAGAIN || try_only) {
 		kernel_unlock();
 		return r;
 	}
-	if (deadline != NO_DEADLINE && arch_now_ns() >= deadline) {
-		kernel_unlock();
-		return -ETIMEDOUT;
-	}
 	t->wait_on.futex.many = NULL;
-	waiter_queue(&t->wait_on.futex.one, t, &key, BITSET_ALL);
-	t->wait_on.futex.one.pi = true;
-	return futex_block(t, deadline, lock_cancel);
+	w->kind = WAITER_LOCKS;
+	list_add_tail(bucket_of(&w->key), &w->link);
+	return futex_block(t, 1, deadline, -ERESTARTNOINTR);
 }
 
 /* Gives the word to the best waiter, or frees it: kernel lock. */
 static s64 pi_hand_over(struct aspace *as, va_t va, const struct futex_key *key, u32 word, u32 flags)
 {
 	bool more;
-	struct futex_waiter *w = pi_best(key, &more);
-	u32 want = flags, seen;
+	struct futex_waiter *w = best_waiter(key, NULL, &more);
+	u32 seen;
 
 	if (w)
-		want |= w->thread->tid | (more ? FUTEX_WAITERS : 0);
-	if (user_cmpxchg_u32(as, va, word, want, &seen))
+		flags |= w->thread->tid | (more ? FUTEX_WAITERS : 0);
+	if (user_cmpxchg_u32(as, va, word, flags, &seen))
 		return -EFAULT;
 	if (seen != word)
 		return -EAGAIN;
@@ -476,78 +457,117 @@ static s64 pi_hand_over(struct aspace *as, va_t va, const struct futex_key *key,
 static s64 pi_unlock(struct thread *t, va_t va, bool shared)
 {
 	struct futex_key key;
-	u32 word, seen;
-	s64 r = key_get(t, va, shared, &key);
+	u32 word;
+	s64 r = aspace_futex_key(t->aspace, va, shared, &key);
 
+	while (!r) {
+		r = touch(t, va, &word);
+		if (r)
+			break;
+		if ((word & FUTEX_TID_MASK) != t->tid)
+			return -EPERM;
+		kernel_lock();
+		r = pi_hand_over(t->aspace, va, &key, word, 0);
+		kernel_unlock();
+		if (r != -EAGAIN)
+			break;
+		r = 0;
+	}
+	return r;
+}
+
+/* Waits on one word to be moved to a lock, and for that. */
+static s64 wait_requeue_pi(struct thread *t, u64 *a, bool shared, u64 deadline)
+{
+	struct futex_waiter *w = &t->wait_on.futex.one;
+	s64 r = waiter_init(t, w, a[0], (u32)a[2], 0, shared);
+
+	if (!r)
+		r = aspace_futex_key(t->aspace, a[4], shared, &t->wait_on.futex.target);
 	if (r)
 		return r;
-	if (user_read_u32(t->aspace, va, &word) ||
-	    user_cmpxchg_u32(t->aspace, va, word, word, &seen))
-		return -EFAULT;
-	do {
-		kernel_lock();
-		r = -EFAULT;
-		if (!user_read_u32(t->aspace, va, &word))
-			r = (word & FUTEX_TID_MASK) != t->tid ?
-				    -EPERM :
-				    pi_hand_over(t->aspace, va, &key, word, 0);
-		kernel_unlock();
-	} while (r == -EAGAIN);
-	return r;
+	if (same_key(&w->key, &t->wait_on.futex.target))
+		return -EINVAL;
+	w->kind = WAITER_MOVES;
+	return wait_one(t, deadline, -ERESTARTNOINTR);
+}
+
+/* The best waiters that wait for it get the lock, if it is free, or are moved to its queue. */
+static s64 requeue_pi(struct thread *t, u64 *a, bool shared)
+{
+	u32 value = (u32)a[5], word;
+	s32 limit = (s32)a[3];
+	struct futex_key k[2];
+	s64 done = 0, r = two_keys(t, a[0], shared, a[4], shared, k);
+
+	if ((s32)a[2] != 1 || limit < 0 || same_key(&k[0], &k[1]))
+		return r ? r : -EINVAL;
+	if (!r)
+		r = touch(t, a[4], &word);
+	if (!r)
+		r = compare(t, a[0], &value);
+	if (r)
+		return r;
+	kernel_lock();
+	r = compare(t, a[0], &value);
+	while (!r && done <= limit) {
+		bool more;
+		struct futex_waiter *w = best_waiter(&k[0], &k[1], &more);
+
+		if (!w)
+			break;
+		r = pi_try(t->aspace, a[4], w->thread->tid, true);
+		if (r == 0) {
+			waiter_wake(w);
+		} else if (r == -EAGAIN) {
+			w->kind = WAITER_MOVED;
+			requeue_waiter(w, &k[1]);
+			r = 0;
+		}
+		done += r == 0;
+	}
+	kernel_unlock();
+	return r ? r : done;
 }
 
 /* ---- futex(2) ---- */
 
-static u64 real_deadline(u64 ns)
-{
-	s64 d = (s64)(ns - (u64)realtime_offset_ns);
-
-	return d < 0 ? (ns < (u64)realtime_offset_ns ? 0 : 1ull << 62) : (u64)d;
-}
-
 s64 sys_futex(struct thread *t, u64 *a)
 {
-	u32 op = (u32)a[1], cmd = op & ~(u32)(FUTEX_PRIVATE | FUTEX_REALTIME);
+	u32 op = (u32)a[1], cmd = op & ~(u32)(FUTEX_PRIVATE | FUTEX_REALTIME), value = (u32)a[5];
 	bool shared = !(op & FUTEX_PRIVATE);
+	bool waits = cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
+		     cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 	u64 deadline = NO_DEADLINE;
-	s64 r;
+	struct futex_key k[2];
+	s64 r = 0;
 
-	if (op & FUTEX_REALTIME && cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET &&
-	    cmd != FUTEX_LOCK_PI2)
+	if (op & FUTEX_REALTIME && (!waits || cmd == FUTEX_LOCK_PI))
 		return -ENOSYS;
-	if (a[3] && (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
-		     cmd == FUTEX_LOCK_PI2)) {
-		u64 ns;
-
-		r = timespec_get(t, a[3], &ns);
-		if (r)
-			return r;
+	if (a[3] && waits) {
 		/* WAIT is relative, the others absolute; LOCK_PI always real time. */
-		if (cmd == FUTEX_WAIT)
-			deadline = deadline_after(ns);
-		else
-			deadline = op & FUTEX_REALTIME || cmd == FUTEX_LOCK_PI ? real_deadline(ns) :
-										  ns;
+		r = timespec_get(t, a[3], &deadline);
+		if (!r && cmd == FUTEX_WAIT)
+			deadline = deadline_after(deadline);
+		else if (!r && (op & FUTEX_REALTIME || cmd == FUTEX_LOCK_PI))
+			deadline = deadline_of_realtime(deadline);
 	}
+	if (r)
+		return r;
 	switch (cmd) {
 	case FUTEX_WAIT:
+		return wait_relative(t, a[0], (u32)a[2], shared, deadline);
 	case FUTEX_WAIT_BITSET:
-		t->again.args[1] = cmd == FUTEX_WAIT ? BITSET_ALL : (u32)a[5];
-		if (!t->again.args[1])
-			return -EINVAL;
-		t->again.deadline_ns = deadline;
-		t->again.args[0] = a[2];
-		t->again.args[2] = shared;
-		t->again.args[3] = 1;
-		return wait(t, a[0]);
+		return wait(t, a[0], (u32)a[2], value, shared, deadline, 0);
 	case FUTEX_WAKE:
 		return wake_word(t, a[0], shared, BITSET_ALL, (s32)a[2]);
 	case FUTEX_WAKE_BITSET:
-		return wake_word(t, a[0], shared, (u32)a[5], (s32)a[2]);
+		return wake_word(t, a[0], shared, value, (s32)a[2]);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		return requeue(t, a[0], a[4], shared, shared, (s32)a[2], (s32)a[3],
-			       cmd == FUTEX_CMP_REQUEUE, (u32)a[5]);
+		r = two_keys(t, a[0], shared, a[4], shared, k);
+		return r ? r : requeue(t, a[0], k, (s32)a[2], (s32)a[3],
+				       cmd == FUTEX_CMP_REQUEUE ? &value : NULL);
 	case FUTEX_WAKE_OP:
 		return wake_op(t, a, shared);
 	case FUTEX_LOCK_PI:
@@ -557,6 +577,10 @@ s64 sys_futex(struct thread *t, u64 *a)
 		return pi_lock(t, a[0], shared, true, NO_DEADLINE);
 	case FUTEX_UNLOCK_PI:
 		return pi_unlock(t, a[0], shared);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return wait_requeue_pi(t, a, shared, deadline);
+	case FUTEX_CMP_REQUEUE_PI:
+		return requeue_pi(t, a, shared);
 	}
 	return -ENOSYS;
 }
@@ -571,7 +595,6 @@ static bool flags_ok(u64 flags)
 /* An absolute time of a clock: 0, EFAULT, EINVAL. */
 static s64 clock_deadline(struct thread *t, va_t va, u64 clock, u64 *deadline)
 {
-	u64 ns;
 	s64 r;
 
 	*deadline = NO_DEADLINE;
@@ -579,9 +602,9 @@ static s64 clock_deadline(struct thread *t, va_t va, u64 clock, u64 *deadline)
 		return 0;
 	if ((s32)clock != TERN_CLOCK_REALTIME && (s32)clock != TERN_CLOCK_MONOTONIC)
 		return -EINVAL;
-	r = timespec_get(t, va, &ns);
-	if (!r)
-		*deadline = (s32)clock == TERN_CLOCK_REALTIME ? real_deadline(ns) : ns;
+	r = timespec_get(t, va, deadline);
+	if (!r && (s32)clock == TERN_CLOCK_REALTIME)
+		*deadline = deadline_of_realtime(*deadline);
 	return r;
 }
 
@@ -594,18 +617,13 @@ s64 sys_futex_wake(struct thread *t, u64 *a)
 
 s64 sys_futex_wait(struct thread *t, u64 *a)
 {
+	u64 deadline;
 	s64 r;
 
-	if (!flags_ok((u32)a[3]) || (a[1] | a[2]) & ~(u64)BITSET_ALL || !a[2])
+	if (!flags_ok((u32)a[3]) || (a[1] | a[2]) & ~(u64)BITSET_ALL)
 		return -EINVAL;
-	r = clock_deadline(t, a[4], a[5], &t->again.deadline_ns);
-	if (r)
-		return r;
-	t->again.args[0] = a[1];
-	t->again.args[1] = a[2];
-	t->again.args[2] = !(a[3] & FUTEX_PRIVATE);
-	t->again.args[3] = 0;
-	return wait(t, a[0]);
+	r = clock_deadline(t, a[4], a[5], &deadline);
+	return r ? r : wait(t, a[0], (u32)a[1], (u32)a[2], !(a[3] & FUTEX_PRIVATE), deadline, 0);
 }
 
 struct waitv {
@@ -613,93 +631,63 @@ struct waitv {
 	u32 flags, reserved;
 };
 
+static s64 waitv_get(struct thread *t, va_t va, struct waitv *v)
+{
+	if (get_user(t, v, va, sizeof *v))
+		return -EFAULT;
+	return flags_ok(v->flags) && !v->reserved ? 0 : -EINVAL;
+}
+
 s64 sys_futex_requeue(struct thread *t, u64 *a)
 {
+	struct futex_key k[2];
 	struct waitv v[2];
+	u32 value;
+	s64 r;
 
-	if (a[1])
+	if (a[1] || !a[0])
 		return -EINVAL;
-	if (!a[0])
-		return -EINVAL;
-	if (get_user(t, v, a[0], sizeof v))
-		return -EFAULT;
-	for (unsigned i = 0; i < 2; i++)
-		if (!flags_ok(v[i].flags) || v[i].reserved)
-			return -EINVAL;
-	return requeue(t, v[0].addr, v[1].addr, !(v[0].flags & FUTEX_PRIVATE),
-		       !(v[1].flags & FUTEX_PRIVATE), (s32)a[2], (s32)a[3], true, (u32)v[0].value);
+	r = waitv_get(t, a[0], &v[0]);
+	if (!r)
+		r = waitv_get(t, a[0] + sizeof v[0], &v[1]);
+	if (!r)
+		r = two_keys(t, v[0].addr, !(v[0].flags & FUTEX_PRIVATE), v[1].addr,
+			     !(v[1].flags & FUTEX_PRIVATE), k);
+	value = (u32)v[0].value;
+	return r ? r : requeue(t, v[0].addr, k, (s32)a[2], (s32)a[3], &value);
 }
-
-static s64 waitv_again(struct thread *t);
-
-/* again: the deadline. */
-static s64 waitv(struct thread *t, va_t va)
-{
-	unsigned n = (unsigned)t->regs.x[REG_A0 + 1];
-	struct futex_waiter *w = kmalloc(n * sizeof *w);
-	s64 r = 0;
-
-	if (!w)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++) {
-		struct waitv v;
-		u32 seen;
-
-		list_init(&w[i].link);
-		if (get_user(t, &v, va + i * sizeof v, sizeof v))
-			r = -EFAULT;
-		else if (!flags_ok(v.flags) || v.reserved)
-			r = -EINVAL;
-		else
-			r = key_get(t, v.addr, !(v.flags & FUTEX_PRIVATE), &w[i].key);
-		if (!r && user_read_u32(t->aspace, v.addr, &seen))
-			r = -EFAULT;
-		if (r)
-			goto out_free;
-	}
-	kernel_lock();
-	for (unsigned i = 0; i < n && !r; i++) {
-		struct waitv v;
-		u32 seen;
-
-		if (get_user(t, &v, va + i * sizeof v, sizeof v) ||
-		    user_read_u32(t->aspace, v.addr, &seen))
-			r = -EFAULT;
-		else if (seen != (u32)v.value)
-			r = -EAGAIN;
-		else
-			waiter_queue(&w[i], t, &w[i].key, BITSET_ALL);
-	}
-	if (!r && t->again.deadline_ns != NO_DEADLINE && arch_now_ns() >= t->again.deadline_ns)
-		r = -ETIMEDOUT;
-	if (r) {
-		for (unsigned i = 0; i < n; i++)
-			list_del(&w[i].link);
-		kernel_unlock();
-		goto out_free;
-	}
-	list_init(&t->wait_on.futex.one.link);
-	t->again.args[3] = 0;
-	t->wait_on.futex.many = w;
-	t->wait_on.futex.count = n;
-	t->again.fn = waitv_again;
-	return futex_block(t, t->again.deadline_ns, wait_cancel);
-out_free:
-	kfree(w);
-	return r;
-}
-
-static s64 waitv_again(struct thread *t) { return waitv(t, t->regs.x[REG_A0]); }
 
 s64 sys_futex_waitv(struct thread *t, u64 *a)
 {
+	u32 n = (u32)a[1];
+	struct futex_waiter *w;
+	u64 deadline;
 	s64 r;
 
-	if (a[2] || !(u32)a[1] || (u32)a[1] > WAITV_MAX || !a[0])
+	if (a[2] || !n || n > WAITV_MAX || !a[0])
 		return -EINVAL;
-	a[1] = (u32)a[1];
-	r = clock_deadline(t, a[3], a[4], &t->again.deadline_ns);
-	return r ? r : waitv(t, a[0]);
+	r = clock_deadline(t, a[3], a[4], &deadline);
+	if (r)
+		return r;
+	w = kmalloc(n * sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	for (u32 i = 0; i < n && !r; i++) {
+		struct waitv v;
+
+		r = waitv_get(t, a[0] + i * sizeof v, &v);
+		if (!r)
+			r = waiter_init(t, &w[i], v.addr, (u32)v.value, BITSET_ALL,
+					!(v.flags & FUTEX_PRIVATE));
+	}
+	if (!r) {
+		t->wait_on.futex.one.kind = WAITER_PLAIN;
+		t->wait_on.futex.many = w;
+		r = wait_words(t, w, n, deadline, 0);
+	}
+	if (r != SYS_BLOCKED)
+		kfree(w);
+	return r;
 }
 
 /* ---- thread end ---- */
@@ -709,8 +697,6 @@ s64 sys_set_tid_address(struct thread *t, u64 *a)
 	t->clear_child_tid = a[0];
 	return t->tid;
 }
-
-#define ROBUST_HEAD_SIZE 24
 
 s64 sys_set_robust_list(struct thread *t, u64 *a)
 {
@@ -722,19 +708,17 @@ s64 sys_set_robust_list(struct thread *t, u64 *a)
 
 s64 sys_get_robust_list(struct thread *t, u64 *a)
 {
-	u32 tid = (u32)a[0];
 	u64 head = 0, size = ROBUST_HEAD_SIZE;
-	struct thread *o = t;
+	u32 tid = (u32)a[0];
+	struct thread *o;
 	s64 r = 0;
 
 	kernel_lock();
-	if (tid && tid != t->tid) {
-		o = process_find_thread(t->process, tid);
-		if (!o)
-			r = tid_exists(tid) ? -EPERM : -ESRCH;
-	}
+	o = tid ? process_find_thread(t->process, tid) : t;
 	if (o)
 		head = o->robust_list;
+	else
+		r = tid_exists(tid) ? -EPERM : -ESRCH;
 	kernel_unlock();
 	if (r)
 		return r;
@@ -746,39 +730,31 @@ static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 {
 	struct futex_key key;
 	u32 word, seen;
+	s64 r;
 
 	if (va & 3 || user_read_u32(t->aspace, va, &word))
 		return;
 	/* Died between unlocking it and waking the next: do that. */
-	if (pending && !pi && !word) {
+	if (pending && !pi && !word)
 		(void)wake_word(t, va, true, BITSET_ALL, 1);
+	if ((word & FUTEX_TID_MASK) != t->tid || aspace_futex_key(t->aspace, va, true, &key))
 		return;
-	}
-	if (key_get(t, va, true, &key))
-		return;
-	while ((word & FUTEX_TID_MASK) == t->tid) {
-		if (user_cmpxchg_u32(t->aspace, va, word, word, &seen))
+	do {
+		if (touch(t, va, &word) || (word & FUTEX_TID_MASK) != t->tid)
 			return;
 		if (pi && word & FUTEX_WAITERS) {
-			s64 r;
-
 			kernel_lock();
 			r = pi_hand_over(t->aspace, va, &key, word, FUTEX_OWNER_DIED);
 			kernel_unlock();
-			if (r != -EAGAIN || user_read_u32(t->aspace, va, &word))
-				return;
-			continue;
+		} else {
+			r = user_cmpxchg_u32(t->aspace, va, word,
+					     (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen);
+			if (!r && seen != word)
+				r = -EAGAIN;
 		}
-		if (user_cmpxchg_u32(t->aspace, va, word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED,
-				     &seen))
-			return;
-		if (seen == word) {
-			if (word & FUTEX_WAITERS)
-				(void)wake_word(t, va, true, BITSET_ALL, 1);
-			return;
-		}
-		word = seen;
-	}
+	} while (r == -EAGAIN);
+	if (!r && !pi && word & FUTEX_WAITERS)
+		(void)wake_word(t, va, true, BITSET_ALL, 1);
 }
 
 /* The list ends where it begins; a hostile one after ROBUST_MAX entries. */
@@ -805,23 +781,24 @@ static void robust_walk(struct thread *t)
 		robust_word(t, (h[2] & ~1ull) + h[1], h[2] & 1, true);
 }
 
+/* Tells whoever joins the thread, unless nobody else can look: the space goes with it. */
+static void clear_tid(struct thread *t)
+{
+	va_t va = t->clear_child_tid;
+
+	t->clear_child_tid = 0;
+	if (!va || va & 3 ||
+	    (t->process->nthreads == 1 && __atomic_load_n(&t->aspace->refs, __ATOMIC_RELAXED) == 1))
+		return;
+	if (!user_write_u32(t->aspace, va, 0))
+		(void)wake_word(t, va, true, BITSET_ALL, 1);
+}
+
 void futex_thread_exit(struct thread *t)
 {
 	if (t->robust_list)
 		robust_walk(t);
-	if (t->clear_child_tid) {
-		va_t va = t->clear_child_tid;
-		u32 seen;
-
-		t->clear_child_tid = 0;
-		/* Nobody else can look if the space goes with this thread. */
-		if (t->process->nthreads > 1 ||
-		    __atomic_load_n(&t->aspace->refs, __ATOMIC_RELAXED) > 1) {
-			if (!(va & 3) && !user_read_u32(t->aspace, va, &seen) &&
-			    !user_write_u32(t->aspace, va, 0))
-				(void)wake_word(t, va, true, BITSET_ALL, 1);
-		}
-	}
+	clear_tid(t);
 	if (t->process->nthreads > 1) {
 		kernel_lock();
 		signal_thread_leaves(t);

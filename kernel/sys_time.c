@@ -278,15 +278,9 @@ static void sleep_cancel(struct thread *t)
 /* The (new) deadline of a sleeper; kernel lock. */
 static void sleep_arm(struct thread *t)
 {
-	u64 d = t->again.deadline_ns;
-
-	if (t->again.args[0]) {
-		d = t->again.args[2] - (u64)realtime_offset_ns;
-		if ((s64)d < 0)
-			d = t->again.args[2] < (u64)realtime_offset_ns ? 0 : 1ull << 62;
-		t->again.deadline_ns = d;
-	}
-	timer_set(&t->timer, deadline_ticks(d));
+	if (t->again.args[0])
+		t->again.deadline_ns = deadline_of_realtime(t->again.args[2]);
+	timer_set(&t->timer, deadline_ticks(t->again.deadline_ns));
 }
 
 static s64 sleep_until_deadline(struct thread *t)

@@ -40,6 +40,15 @@ u64 deadline_after(u64 ns)
 	return d < ns ? NO_DEADLINE : d;
 }
 
+u64 deadline_of_realtime(u64 ns)
+{
+	s64 d = (s64)(ns - (u64)READ_ONCE(realtime_offset_ns));
+
+	if (d >= 0)
+		return (u64)d;
+	return ns < (u64)realtime_offset_ns ? 0 : 1ull << 62;
+}
+
 u64 deadline_ticks(u64 ns)
 {
 	/* Beyond a century nobody can tell the difference. */

@@ -39,6 +39,8 @@ s64 must_check timespec_get(struct thread *t, va_t va, u64 *ns);
 s64 must_check timespec_put(struct thread *t, va_t va, u64 ns);
 /* now + ns, saturating at NO_DEADLINE. */
 u64 deadline_after(u64 ns);
+/* The same time in monotonic ns, as the clocks stand now. */
+u64 deadline_of_realtime(u64 ns);
 /* Ticks of a deadline in monotonic ns, rounded up so that it has passed when the timer fires. */
 u64 deadline_ticks(u64 ns);
 u64 process_cpu_ns(const struct process *p, u64 *user, u64 *system);

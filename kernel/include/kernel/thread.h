@@ -70,9 +70,9 @@ struct futex_waiter {
 	struct list link; /* in a bucket; self-linked: woken */
 	struct futex_key key;
 	struct thread *thread;
-	u32 bitset;
-	u32 index; /* futex_waitv */
-	bool pi;
+	va_t at; /* the word, in the thread's space, and what it is to hold */
+	u32 value, bitset;
+	enum { WAITER_PLAIN, WAITER_LOCKS, WAITER_MOVES, WAITER_MOVED } kind; /* for PI locks */
 };
 
 struct thread {
@@ -116,6 +116,7 @@ struct thread {
 			struct futex_waiter one;
 			struct futex_waiter *many; /* futex_waitv: allocated */
 			u32 count;
+			struct futex_key target; /* WAITER_MOVES: the lock */
 		} futex;
 		struct poll_wait *poll;
 		s64 (*settle)(struct thread *t);

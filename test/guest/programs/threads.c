@@ -82,6 +82,102 @@ TEST(futex_wakes_as_many_as_told)
 		CHECK(pthread_join(t[i], NULL) == 0);
 }
 
+static void *wait_to_be_moved(void *result)
+{
+	*(long *)result = futex(&gate, FUTEX_WAIT_REQUEUE_PI, 7, NULL, &second, 0);
+	if (*(long *)result == 0 && (second & FUTEX_TID_MASK) != (uint32_t)gettid())
+		*(long *)result = -2;
+	if (*(long *)result == 0)
+		*(long *)result = futex(&second, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+TEST(futex_moves_waiters_to_a_lock)
+{
+	pthread_t t[3];
+	long result[3];
+
+	gate = 7;
+	second = 0;
+	CHECK_ERR(futex(&gate, FUTEX_CMP_REQUEUE_PI, 2, (void *)0, &second, 7), EINVAL);
+	CHECK_ERR(futex(&gate, FUTEX_CMP_REQUEUE_PI, 1, (void *)0, &second, 6), EAGAIN);
+	CHECK_ERR(futex(&gate, FUTEX_WAIT_REQUEUE_PI, 6, NULL, &second, 0), EAGAIN);
+	CHECK_EQ(futex(&gate, FUTEX_CMP_REQUEUE_PI, 1, (void *)9, &second, 7), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_create(&t[i], NULL, wait_to_be_moved, &result[i]) == 0);
+	test_sleep_ms(60);
+	/* The lock is free: the first one gets it, and hands it over by and by. */
+	CHECK_EQ(futex(&gate, FUTEX_CMP_REQUEUE_PI, 1, (void *)0, &second, 7), 1);
+	test_sleep_ms(20);
+	CHECK_EQ(futex(&second, FUTEX_LOCK_PI, 0, NULL, NULL, 0), 0);
+	CHECK_EQ(futex(&gate, FUTEX_CMP_REQUEUE_PI, 1, (void *)9, &second, 7), 2);
+	CHECK(second & FUTEX_WAITERS);
+	CHECK_EQ(futex(&second, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK(pthread_join(t[i], NULL) == 0);
+		CHECK_EQ(result[i], 0);
+	}
+	CHECK_EQ(second, 0);
+}
+
+static void *take_lock(void *result)
+{
+	struct timespec past = { 1, 0 };
+	long r = futex(&second, FUTEX_LOCK_PI, 0, &past, NULL, 0) == -1 && errno == ETIMEDOUT;
+
+	if (r)
+		r = futex(&second, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0) == -1 && errno == EAGAIN;
+	if (r)
+		r = futex(&second, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == -1 && errno == EPERM;
+	if (r)
+		r = futex(&second, FUTEX_LOCK_PI, 0, NULL, NULL, 0) == 0 &&
+		    (second & FUTEX_TID_MASK) == (uint32_t)gettid();
+	if (r)
+		r = futex(&second, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == 0;
+	*(long *)result = r;
+	return NULL;
+}
+
+TEST(futex_locks)
+{
+	pthread_t t[3];
+	long result[3];
+
+	second = 0;
+	CHECK_EQ(futex(&second, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0), 0);
+	CHECK_EQ(second, (uint32_t)gettid());
+	CHECK_ERR(futex(&second, FUTEX_LOCK_PI, 0, NULL, NULL, 0), EDEADLK);
+	for (int i = 0; i < 3; i++)
+		CHECK(pthread_create(&t[i], NULL, take_lock, &result[i]) == 0);
+	test_sleep_ms(100);
+	CHECK_EQ(futex(&second, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK(pthread_join(t[i], NULL) == 0);
+		CHECK_EQ(result[i], 1);
+	}
+	CHECK_EQ(second, 0);
+	second = 0x3ffffff0; /* nobody's number */
+	CHECK_ERR(futex(&second, FUTEX_LOCK_PI, 0, NULL, NULL, 0), ESRCH);
+}
+
+TEST(futex_wake_op_changes_and_compares)
+{
+	gate = 5;
+	second = 12;
+	/* add 3; wake the second's if the old value was above 20 */
+	CHECK_EQ(futex(&gate, FUTEX_WAKE_OP, 1, (void *)1, &second,
+		       FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_GT, 20)), 0);
+	CHECK_EQ(second, 15);
+	futex(&gate, FUTEX_WAKE_OP, 1, (void *)1, &second, FUTEX_OP(FUTEX_OP_ANDN, 3, FUTEX_OP_CMP_EQ, 0));
+	CHECK_EQ(second, 12);
+	futex(&gate, FUTEX_WAKE_OP, 1, (void *)1, &second,
+	      FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 8, FUTEX_OP_CMP_EQ, 0));
+	CHECK_EQ(second, 0x10c);
+	futex(&gate, FUTEX_WAKE_OP, 1, (void *)1, &second, FUTEX_OP(FUTEX_OP_SET, -1, FUTEX_OP_CMP_EQ, 0));
+	CHECK_EQ(second, ~0u);
+	CHECK_ERR(futex(&gate, FUTEX_WAKE_OP, 1, (void *)1, &second, FUTEX_OP(7, 0, 0, 0)), ENOSYS);
+}
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static long counter;
