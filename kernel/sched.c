@@ -18,6 +18,7 @@
 #include <kernel/sched.h>
 #include <kernel/timer.h>
 #include <mm/aspace.h>
+#include <mm/frame.h>
 
 #define NEVER_TICKS (~0ull)
 #define MAX_SLEEP_MS 1000
@@ -367,7 +368,8 @@ struct thread *sched_idle(struct thread *idle)
 		t = sched_next();
 		if (t != idle)
 			return t;
-		arch_wait();
+		if (!frames_prepare())
+			arch_wait();
 		arch_poll_interrupts();
 	}
 }

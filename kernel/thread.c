@@ -453,10 +453,28 @@ static struct thread *give_memory(struct thread *t)
 	return t;
 }
 
+bool mm_defer(void)
+{
+	struct thread *t = current_thread();
+
+	if (!t || (t->work & WORK_IDLE))
+		return false;
+	thread_add_work(t, WORK_REAP);
+	return true;
+}
+
+static struct thread *reap(struct thread *t)
+{
+	thread_clear_work(t, WORK_REAP);
+	if (memobj_reap())
+		thread_add_work(t, WORK_REAP);
+	return t;
+}
+
 /* By the bit's number. Each does a bounded step and returns who runs next. */
 static struct thread *(*const works[])(struct thread *t) = {
-	sched_idle, mm_work_run, exit_step,  fork_step, begin_exit,  process_exec_step, place_map,
-	resume_call, retry_call, stop, take_signal, give_memory, sched_preempt,
+	sched_idle, mm_work_run, reap, exit_step, fork_step, begin_exit, process_exec_step,
+	place_map, resume_call, retry_call, stop, take_signal, give_memory, sched_preempt,
 };
 
 static struct thread *exit_work(struct thread *t)
@@ -468,7 +486,7 @@ static struct thread *exit_work(struct thread *t)
 
 		if (next != t)
 			return next;
-		if (w & (WORK_MM | WORK_EXIT | WORK_FORK | WORK_EXEC)) {
+		if (w & (WORK_MM | WORK_REAP | WORK_EXIT | WORK_FORK | WORK_EXEC)) {
 			arch_poll_interrupts();
 			if (READ_ONCE(t->work) & WORK_RESCHED)
 				return sched_preempt(t);

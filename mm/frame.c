@@ -1,6 +1,6 @@
 /* Frames of physical memory: a buddy allocator of orders 0 to 10 over one array of struct frame,
- * and in front of it, for each hart, a small stack of single frames and one of zeroed frames
- * (page tables are all zero when they are given back).
+ * and in front of it, for each hart, a small stack of single frames and one of zeroed frames: page
+ * tables are all zero when they are given back, and idle harts zero some for all (`prepared`).
  *
  * Invariants: a free block is aligned to its size; its head alone has FRAME_IN_BUDDY and hangs in
  * the list of its order; two free buddies of one order never exist side by side.  A frame in a
@@ -16,6 +16,7 @@
 #define STACK_MAX 32
 #define STACK_REFILL 16
 #define ZEROED_MAX 16
+#define PREPARED_SHARE 64 /* idle harts zero up to a 64th of memory */
 #define RESERVE_SHARE 64 /* mm_low() is called when less than a 64th is free */
 
 struct hart_frames {
@@ -34,6 +35,8 @@ static u64 free_blocks[FRAME_ORDERS];
 static u64 buddy_free; /* frames */
 static u64 total_frames;
 static s64 promised; /* atomic */
+static struct list prepared; /* zeroed by idle harts, for every hart's `zeroed`; buddy_lock */
+static u64 nprepared;
 static struct hart_frames stacks[MAX_HARTS];
 
 #ifdef TERN_HOST
@@ -111,6 +114,37 @@ static void stack_refill(struct hart_frames *s)
 		mm_low();
 }
 
+/* The stack's lock held. */
+static void zeroed_refill(struct hart_frames *s)
+{
+	spin_lock(&buddy_lock);
+	for (; nprepared && s->nzeroed < ZEROED_MAX; nprepared--) {
+		struct frame *f = list_entry(prepared.next, struct frame, link);
+
+		list_del(&f->link);
+		s->zeroed[s->nzeroed++] = (u32)frame_pfn(f);
+	}
+	spin_unlock(&buddy_lock);
+}
+
+bool frames_prepare(void)
+{
+	pfn_t pfn = 0;
+
+	spin_lock(&buddy_lock);
+	if (nprepared < total_frames / PREPARED_SHARE && buddy_free > total_frames / 8)
+		pfn = buddy_take(0);
+	spin_unlock(&buddy_lock);
+	if (!pfn)
+		return false;
+	page_zero(pfn_to_virt(pfn));
+	spin_lock(&buddy_lock);
+	list_add_tail(&prepared, &frame_of(pfn)->link);
+	nprepared++;
+	spin_unlock(&buddy_lock);
+	return true;
+}
+
 /* Gives all but `keep` frames of a stack back to the buddies.  The stack's lock held. */
 static void stack_drain(struct hart_frames *s, unsigned keep)
 {
@@ -123,6 +157,14 @@ static void stack_drain(struct hart_frames *s, unsigned keep)
 /* Memory is out, or a large block is: collects what the harts keep. */
 static void drain_all(void)
 {
+	spin_lock(&buddy_lock);
+	for (; nprepared; nprepared--) {
+		struct frame *f = list_entry(prepared.next, struct frame, link);
+
+		list_del(&f->link);
+		buddy_put(frame_pfn(f), 0);
+	}
+	spin_unlock(&buddy_lock);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		struct hart_frames *s = &stacks[h];
 
@@ -163,6 +205,8 @@ pfn_t frame_alloc(unsigned order, enum frame_kind kind, unsigned flags)
 		return 0;
 	if (likely(order == 0)) {
 		spin_lock(&s->lock);
+		if ((flags & FRAME_ZERO) && !s->nzeroed && READ_ONCE(nprepared))
+			zeroed_refill(s);
 		if ((flags & FRAME_ZERO) && s->nzeroed) {
 			pfn = s->zeroed[--s->nzeroed];
 			flags = 0;
@@ -292,7 +336,8 @@ void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_
 	assert(nram > 0);
 	memset(stacks, 0, sizeof(stacks));
 	memset(free_blocks, 0, sizeof(free_blocks));
-	buddy_free = total_frames = 0;
+	buddy_free = total_frames = nprepared = 0;
+	list_init(&prepared);
 	for (unsigned o = 0; o < FRAME_ORDERS; o++)
 		list_init(&free_list[o]);
 	frame_base = ~0ul;
@@ -341,7 +386,8 @@ void frames_promise(s64 n) { __atomic_fetch_add(&promised, n, __ATOMIC_RELAXED);
 
 bool frames_scarce(unsigned share)
 {
-	return READ_ONCE(buddy_free) < total_frames / share + (u64)READ_ONCE(promised);
+	return READ_ONCE(buddy_free) + READ_ONCE(nprepared) <
+	       total_frames / share + (u64)READ_ONCE(promised);
 }
 
 void frame_stats(struct frame_stats *v)
@@ -350,7 +396,7 @@ void frame_stats(struct frame_stats *v)
 
 	v->total = total_frames;
 	v->reserve = total_frames / RESERVE_SHARE;
-	v->free = READ_ONCE(buddy_free);
+	v->free = READ_ONCE(buddy_free) + READ_ONCE(nprepared);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		v->free += READ_ONCE(stacks[h].n) + READ_ONCE(stacks[h].nzeroed);
 		for (unsigned k = 0; k <= FRAME_USER; k++)

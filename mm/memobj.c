@@ -11,8 +11,11 @@
 #include "mm_priv.h"
 
 #define MEMOBJ_SIZE_MAX (1ul << 62)
+#define REAP_STEP 512u /* pages dropped in one go */
 
 static struct slab_cache memobj_cache;
+static struct spinlock doomed_lock;
+static struct list doomed; /* objects without a reference whose pages go in steps, by .regions */
 
 static struct radix *tree_of(struct memobj *m, struct radix *t)
 {
@@ -35,6 +38,7 @@ static u64 pages_of(u64 size) { return PAGE_UP(size) >> PAGE_SHIFT; }
 void memobj_init(void)
 {
 	slab_cache_init(&memobj_cache, "memobj", sizeof(struct memobj));
+	list_init(&doomed);
 	radix_init();
 }
 
@@ -100,19 +104,48 @@ void memobj_get(struct memobj *m)
 	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Takes the pages [from, to) out. Lock held, or the last reference. */
-static void drop_pages(struct memobj *m, u64 from, u64 to)
+/* Takes pages of [from, to) out, REAP_STEP at most; false: that was all. Lock held, or the last
+ * reference. */
+static bool drop_pages(struct memobj *m, u64 from, u64 to)
 {
+	unsigned budget = REAP_STEP;
 	struct radix t;
 	pfn_t pfn;
 
 	tree_of(m, &t);
-	for (u64 i = from; (pfn = radix_next(&t, &i)) && i < to; i++) {
+	for (u64 i = from; (pfn = radix_next(&t, &i)) && i < to && budget; i++, budget--) {
 		radix_clear(&t, i);
 		count_pages(m, -1);
 		frame_put(pfn);
 	}
 	tree_back(m, &t);
+	return !budget;
+}
+
+/* The same for all of them. Lock held, dropped in between. */
+static void drop_all_pages(struct memobj *m, u64 from, u64 to)
+{
+	while (drop_pages(m, from, to)) {
+		spin_unlock(&m->lock);
+		spin_lock(&m->lock);
+	}
+}
+
+/* Everything goes, later. Lock held. */
+static bool drop_later(struct memobj *m)
+{
+	struct memobj *rest = m->resident > REAP_STEP ? create(MEMOBJ_ANON, 0, 0) : NULL;
+
+	if (!rest)
+		return false;
+	rest->root = m->root;
+	rest->height = m->height;
+	rest->resident = m->resident;
+	m->root = NULL;
+	m->height = 0;
+	m->resident = 0;
+	memobj_put(rest);
+	return true;
 }
 
 void memobj_put(struct memobj *m)
@@ -121,9 +154,40 @@ void memobj_put(struct memobj *m)
 	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	assert(list_empty(&m->regions) && !m->nregions);
-	drop_pages(m, 0, ~0ul);
+	if (m->resident > REAP_STEP && mm_defer()) {
+		spin_lock(&doomed_lock);
+		list_add_tail(&doomed, &m->regions);
+		spin_unlock(&doomed_lock);
+		return;
+	}
+	while (drop_pages(m, 0, ~0ul))
+		;
 	assert(!m->root && !m->resident);
 	slab_free(&memobj_cache, m);
+}
+
+bool memobj_reap(void)
+{
+	struct memobj *m = NULL;
+	bool more, left;
+
+	spin_lock(&doomed_lock);
+	if (!list_empty(&doomed)) {
+		m = list_entry(doomed.next, struct memobj, regions);
+		list_del(&m->regions);
+	}
+	spin_unlock(&doomed_lock);
+	if (!m)
+		return false;
+	left = drop_pages(m, 0, ~0ul);
+	if (!left)
+		slab_free(&memobj_cache, m);
+	spin_lock(&doomed_lock);
+	if (left)
+		list_add_head(&doomed, &m->regions);
+	more = !list_empty(&doomed);
+	spin_unlock(&doomed_lock);
+	return more;
 }
 
 pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
@@ -260,7 +324,8 @@ int memobj_resize(struct memobj *m, u64 size)
 		spin_unlock(&m->lock);
 		return 0;
 	}
-	drop_pages(m, pages_of(size), ~0ul);
+	if (size || !drop_later(m))
+		drop_all_pages(m, pages_of(size), ~0ul);
 	zap_begin(m, pages_of(size), ~0ul);
 	zap_finish(m);
 	return 0;
@@ -291,7 +356,7 @@ int memobj_punch(struct memobj *m, u64 off, u64 n)
 		spin_unlock(&m->lock);
 		return 0;
 	}
-	drop_pages(m, first, last);
+	drop_all_pages(m, first, last);
 	zap_begin(m, ~0ul, first);
 	zap_finish(m);
 	return 0;

@@ -105,6 +105,108 @@ static void test_out_of_memory(void **unused)
 	frame_check();
 }
 
+/* What idle harts zero is handed out zeroed and first, to any hart, and is not lost when memory is out. */
+static void test_prepared_frames(void **unused)
+{
+	static pfn_t all[8192];
+	struct frame_stats before, after;
+	unsigned n = 0, count;
+	pfn_t pfn;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	while ((pfn = frame_alloc(0, FRAME_USER, 0))) {
+		memset(pfn_to_virt(pfn), 0x5a, PAGE_SIZE);
+		all[n++] = pfn;
+	}
+	count = n;
+	assert_false(frames_prepare()); /* none to spare */
+	while (n)
+		frame_put(all[--n]);
+	frame_stats(&before);
+	model_hart(1);
+	for (n = 0; frames_prepare(); n++)
+		;
+	assert_true(n > 0 && n < count / 8);
+	frame_stats(&after);
+	assert_int_equal(before.free, after.free);
+	frame_check();
+	model_hart(0);
+	n = 0;
+	while ((pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO))) {
+		for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+			assert_int_equal(((u64 *)pfn_to_virt(pfn))[i], 0);
+		all[n++] = pfn;
+	}
+	assert_int_equal(n, count);
+	while (n)
+		frame_put(all[--n]);
+	while (frames_prepare())
+		;
+	while ((pfn = frame_alloc(0, FRAME_USER, 0)))
+		all[n++] = pfn;
+	assert_int_equal(n, count);
+	while (n)
+		frame_put(all[--n]);
+	frame_check();
+}
+
+/* ---- objects ---- */
+
+static struct memobj *full_object(u64 pages)
+{
+	struct memobj *m = memobj_create(pages * PAGE_SIZE, 7);
+
+	assert_non_null(m);
+	for (u64 i = 0; i < pages; i++)
+		assert_int_equal(memobj_write(m, i * PAGE_SIZE, "x", 1), 1);
+	return m;
+}
+
+/* A large object's pages go in steps, and some other object's meanwhile; a small one's at once. */
+static void test_objects_end_in_steps(void **unused)
+{
+	struct frame_stats before, now;
+	struct memobj *m, *n;
+	unsigned steps = 0;
+	char c = 1;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	frame_stats(&before);
+	mm_defers = true;
+	m = full_object(10);
+	memobj_put(m);
+	assert_false(memobj_reap());
+	assert_int_equal(object_count_memobjs(), 0);
+	m = full_object(2000);
+	n = full_object(1500);
+	frame_stats(&now);
+	assert_true(now.user - before.user == 3500);
+	assert_int_equal(memobj_resize(n, 0), 0); /* the size at once, the pages later */
+	assert_int_equal(memobj_resize(n, PAGE_SIZE), 0);
+	assert_int_equal(memobj_read(n, 0, &c, 1), 1);
+	assert_int_equal(c, 0);
+	memobj_check(n);
+	memobj_put(m);
+	frame_stats(&now);
+	assert_true(now.user - before.user == 3500);
+	while (memobj_reap()) {
+		u64 was = now.user;
+
+		frame_stats(&now);
+		assert_true(was - now.user <= 512);
+		steps++;
+	}
+	assert_true(steps >= 6);
+	memobj_put(n);
+	mm_defers = false;
+	frame_stats(&now);
+	assert_int_equal(now.user, before.user);
+	assert_int_equal(object_count_memobjs(), 0);
+	frame_check();
+}
+
 /* ---- slabs ---- */
 
 static void test_slab(void **unused)
@@ -537,6 +639,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_buddy, start),
 		cmocka_unit_test_setup(test_out_of_memory, start),
+		cmocka_unit_test_setup(test_prepared_frames, start),
+		cmocka_unit_test_setup(test_objects_end_in_steps, start),
 		cmocka_unit_test_setup(test_slab, start),
 		cmocka_unit_test_setup(test_radix, start),
 		cmocka_unit_test_setup(test_radix_failures, start),

@@ -77,6 +77,8 @@ void page_zero(void *page) { memset(page, 0, PAGE_SIZE); }
 void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void mm_wake(struct aspace *as) { (void)as; }
 void mm_low(void) {}
+bool mm_defers;
+bool mm_defer(void) { return mm_defers; }
 unsigned hart_index(void) { return current; }
 void model_hart(unsigned hart) { current = hart; }
 

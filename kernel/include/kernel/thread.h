@@ -52,17 +52,18 @@ enum wait_kind {
 enum work {
 	WORK_IDLE = 1u << 0,	 /* the hart's idle thread */
 	WORK_MM = 1u << 1,	 /* t->mm_work goes on */
-	WORK_EXIT = 1u << 2,	 /* teardown goes on */
-	WORK_FORK = 1u << 3,	 /* t->fork_child wants its space copied */
-	WORK_KILLED = 1u << 4,	 /* the thread must end */
-	WORK_EXEC = 1u << 5,	 /* t->exec waits for its turn */
-	WORK_MAP = 1u << 6,	 /* a file mapping's memobj has come: place it */
-	WORK_RESUME = 1u << 7,	 /* a kernel wait ended: t->resume makes its result */
-	WORK_RETRY = 1u << 8,	 /* run the system call again: its space was busy */
-	WORK_STOP = 1u << 9,	 /* the process is being stopped */
-	WORK_SIGNAL = 1u << 10,	 /* one may be deliverable, or an interrupted call wants deciding */
-	WORK_MEMORY = 1u << 11,	 /* memory is nearly out: somebody must end before t goes on */
-	WORK_RESCHED = 1u << 12, /* someone better is ready, or the slice is over */
+	WORK_REAP = 1u << 2,	 /* pages of objects that are no more: memobj_reap() */
+	WORK_EXIT = 1u << 3,	 /* teardown goes on */
+	WORK_FORK = 1u << 4,	 /* t->fork_child wants its space copied */
+	WORK_KILLED = 1u << 5,	 /* the thread must end */
+	WORK_EXEC = 1u << 6,	 /* t->exec waits for its turn */
+	WORK_MAP = 1u << 7,	 /* a file mapping's memobj has come: place it */
+	WORK_RESUME = 1u << 8,	 /* a kernel wait ended: t->resume makes its result */
+	WORK_RETRY = 1u << 9,	 /* run the system call again: its space was busy */
+	WORK_STOP = 1u << 10,	 /* the process is being stopped */
+	WORK_SIGNAL = 1u << 11,	 /* one may be deliverable, or an interrupted call wants deciding */
+	WORK_MEMORY = 1u << 12,	 /* memory is nearly out: somebody must end before t goes on */
+	WORK_RESCHED = 1u << 13, /* someone better is ready, or the slice is over */
 };
 
 /* One word that a thread waits for; ipc/futex.c. */

@@ -60,6 +60,8 @@ pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flag
 void frame_free(pfn_t pfn, unsigned order);
 /* Frees one frame that holds nothing but zeroes: FRAME_ZERO allocations take such first. */
 void frame_free_zeroed(pfn_t pfn);
+/* An idle hart's work: zeroes one free frame for later; false: there are enough, or too few free. */
+bool frames_prepare(void);
 void frame_get(pfn_t pfn);
 /* Drops a reference; the last one frees the frame (order 0 only). */
 void frame_put(pfn_t pfn);

@@ -41,8 +41,13 @@ struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
 /* Takes over adopted frames [start, start + size) (see frames_adopt) as its pages. */
 struct memobj *must_check memobj_create_frames(pa_t start, u64 size);
 void memobj_get(struct memobj *m);
-/* The last one frees the pages: in bounded steps when large - see memobj_reap. */
+/* The last one frees the pages; those of a large object are left to memobj_reap() if mm_defer(). */
 void memobj_put(struct memobj *m);
+/* Drops some pages of objects that are no more; true: there is more to do. */
+bool memobj_reap(void);
+/* Called by mm: whether somebody will call memobj_reap() before long (kernel/thread.c; a stub in
+ * host tests).  Perhaps the kernel lock held. */
+bool mm_defer(void);
 /* 0, ENOMEM (nothing changed), EFBIG.  Shrinking unmaps, fences, frees, zeroes the rest of the
  * last page.  Takes the spaces' locks: none may be held. */
 int must_check memobj_resize(struct memobj *m, u64 size);
