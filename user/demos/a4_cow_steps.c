@@ -1,14 +1,14 @@
 /* A4: copy on write, step by step.
  *
  * One page, four moments: before fork, after fork, after the child's write, after the parent's.  At
- * each, the frame that each process has, whether anybody else maps that frame, and on Tern the flags
- * of the page-table entry and how many frames the step took.  fork makes both entries read-only;
- * the first to write gets a copy; the other one is then alone and simply gets write access back.
+ * each, the frame that each process has, whether anybody else maps that frame, and on Tern what the
+ * page table lets it do there and how many frames the step took.  fork takes the writing away from
+ * both; the first to write gets a copy; the other one is then alone and simply may write again.
  *
  * The child does nothing but what it is told by one letter, so that a step costs what it shows: all
  * else that it touches, it has touched before (the rehearsal with the page `other`).
  */
-#include "demo.h"
+#include "demo_walk.h"
 
 static struct {
 	volatile int value;
@@ -19,37 +19,19 @@ struct state {
 	int value;
 	uint64_t frame;
 	bool once;	/* nobody else maps the frame */
-	char flags[16]; /* of the entry; empty where they cannot be seen */
+	char access[4]; /* what the table allows; empty where that cannot be seen */
 };
-
-/* The flags of the last entry of a walk: the word after `flags` or the one that is made of the
- * letters of V R W X U G A D and dashes. */
-static void leaf_flags(const char *text, char *flags, size_t size)
-{
-	const char *at = text;
-
-	flags[0] = 0;
-	while (*at) {
-		size_t n = strspn(at, "VRWXUGADNP-");
-
-		if (n >= 7 && n < size) {
-			memcpy(flags, at, n);
-			flags[n] = 0;
-		}
-		at += n ? n : 1;
-	}
-}
 
 static void look(struct state *s, const volatile void *address)
 {
-	static char text[2048];
+	struct demo_walk walk;
 	uint64_t word = demo_pagemap(address);
 
 	s->value = *(const volatile int *)address;
 	s->frame = word & PAGEMAP_PRESENT ? word & PAGEMAP_FRAME : 0;
 	s->once = word & PAGEMAP_ONCE;
-	demo_ptwalk(address, text, sizeof text);
-	leaf_flags(text, s->flags, sizeof s->flags);
+	demo_walk(getpid(), address, &walk);
+	memcpy(s->access, walk.access, sizeof s->access);
 }
 
 static _Noreturn void child_loop(struct demo_line *line)
@@ -99,20 +81,19 @@ static void show(const char *step, const struct state *parent, const struct stat
 	printf("\n#   frames: parent %#llx", (unsigned long long)parent->frame);
 	if (child)
 		printf(", child %#llx", (unsigned long long)child->frame);
-	if (parent->flags[0])
-		printf("\n#   tern: entry flags: parent %s%s%s", parent->flags, child ? ", child " : "",
-		       child ? child->flags : "");
-	if (parent->flags[0])
+	if (parent->access[0])
+		printf("\n#   tern: allowed: parent %s%s%s", parent->access, child ? ", child " : "",
+		       child ? child->access : "");
+	if (parent->access[0])
 		printf("\n#   tern: frames taken by this step: %ld", taken);
 	printf("\n");
 }
 
-/* On Tern: the entry lets its process write, or not. */
+/* On Tern: the table lets its process write, or not. */
 static void claim_writable(const struct state *s, bool should, const char *when)
 {
-	if (s->flags[0])
-		demo_claim((strchr(s->flags, 'W') != NULL) == should, "%s the entry's flags are %s",
-			   when, s->flags);
+	if (s->access[0])
+		demo_claim((s->access[1] == 'w') == should, "%s the table allows %s", when, s->access);
 }
 
 int main(int argc, char **argv)
@@ -123,7 +104,7 @@ int main(int argc, char **argv)
 
 	demo_start(argc, argv, "A4", "copy on write, step by step",
 		   "One page before fork, after it, after the child's write and after the parent's.\n"
-		   "Look at the flags of the entries: W goes away at fork and comes back by a write;\n"
+		   "Look at what the table allows: w goes away at fork and comes back by a write;\n"
 		   "and at the frames: only one of the two writes takes a new one.\n");
 	page.value = 1;
 	other.value = 1;

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,17 +27,25 @@
 static const char *demo_name;
 static char demo_failure[200];
 
-/* Prints the text for -h; else says in one line what is shown. */
-static inline void demo_start(int argc, char **argv, const char *name, const char *title,
-			      const char *help)
+/* The start of a demo that takes `most` arguments: prints the text for -h, and for too many of them;
+ * else says in one line what is shown.  Linux is asked for pages of 4 KiB only, as Tern has them. */
+static inline void demo_start_with(int most, int argc, char **argv, const char *name,
+				   const char *title, const char *help)
 {
 	demo_name = name;
-	if (argc > 1) {
+	if (argc > 1 && (!strcmp(argv[1], "-h") || argc - 1 > most)) {
 		printf("%s: %s\n\n%s", name, title, help);
 		exit(strcmp(argv[1], "-h") != 0);
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	printf("%s: %s\n", name, title);
+}
+
+static inline void demo_start(int argc, char **argv, const char *name, const char *title,
+			      const char *help)
+{
+	demo_start_with(0, argc, argv, name, title, help);
 }
 
 /* Keeps the first claim that does not hold for the verdict. */
@@ -116,18 +126,53 @@ static inline long demo_objects(const char *name)
 	return -1;
 }
 
-/* The text of the walk through the page table for an address: false where it cannot be had. */
-static inline bool demo_ptwalk(const volatile void *address, char *text, size_t size)
+/* A number behind `name` in a file of "name number" lines; -1 where there is none. */
+static inline long demo_file_value(const char *path, const char *name)
 {
-	int fd = open("/proc/self/ptwalk", O_RDONLY);
-	ssize_t n = -1;
+	char line[256];
+	size_t len = strlen(name);
+	long value = -1;
+	FILE *f = fopen(path, "r");
 
-	if (fd >= 0) {
-		n = pread(fd, text, size - 1, (off_t)((uintptr_t)address / DEMO_PAGE));
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = 0;
-	return n > 0;
+	while (f && value < 0 && fgets(line, sizeof line, f))
+		if (!strncmp(line, name, len))
+			value = atol(line + len);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* Minor faults so far: pages that came without any reading from a device. */
+static inline long demo_faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_minflt;
+}
+
+/* Memory of one's own, nothing of it touched yet. */
+static inline char *demo_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		demo_give_up("no memory to map");
+	return p;
+}
+
+/* How many of the pages from an address on, at most 256 MiB, are in memory; -1: some are not mapped. */
+static inline long demo_resident(const void *from, size_t size)
+{
+	static unsigned char in[65536];
+	long count = 0;
+
+	if (size > sizeof in * DEMO_PAGE || mincore((void *)(uintptr_t)from, size, in))
+		return -1;
+	for (size_t i = 0; i < size / DEMO_PAGE; i++)
+		count += in[i] & 1;
+	return count;
 }
 
 /* Two processes in step: each side waits for a word of the other's. */
