@@ -73,7 +73,7 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 
 	memset(w, 0, sizeof(*w));
 	w->va = va;
-	if (va >= USER_MAX)
+	if (va >= USER_MAX && va < KERNEL_HALF)
 		return;
 	spin_lock(&as->lock);
 	for (int level = PT_LEVELS - 1; level >= 0; level--) {
@@ -86,6 +86,8 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 		if (!pte_valid(e))
 			break;
 		w->levels++;
+		if (va >= KERNEL_HALF)
+			break;
 		table = pte_pfn(e);
 	}
 	if (w->levels == PT_LEVELS) {

@@ -127,7 +127,9 @@ enum tern_op {
 	TERN_ASPACE_WRITE, /* (aspace h, address, buffer, length): fills a space that is being made */
 	/* INFO (process h, address, struct tern_region_info *, max): regions from that address on. */
 	TERN_ASPACE_QUERY,
-	TERN_ASPACE_WALK, /* INFO (process h, address, struct tern_walk *): the three-level walk */
+	/* INFO (process h, address, struct tern_walk *): the three-level walk; in the kernel's half only
+	 * the root's entry. */
+	TERN_ASPACE_WALK,
 	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format) of count
 	 * pages from address on. */
 	TERN_ASPACE_PAGEMAP,

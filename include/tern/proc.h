@@ -9,6 +9,7 @@
  * pid/ptwalk    the walk of the three table levels for one address.  Either write the address in
  *               hexadecimal and then read the text, or pread at offset = address >> 12: each such
  *               read returns the text of that page's walk from its beginning.
+ * pid/aspace    the objects behind it as a tree: process, space, regions, and what backs each.
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
  * tern/handles  every descriptor of every process.  tern/endpoints: who serves whom.
  * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log. */
@@ -32,7 +33,8 @@
 	X(PID_CGROUP, "cgroup", 0444)                                                    \
 	X(PID_OOM_SCORE, "oom_score", 0444)                                              \
 	X(PID_PAGEMAP, "pagemap", 0400)                                                  \
-	X(PID_PTWALK, "ptwalk", 0600)
+	X(PID_PTWALK, "ptwalk", 0600)                                                    \
+	X(PID_ASPACE, "aspace", 0444)
 
 #define TERN_PROC_TASK_FILES(X)                                                          \
 	X(TASK_STAT, "stat", 0444)                                                       \

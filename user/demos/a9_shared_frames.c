@@ -57,7 +57,7 @@ static int stranger(void)
 
 	if (fd < 0)
 		return 1;
-	demo_map(DEMO_PAGE); /* so that it comes to another address */
+	demo_map(16 * DEMO_PAGE); /* so that it comes to another address */
 	return other_side(map(0, fd), 0, 1);
 }
 

@@ -38,7 +38,7 @@ static int draw(pid_t pid, int most)
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof line, f)) {
 		if (n++ < most)
-			printf("#   tern: %s", line);
+			printf("# %s", line);
 	}
 	if (f)
 		fclose(f);

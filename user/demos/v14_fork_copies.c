@@ -105,13 +105,13 @@ static const struct row {
 } rows[] = {
 	{ "memory", "CLONE_VM", CLONE_VM, set_memory, has_memory, false, true },
 	{ "descriptors", "CLONE_FILES", CLONE_FILES, set_files, has_files, false, true },
-	{ "a file's position", "", 0, set_position, has_position, true, true },
+	{ "a file's position", NULL, 0, set_position, has_position, true, true },
 	{ "directory", "CLONE_FS", CLONE_FS, set_directory, has_directory, false, true },
 	{ "umask", "CLONE_FS", CLONE_FS, set_umask, has_umask, false, true },
 	{ "signal handlers", "CLONE_SIGHAND", CLONE_SIGHAND | CLONE_VM, set_handlers, has_handlers, false,
 	  true },
-	{ "signal mask", "", 0, set_mask, has_mask, false, false },
-	{ "timers", "", 0, set_timer, has_timer, false, true },
+	{ "signal mask", NULL, 0, set_mask, has_mask, false, false },
+	{ "timers", NULL, 0, set_timer, has_timer, false, true },
 };
 
 static int change_in_child(void *row)
@@ -163,17 +163,16 @@ static const char *word(bool shared)
 
 static void show(const struct row *r)
 {
-	bool f, c = true, t;
+	bool f, c, t;
 
 	r->set(false);
 	f = by_clone(r, 0);
-	if (r->flag)
-		c = by_clone(r, r->flag);
+	c = r->flag ? by_clone(r, r->flag) : f;
 	t = by_thread(r);
-	printf("%-18s %-8s %-8s %s%s\n", r->name, word(f), word(t), r->flag_name,
-	       r->flag ? c ? ": shared" : ": own" : "");
+	printf("%-18s %-8s %-8s %s: %s\n", r->name, word(f), word(t), r->flag ? r->flag_name : "no flag",
+	       word(c));
 	demo_claim(f == r->fork_shares, "fork: %s is %s", r->name, word(f));
-	demo_claim(c, "%s does not share", r->flag_name);
+	demo_claim(c || !r->flag, "%s does not share", r->flag_name);
 	demo_claim(t == r->thread_shares, "a thread: %s is %s", r->name, word(t));
 }
 
@@ -196,8 +195,8 @@ static void show_ids(void)
 	if (pthread_create(&t, NULL, who, same))
 		demo_give_up("no thread");
 	pthread_join(t, NULL);
-	printf("%-18s %-8s %-8s\n", "pid (tgid)", "own", word(same[0]));
-	printf("%-18s %-8s %-8s\n", "tid", "own", word(same[1]));
+	printf("%-18s %-8s %s\n", "pid (tgid)", "own", word(same[0]));
+	printf("%-18s %-8s %s\n", "tid", "own", word(same[1]));
 	demo_claim(same[0] && !same[1], "a thread's pid or tid is wrong");
 }
 

@@ -191,6 +191,7 @@ bool aspace_is_running(const struct aspace *as); /* on some hart */
 struct tern_region_info;
 struct tern_walk;
 unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max);
+/* Of an address in the kernel's half only the root's entry is told. */
 void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w);
 void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
 void aspace_check(struct aspace *as); /* asserts every invariant */

@@ -1,7 +1,7 @@
 /* Open files of /proc: sessions whose reads answer from a text made at the first read.
  *
  * vfs forwards the open; the session's badge is the file's pool badge.  A read at offset 0 makes
- * the text anew.  Texts that need paths (maps, smaps) are made by proc_maps.c, which asks vfs: the
+ * the text anew.  Texts that need paths (maps, smaps, aspace) are made by proc_maps.c, which asks vfs: the
  * read is a struct proc_job meanwhile, and the file may be read by others or closed.
  */
 #include "proc_priv.h"
@@ -31,6 +31,7 @@ static bool is_private(int number)
 	case TERN_PROC_PID_AUXV:
 	case TERN_PROC_PID_PAGEMAP:
 	case TERN_PROC_PID_PTWALK:
+	case TERN_PROC_PID_ASPACE:
 		return true;
 	}
 	return false;
@@ -294,7 +295,8 @@ static long read_at(struct proc_file *f, struct tern_msg *m, uint64_t off, bool 
 	if (f->number == TERN_PROC_PID_PTWALK)
 		return read_ptwalk(f, m, off, advance);
 	if (off == 0 || !f->made) {
-		if (f->number == TERN_PROC_PID_MAPS || f->number == TERN_PROC_PID_SMAPS)
+		if (f->number == TERN_PROC_PID_MAPS || f->number == TERN_PROC_PID_SMAPS ||
+		    f->number == TERN_PROC_PID_ASPACE)
 			return start_job(f, m, off, advance);
 		r = make_text(f, m);
 		if (r < 0)

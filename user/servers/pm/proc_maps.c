@@ -1,4 +1,4 @@
-/* maps, smaps, smaps_rollup: the regions of a process as Linux prints them.
+/* maps, smaps, smaps_rollup: the regions of a process as Linux prints them; and what aspace needs.
  *
  * Regions come from the kernel, 32 at a time.  The files behind them are known by ident; their
  * paths are vfs's, asked for once for all of them: the read waits for that answer.
@@ -162,6 +162,8 @@ static void write_all(struct proc_job *job)
 
 		if (job->number == TERN_PROC_PID_SMAPS)
 			smaps_entry(&job->text, r, region_name(job, r));
+		else if (job->number == TERN_PROC_PID_ASPACE)
+			proc_aspace_region(&job->text, r, region_name(job, r), i + 1 == job->nregions);
 		else
 			map_line(&job->text, r, region_name(job, r));
 	}
@@ -185,6 +187,8 @@ long proc_maps_start(struct proc_job *job, struct proc *p)
 	uint64_t args[6] = { 0 };
 	long r = p->state == PROC_ZOMBIE ? 0 : collect(job, p);
 
+	if (r == 0 && job->number == TERN_PROC_PID_ASPACE)
+		proc_aspace_head(&job->text, p, job->nregions);
 	if (r == 0)
 		r = collect_idents(job);
 	if (r == 0 && job->nidents) {

@@ -38,5 +38,8 @@ struct proc *proc_file_process(const struct proc_file *f);
 long proc_maps_start(struct proc_job *job, struct proc *p);
 /* Installs the job's text, answers the read, frees the job. */
 void proc_job_done(struct proc_job *job, long error);
+/* aspace: the lines of the process and its space, and of each region. */
+void proc_aspace_head(struct text *t, struct proc *p, uint32_t nregions);
+void proc_aspace_region(struct text *t, const struct tern_region_info *r, const char *name, bool last);
 /* smaps_rollup, without paths. */
 void proc_text_rollup(struct text *t, struct proc *p);
