@@ -9,4 +9,5 @@ mount | grep -q ' / ' && echo mount
 uptime | grep -q load && echo load
 grep -c processor /proc/cpuinfo >/dev/null && echo cpuinfo
 sh -c 'cat /proc/$$/status' | grep '^Name'
-sleep 5 & ps | grep -q '[s]leep 5' && echo 'sleep seen'; kill $!
+sleep 5 & until grep -q '^sleep' /proc/$!/cmdline; do :; done
+ps | grep -q '[s]leep 5' && echo 'sleep seen'; kill $!
