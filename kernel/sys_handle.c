@@ -6,6 +6,7 @@
  * session, the rest to the session itself.  The kernel's own objects (epoll, signalfd) have no
  * server: their few commands are answered here.
  */
+#include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/handle.h>
 #include <kernel/sys.h>
@@ -51,13 +52,18 @@ s64 sys_dup3(struct thread *t, u64 *a)
 	return r;
 }
 
-/* Commands on the kernel's own objects. */
-static s64 fcntl_own(unsigned cmd)
+/* Commands on the kernel's own objects; epoll's reads do not exist, so it never is O_NONBLOCK. */
+static s64 fcntl_own(const struct handle *h, unsigned cmd, u64 arg)
 {
+	bool *nonblock = h->type == HANDLE_SIGNALFD ? signalfd_nonblock(h->object) : NULL;
+
 	switch (cmd) {
 	case F_GETFL:
-		return O_RDWR;
+		return O_RDWR | (nonblock && *nonblock ? O_NONBLOCK : 0);
 	case F_SETFL:
+		if (nonblock)
+			*nonblock = arg & O_NONBLOCK;
+		return 0;
 	case F_SETOWN:
 	case F_GETOWN:
 		return 0;
@@ -93,7 +99,7 @@ static s64 fcntl_locked(struct thread *t, u32 fd, unsigned cmd, u64 arg)
 		return 0;
 	}
 	if (h->type != HANDLE_SESSION)
-		return fcntl_own(cmd);
+		return fcntl_own(h, cmd, arg);
 	if ((h->rights & TERN_R_PATH) && cmd != F_GETFL)
 		return -EBADF;
 	switch (cmd) {

@@ -322,6 +322,7 @@ u32 signalfd_bits(struct thread *t, struct signalfd *s)
 }
 
 struct ready *signalfd_ready(struct signalfd *s) { return &s->ready; }
+bool *signalfd_nonblock(struct signalfd *s) { return &s->nonblock; }
 
 s64 sys_signalfd4(struct thread *t, u64 *a)
 {

@@ -3,6 +3,7 @@
 #include "test.h"
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 
@@ -649,4 +650,26 @@ TEST(signal_storm)
 	}
 	CHECK_EQ(test_wait(pid), 0);
 	CHECK(count > 0);
+}
+
+TEST(signalfd_takes_nonblock_later)
+{
+	struct signalfd_siginfo si;
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	CHECK_EQ(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+	CHECK_ERR(read(fd, &si, sizeof si), EAGAIN);
+	raise(SIGUSR1);
+	CHECK_EQ(read(fd, &si, sizeof si), sizeof si);
+	CHECK_EQ(si.ssi_signo, SIGUSR1);
+	CHECK_EQ(fcntl(fd, F_SETFL, 0), 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	close(fd);
 }
