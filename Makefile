@@ -9,13 +9,14 @@ MEM ?=
 FLAGS := --smp $(SMP) $(if $(MEM),--mem $(MEM)) $(if $(filter debug,$(PRESET)),--debug)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build kernel servers programs image qemu run gdb bench test check host-test \
-	clean distclean
+.PHONY: help setup build kernel servers programs image qemu run gdb bench conformance test check \
+	host-test clean distclean
 
 help:
 	@echo 'make qemu               boot to a shell on this terminal (Ctrl-A X or poweroff leaves)'
 	@echo 'make run CMD=...        run a command in the guest: its output, its exit status'
 	@echo 'make test               build debug and release, run every test'
+	@echo 'make conformance        the Open POSIX Test Suite, beside Linux (GROUPS="mmap sig*")'
 	@echo 'make bench              instructions per operation, beside other systems'
 	@echo 'make gdb                boot stopped, with gdb and all symbols (PRESET=debug is best)'
 	@echo 'make build              build everything; also: kernel servers programs image'
@@ -56,6 +57,9 @@ run: build
 gdb: build
 	@tools/setup --all
 	@tools/gdb $(FLAGS)
+
+conformance: build
+	@tools/conformance $(if $(filter debug,$(PRESET)),--debug) --smp $(SMP) $(foreach g,$(GROUPS),'$(g)')
 
 bench: build
 	@tools/bench
