@@ -149,6 +149,8 @@ s64 native_memobj_count(struct thread *t, u64 *a)
 	spin_lock(&m->lock);
 	v.size = m->size;
 	v.resident = m->resident;
+	if (m->written)
+		v.written = arch_ticks_to_ns(m->written) + (u64)realtime_offset_ns;
 	v.regions = m->nregions;
 	v.writable_regions = m->nwritable;
 	v.exec_spaces = m->nexec;

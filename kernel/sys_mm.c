@@ -130,10 +130,12 @@ static s64 map_file(struct thread *t, u64 *a)
 		r = -EBADF;
 	else if (!a[1])
 		r = -EINVAL;
-	else if (a[1] > USER_MAX)
+	else if (!PAGE_UP(a[1]))
 		r = -ENOMEM;
 	else if (a[5] + PAGE_UP(a[1]) < a[5])
 		r = -EOVERFLOW;
+	else if (a[1] > USER_MAX)
+		r = -ENOMEM;
 	else if ((a[3] & MAP_TYPE) - 1 > 2)
 		r = -EINVAL;
 	else if (h->type != HANDLE_SESSION)
@@ -383,14 +385,22 @@ static bool may_lock(const struct thread *t)
 	return process_limit(t->process, RLIMIT_MEMLOCK) || capable(t, CAP_IPC_LOCK);
 }
 
+static bool lock_exceeds(const struct thread *t, u64 len)
+{
+	u64 locked = READ_ONCE(t->aspace->locked) * PAGE_SIZE;
+
+	return locked + len > process_limit(t->process, RLIMIT_MEMLOCK) && !capable(t, CAP_IPC_LOCK);
+}
+
 static s64 lock(struct thread *t, u64 *a, bool fault_in)
 {
 	va_t start = PAGE_DOWN(a[0]);
 	u64 len = PAGE_UP(a[1] + (a[0] & PAGE_MASK));
+	int r;
 
 	if (!may_lock(t))
 		return -EPERM;
-	if (len > process_limit(t->process, RLIMIT_MEMLOCK) && !capable(t, CAP_IPC_LOCK))
+	if (lock_exceeds(t, len))
 		return -ENOMEM;
 	if (start + len < start || len < a[1])
 		return -EINVAL;
@@ -398,8 +408,9 @@ static s64 lock(struct thread *t, u64 *a, bool fault_in)
 		return 0;
 	if (!user_range_ok(start, len))
 		return -ENOMEM;
-	if (!fault_in)
-		return aspace_sync(t->aspace, start, len, MS_ASYNC);
+	r = aspace_advise(t->aspace, start, len, MADV_LOCK, &t->mm_work);
+	if (r || !fault_in)
+		return finish(t, a, r, 0);
 	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_READ, &t->mm_work), 0);
 }
 
@@ -421,7 +432,15 @@ s64 sys_munlock(struct thread *t, u64 *a)
 		return -EINVAL;
 	if (!user_range_ok(start, len))
 		return -ENOMEM;
-	return len ? aspace_sync(t->aspace, start, len, MS_ASYNC) : 0;
+	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_UNLOCK, &t->mm_work), 0);
+}
+
+/* All regions there are; that there is nothing between them is no error. */
+static s64 advise_all(struct thread *t, u64 *a, int advice)
+{
+	int r = aspace_advise(t->aspace, 0, USER_MAX, advice, &t->mm_work);
+
+	return r == -ENOMEM ? 0 : finish(t, a, r, 0);
 }
 
 s64 sys_mlockall(struct thread *t, u64 *a)
@@ -435,10 +454,15 @@ s64 sys_mlockall(struct thread *t, u64 *a)
 	if (flags & MCL_CURRENT && !capable(t, CAP_IPC_LOCK) &&
 	    t->aspace->mapped * PAGE_SIZE > process_limit(t->process, RLIMIT_MEMLOCK))
 		return -ENOMEM;
-	return 0;
+	t->aspace->lock_future = flags & MCL_FUTURE;
+	return flags & MCL_CURRENT ? advise_all(t, a, MADV_LOCK) : 0;
 }
 
-s64 sys_munlockall(struct thread *t, u64 *a) { return (void)t, (void)a, 0; }
+s64 sys_munlockall(struct thread *t, u64 *a)
+{
+	t->aspace->lock_future = false;
+	return advise_all(t, a, MADV_UNLOCK);
+}
 
 /* ---- policies: there is one node, 0 ---- */
 

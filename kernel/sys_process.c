@@ -590,6 +590,7 @@ static void fill_space(struct tern_process_stat *s, const struct process *p)
 	s->peak_rss = MAX(as->peak_resident, as->resident);
 	s->size_data = as->data * PAGE_SIZE;
 	s->size_pt = as->tables * PAGE_SIZE;
+	s->size_locked = as->locked * PAGE_SIZE;
 	s->brk_start = as->brk_start;
 	s->brk = as->brk;
 	s->stack_start = as->arg_start;

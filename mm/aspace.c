@@ -279,6 +279,8 @@ int aspace_map(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned ma
 	len = PAGE_UP(len);
 	if (!len || len > USER_MAX)
 		return -ENOMEM;
+	if (as->lock_future)
+		flags |= MAP_LOCKED;
 	if (m && offset + len < offset)
 		return -EOVERFLOW;
 	err = region_flags(flags, m, &t.flags);
@@ -621,7 +623,9 @@ static bool advice_known(int advice)
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE: return true;
+	case MADV_POPULATE_WRITE:
+	case MADV_LOCK:
+	case MADV_UNLOCK: return true;
 	default: return false;
 	}
 }
@@ -644,6 +648,20 @@ static int advice_fits(const struct region *r, int advice)
 	}
 }
 
+/* Whether it is a flag of the region. */
+static bool advice_stays(int advice)
+{
+	switch (advice) {
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+	case MADV_LOCK:
+	case MADV_UNLOCK: return true;
+	default: return false;
+	}
+}
+
 static unsigned advised_flags(unsigned flags, int advice)
 {
 	switch (advice) {
@@ -651,6 +669,8 @@ static unsigned advised_flags(unsigned flags, int advice)
 	case MADV_DOFORK: return flags & ~(unsigned)REGION_DONTFORK;
 	case MADV_WIPEONFORK: return flags | REGION_WIPEONFORK;
 	case MADV_KEEPONFORK: return flags & ~(unsigned)REGION_WIPEONFORK;
+	case MADV_LOCK: return flags | REGION_LOCKED;
+	case MADV_UNLOCK: return flags & ~(unsigned)REGION_LOCKED;
 	default: return flags;
 	}
 }
@@ -739,9 +759,7 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 		w->flags = WORK_FILL_STRICT | (advice == MADV_POPULATE_WRITE ? WORK_FILL_WRITE : 0);
 		return work_start(w);
 	}
-	if (at > addr && (advice == MADV_DONTFORK || advice == MADV_DOFORK ||
-			  advice == MADV_WIPEONFORK || advice == MADV_KEEPONFORK) &&
-	    advise_flags(as, addr, at, advice, &dead))
+	if (at > addr && advice_stays(advice) && advise_flags(as, addr, at, advice, &dead))
 		err = -ENOMEM;
 	spin_unlock(&as->lock);
 	region_free_list(dead);
@@ -762,7 +780,7 @@ static bool is_whole(const struct aspace *as, va_t start, va_t end)
 int aspace_sync(struct aspace *as, va_t addr, u64 len, int flags)
 {
 	va_t end = addr + PAGE_UP(len);
-	bool whole;
+	bool whole, locked = false;
 
 	if ((flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE)) || (addr & PAGE_MASK) ||
 	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
@@ -771,7 +789,12 @@ int aspace_sync(struct aspace *as, va_t addr, u64 len, int flags)
 		return -ENOMEM;
 	spin_lock(&as->lock);
 	whole = is_whole(as, addr, end);
+	if (flags & MS_INVALIDATE)
+		for (struct region *r = region_next(as, addr); r && r->start < end; r = r->next)
+			locked |= (r->flags & REGION_LOCKED) != 0;
 	spin_unlock(&as->lock);
+	if (locked)
+		return -EBUSY;
 	return whole ? 0 : -ENOMEM;
 }
 

@@ -122,6 +122,8 @@ static enum fault_result fault_present(struct aspace *as, struct region *r, pte_
 	}
 	if (access == FAULT_WRITE && !(r->flags & REGION_SHARED))
 		return write_private(as, r, slot, va);
+	if (access == FAULT_WRITE)
+		WRITE_ONCE(r->memobj->written, arch_ticks());
 	if (!(r->flags & REGION_SHARED) && (prot & PROT_WRITE) && !(e & PTE_W))
 		prot = (prot & ~(unsigned)PROT_WRITE) | PROT_READ;
 	if (prot & PROT_EXEC)
@@ -228,7 +230,9 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 		sync_frame(pfn);
 	frame_get(pfn);
 	pt_fill(as, slot, pte_make(pfn, prot, 0));
-	if (access != FAULT_WRITE)
+	if (access == FAULT_WRITE)
+		WRITE_ONCE(m->written, arch_ticks());
+	else
 		map_around(as, r, slot, va, prot);
 	spin_unlock(&m->lock);
 	return FAULT_OK;

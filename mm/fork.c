@@ -22,7 +22,7 @@ static struct region *clone_region(struct aspace *dst, const struct region *r)
 	c->end = r->end;
 	c->prot = r->prot;
 	c->max_prot = r->max_prot;
-	c->flags = r->flags;
+	c->flags = r->flags & (u16)~REGION_LOCKED;
 	c->memobj = r->memobj;
 	c->offset = r->offset;
 	if (c->memobj)

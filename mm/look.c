@@ -34,7 +34,8 @@ static u32 flags_out(unsigned f)
 {
 	return (f & REGION_SHARED ? TERN_REGION_SHARED : 0) | (f & REGION_STACK ? TERN_REGION_STACK : 0) |
 	       (f & REGION_HEAP ? TERN_REGION_HEAP : 0) | (f & REGION_VDSO ? TERN_REGION_VDSO : 0) |
-	       (f & REGION_GROWSDOWN ? TERN_REGION_GROWSDOWN : 0);
+	       (f & REGION_GROWSDOWN ? TERN_REGION_GROWSDOWN : 0) |
+	       (f & REGION_LOCKED ? TERN_REGION_LOCKED : 0);
 }
 
 unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max)

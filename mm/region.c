@@ -323,6 +323,8 @@ static void account(struct aspace *as, const struct region *r, u64 bytes, bool a
 		as->data += sign;
 	if (is_committed(r->prot, r->flags, r->memobj))
 		__atomic_fetch_add(&mm_counters.committed, sign, __ATOMIC_RELAXED);
+	if (r->flags & REGION_LOCKED)
+		as->locked += sign;
 }
 
 /* The object's lock held. */

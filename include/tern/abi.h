@@ -353,6 +353,7 @@ struct tern_handle_info {
 struct tern_memobj_info {
 	uint64_t size;	   /* bytes */
 	uint64_t resident; /* pages */
+	uint64_t written;  /* real time in ns of the last fault of a shared mapping's write; 0: none */
 	uint32_t regions, writable_regions, exec_spaces, pad;
 };
 
@@ -368,6 +369,7 @@ struct tern_region_info {
 #define TERN_REGION_HEAP 4
 #define TERN_REGION_VDSO 8
 #define TERN_REGION_GROWSDOWN 16
+#define TERN_REGION_LOCKED 32
 
 struct tern_walk {
 	uint64_t va;
@@ -450,7 +452,7 @@ struct tern_process_stat {
 	uint64_t nvcsw, nivcsw;
 	uint64_t vsize, rss; /* bytes, pages */
 	uint64_t peak_vsize, peak_rss;
-	uint64_t size_stack, size_data, size_exe, size_lib, size_pt; /* bytes */
+	uint64_t size_stack, size_data, size_exe, size_lib, size_pt, size_locked; /* bytes */
 	uint64_t brk_start, brk, stack_start;
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t pc, sp;

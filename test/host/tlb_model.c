@@ -80,6 +80,15 @@ void mm_low(void) {}
 bool mm_defers;
 bool mm_defer(void) { return mm_defers; }
 unsigned hart_index(void) { return current; }
+
+/* Each look at the clock is a tick later. */
+u64 arch_ticks(void)
+{
+	static u64 ticks;
+
+	return ++ticks;
+}
+
 void model_hart(unsigned hart) { current = hart; }
 
 /* ---- memory ---- */

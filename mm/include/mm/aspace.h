@@ -81,10 +81,12 @@ struct aspace {
 	/* counters, pages */
 	u64 mapped;   /* all regions */
 	u64 data;     /* private and writable, no stacks */
+	u64 locked;   /* in regions that mlock named */
 	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
 	u64 minflt, majflt;
 	u32 promised; /* frames that its first faults after fork will take: frames_promise() */
 	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */
+	bool lock_future; /* mlockall(MCL_FUTURE): mmap locks what it places */
 };
 
 struct aspace *must_check aspace_create(void); /* refs 1; NULL */
@@ -109,7 +111,11 @@ int must_check aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned pr
 int must_check aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out);
 int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned flags,
 			    va_t new_addr, struct mm_work *w, va_t *out);
+/* madvise(2); and what mlock and munlock leave at the regions. */
+#define MADV_LOCK 0x100
+#define MADV_UNLOCK 0x101
 int must_check aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_work *w);
+/* msync(2)'s answer: ENOMEM, or EBUSY (MS_INVALIDATE of something locked). */
 int must_check aspace_sync(struct aspace *as, va_t addr, u64 len, int flags);
 /* One byte a page into vec (kernel memory), for at most PAGE_SIZE pages. ENOMEM for holes. */
 int must_check aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec);

@@ -21,6 +21,7 @@ struct memobj {
 	u64 size;     /* bytes; lock */
 	u64 ident;    /* names it in region lists; constant */
 	u64 resident; /* pages; lock */
+	u64 written;  /* ticks at the last fault of a write through a shared mapping, 0: none */
 	pa_t phys;    /* MEMOBJ_PHYS: where it begins */
 	void *root;   /* of the radix tree (mm/radix.h); lock */
 	u8 height;    /* of the radix tree; lock */

@@ -94,6 +94,9 @@ TEST(wrong_arguments)
 	CHECK_EQ(munmap(p + PAGE, PAGE), 0);
 	CHECK_EQ(munmap(p + PAGE, PAGE), 0); /* nothing there: fine */
 	CHECK_ERR(mprotect(p, 2 * PAGE, PROT_READ), ENOMEM);
+	/* The end of the range is looked at before its length. */
+	CHECK_ERR(mmap(NULL, -PAGE, RW, MAP_SHARED, fd, (off_t)-PAGE), EOVERFLOW);
+	CHECK_ERR(mmap(NULL, -PAGE, RW, MAP_SHARED, fd, 0), ENOMEM);
 }
 
 TEST(holes_and_pieces)
@@ -211,6 +214,77 @@ TEST(shared_file)
 	CHECK_EQ(touch(q, true), SIGSEGV);
 	CHECK_EQ(mprotect(q, PAGE, RW), 0);
 	CHECK_EQ(touch(q, true), 0);
+}
+
+TEST(write_through_a_mapping_is_a_change)
+{
+	static const struct timespec past[2] = { { 1000, 0 }, { 1000, 0 } };
+	int fd = make_file("dated", 2);
+	struct stat before, after;
+	char *p;
+
+	CHECK_EQ(futimens(fd, past), 0);
+	p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK_EQ(fstat(fd, &before), 0);
+	CHECK_EQ(before.st_mtime, 1000);
+	p[0] = 'x';
+	CHECK_EQ(fstat(fd, &after), 0);
+	CHECK(after.st_mtime > 1000000);
+	CHECK(after.st_ctime >= before.st_ctime);
+	/* A time that is set later stays. */
+	CHECK_EQ(futimens(fd, past), 0);
+	CHECK_EQ(fstat(fd, &after), 0);
+	CHECK_EQ(after.st_mtime, 1000);
+	close(fd);
+}
+
+/* The number in a line of /proc/self/status, in kB. */
+static long status_kb(const char *name)
+{
+	char line[256];
+	long value = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	CHECK(f != NULL);
+	while (fgets(line, sizeof line, f))
+		if (!strncmp(line, name, strlen(name)))
+			value = atol(line + strlen(name));
+	fclose(f);
+	return value;
+}
+
+TEST(locked_is_remembered)
+{
+	char *p = map(4);
+
+	CHECK_EQ(mlock(p + PAGE, 2 * PAGE), 0);
+	CHECK_EQ(status_kb("VmLck:"), 8);
+	CHECK_EQ(mlock(p + PAGE, PAGE), 0);
+	CHECK_EQ(status_kb("VmLck:"), 8);
+	CHECK_ERR(msync(p, 4 * PAGE, MS_INVALIDATE), EBUSY);
+	CHECK_EQ(msync(p, PAGE, MS_INVALIDATE), 0);
+	CHECK_EQ(msync(p, 4 * PAGE, MS_SYNC), 0);
+	CHECK_ERR(madvise(p, 4 * PAGE, MADV_DONTNEED), EINVAL);
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(status_kb("VmLck:") == 0 && msync(p, 4 * PAGE, MS_INVALIDATE) == 0 ? 0 : 1);
+	CHECK_EQ(test_wait(child), 0);
+	CHECK_EQ(munlock(p + PAGE, PAGE), 0);
+	CHECK_EQ(status_kb("VmLck:"), 4);
+	munmap(p, 4 * PAGE);
+	CHECK_EQ(status_kb("VmLck:"), 0);
+	CHECK_EQ(mlockall(MCL_FUTURE), 0);
+	p = map(1);
+	CHECK_ERR(msync(p, PAGE, MS_INVALIDATE), EBUSY);
+	CHECK_EQ(munlockall(), 0);
+	CHECK_EQ(status_kb("VmLck:"), 0);
+	p = map(1);
+	CHECK_EQ(msync(p, PAGE, MS_INVALIDATE), 0);
+	CHECK_EQ(mlockall(MCL_CURRENT), 0);
+	CHECK_ERR(msync(p, PAGE, MS_INVALIDATE), EBUSY);
+	CHECK_ERR(mlock(p, 1ul << 40), ENOMEM);
 }
 
 TEST(truncation_takes_pages_away)

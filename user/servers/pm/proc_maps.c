@@ -141,7 +141,7 @@ static void counters(struct text *t, const struct tern_region_info *r, uint64_t 
 	field(t, "Referenced:", r->resident);
 	field(t, "Anonymous:", anonymous ? r->resident : r->priv_dirty);
 	field(t, "Swap:", 0);
-	field(t, "Locked:", 0);
+	field(t, "Locked:", r->flags & TERN_REGION_LOCKED ? r->resident : 0);
 }
 
 static void smaps_entry(struct text *t, const struct tern_region_info *r, const char *name)

@@ -54,8 +54,8 @@ static const char *state_name(uint32_t state)
 
 static void status_memory(struct text *t, const struct tern_process_stat *st)
 {
-	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
-		    KB(st->peak_vsize), KB(st->vsize), 0u, 0u);
+	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n",
+		    KB(st->peak_vsize), KB(st->vsize), KB(st->size_locked), 0u);
 	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", UL(st->peak_rss * 4), UL(st->rss * 4));
 	text_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n",
 		    KB(st->size_data), KB(st->size_stack), KB(st->size_exe), KB(st->size_lib));

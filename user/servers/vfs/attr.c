@@ -14,14 +14,30 @@
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
 #define ACCESS_MODE 07777u
 
-static uint64_t blocks_of(const struct node *n)
+/* A write through a mapping is a change of the file, if nothing later is known. */
+static void mapped_write(struct node *n, uint64_t ns)
+{
+	struct tern_timespec at = { (int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u) };
+
+	n->mapped_write = ns;
+	if (at.tv_sec > n->mtime.tv_sec ||
+	    (at.tv_sec == n->mtime.tv_sec && at.tv_nsec > n->mtime.tv_nsec))
+		n->mtime = n->ctime = at;
+}
+
+/* Its blocks; with them comes when its pages were last written, so the times are right only after
+ * this. */
+static uint64_t blocks_of(struct node *n)
 {
 	struct tern_memobj_info info;
 
 	if (!IS_REG(n) || n->flags & NODE_PROC || n->memobj < 0)
 		return 0;
-	if (n->flags & NODE_SPARSE && tern_memobj_count(n->memobj, &info) >= 0)
+	if (n->flags & NODE_SPARSE && tern_memobj_count(n->memobj, &info) >= 0) {
+		if (info.written != n->mapped_write)
+			mapped_write(n, info.written);
 		return info.resident * (PAGE / 512);
+	}
 	return (n->size + PAGE - 1) / PAGE * (PAGE / 512);
 }
 
@@ -32,8 +48,9 @@ static uint64_t size_of(const struct node *n)
 	return n->size;
 }
 
-static void fill_stat(struct tern_stat *st, const struct node *n)
+static void fill_stat(struct tern_stat *st, struct node *n)
 {
+	st->st_blocks = (int64_t)blocks_of(n);
 	st->st_dev = n->fs->dev;
 	st->st_ino = n->ino;
 	st->st_mode = n->mode;
@@ -45,7 +62,6 @@ static void fill_stat(struct tern_stat *st, const struct node *n)
 	st->st_size = (int64_t)size_of(n);
 	st->st_blksize = PAGE;
 	st->pad2 = 0;
-	st->st_blocks = (int64_t)blocks_of(n);
 	st->st_atime_sec = n->atime.tv_sec;
 	st->st_atime_nsec = (uint64_t)n->atime.tv_nsec;
 	st->st_mtime_sec = n->mtime.tv_sec;
@@ -364,6 +380,7 @@ static long set_times(struct tern_msg *m, struct node *n, const struct tern_time
 		if (node_access(n, 2, c) < 0)
 			return -EACCES;
 	}
+	(void)blocks_of(n); /* what was written before this is older */
 	if (t[0].tv_nsec != TERN_UTIME_OMIT)
 		n->atime = t[0].tv_nsec == TERN_UTIME_NOW ? now : t[0];
 	if (t[1].tv_nsec != TERN_UTIME_OMIT)

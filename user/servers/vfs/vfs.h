@@ -73,6 +73,7 @@ struct node {
 	uint32_t seals;
 	uint64_t size;
 	uint64_t capacity; /* size of the memobj; >= size, == size if exposed */
+	uint64_t mapped_write; /* the last through a mapping that the times know of; ns */
 	struct tern_timespec atime, mtime, ctime, btime;
 	union {
 		struct {
