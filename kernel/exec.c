@@ -165,6 +165,22 @@ static bool alone(struct thread *t)
 	return false;
 }
 
+void thread_start_image(struct thread *t, const struct tern_image *i)
+{
+	struct aspace *as = t->aspace;
+
+	as->brk_start = as->brk = i->brk_start;
+	as->arg_start = i->arg_start;
+	as->arg_end = i->arg_end;
+	as->env_start = i->env_start;
+	as->env_end = i->env_end;
+	process_apply_limits(t->process);
+	memcpy(t->comm, i->comm, sizeof t->comm - 1);
+	memset(&t->regs, 0, sizeof t->regs);
+	t->regs.x[REG_PC] = i->pc;
+	t->regs.x[REG_SP] = i->sp;
+}
+
 static bool commit(struct thread *t, struct exec_request *q)
 {
 	struct process *p = t->process;
@@ -183,20 +199,10 @@ static bool commit(struct thread *t, struct exec_request *q)
 	t->tid = p->pid;
 	if (q->cred)
 		thread_set_cred(t, q->cred);
-	as->brk_start = as->brk = q->args.brk_start;
-	as->arg_start = q->args.arg_start;
-	as->arg_end = q->args.arg_end;
-	as->env_start = q->args.env_start;
-	as->env_end = q->args.env_end;
-	memcpy(t->comm, q->args.comm, sizeof t->comm);
-	t->comm[sizeof t->comm - 1] = 0;
-	memset(&t->regs, 0, sizeof t->regs);
-	t->regs.x[REG_PC] = q->args.pc;
-	t->regs.x[REG_SP] = q->args.sp;
 	fpu_forget(t);
 	q->old = p->aspace;
 	p->aspace = t->aspace = as;
-	process_apply_limits(p);
+	thread_start_image(t, &q->args.image);
 	q->aspace = NULL;
 	q->committed = true;
 	aspace_activate(as);

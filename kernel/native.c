@@ -12,45 +12,66 @@
 #include <tern/linux/errno.h>
 
 struct native {
-	enum { DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED } door;
+	enum { DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED, DOOR_PROCESS } door;
+	u32 authority;
 	union {
 		sys_fn FREE, LOCKED;
 		s64 (*HELD)(struct thread *t, struct call *c, u64 *a);
 		s64 (*PINNED)(struct thread *t, struct call *c, u64 *a);
+		s64 (*PROCESS)(struct process *p, u64 *a);
 	};
 };
 
 static const struct native natives[TERN_OP_END - TERN_OP_FIRST] = {
-#define NATIVE(op, name, way) [TERN_##op - TERN_OP_FIRST] = { .door = DOOR_##way, .way = native_##name },
+#define AUTH_ANYONE 0
+#define AUTH_SERVER TERN_AUTH_SERVER
+#define AUTH_INFO TERN_AUTH_INFO
+#define AUTH_SYSTEM TERN_AUTH_SYSTEM
+#define NATIVE(op, name, who, way) \
+	[TERN_##op - TERN_OP_FIRST] = { DOOR_##way, AUTH_##who, .way = native_##name },
 #include "native.def"
 #undef NATIVE
 };
 
-static s64 enter(const struct native *n, struct thread *t, u64 *a)
+static s64 with_process(const struct native *n, struct thread *t, u64 *a)
 {
-	struct call *c;
+	struct process *p = handle_object(t->process->handles, (u32)a[0], HANDLE_PROCESS, 0);
+
+	return p ? n->PROCESS(p, a) : -EBADF;
+}
+
+static s64 with_call(const struct native *n, struct thread *t, u64 *a)
+{
+	struct call *c = call_find(t, a[0]);
 	s64 r;
 
+	if (unlikely(!c))
+		return -ESRCH;
+	if (n->door == DOOR_HELD)
+		return n->HELD(t, c, a);
+	call_pin(c);
+	kernel_unlock();
+	r = n->PINNED(t, c, a);
+	kernel_lock();
+	call_unpin(c);
+	return r;
+}
+
+static s64 enter(const struct native *n, struct thread *t, u64 *a)
+{
+	s64 r;
+
+	if (unlikely(n->authority & ~t->process->authority))
+		return -EPERM;
 	if (n->door == DOOR_FREE)
 		return likely(n->FREE) ? n->FREE(t, a) : -ENOSYS;
 	kernel_lock();
-	if (n->door == DOOR_LOCKED) {
+	if (n->door == DOOR_LOCKED)
 		r = n->LOCKED(t, a);
-		kernel_unlock();
-		return r;
-	}
-	c = call_find(t, a[0]);
-	if (unlikely(!c)) {
-		r = -ESRCH;
-	} else if (n->door == DOOR_HELD) {
-		r = n->HELD(t, c, a);
-	} else {
-		call_pin(c);
-		kernel_unlock();
-		r = n->PINNED(t, c, a);
-		kernel_lock();
-		call_unpin(c);
-	}
+	else if (n->door == DOOR_PROCESS)
+		r = with_process(n, t, a);
+	else
+		r = with_call(n, t, a);
 	kernel_unlock();
 	return r;
 }
@@ -58,7 +79,6 @@ static s64 enter(const struct native *n, struct thread *t, u64 *a)
 struct thread *native_call(struct thread *t, u32 op)
 {
 	u64 *a = &t->regs.x[REG_A0];
-	s64 r;
 
 	if (op == TERN_RECV && t->endpoint) {
 		kernel_lock();
@@ -66,13 +86,5 @@ struct thread *native_call(struct thread *t, u32 op)
 	}
 	if (op == TERN_NOTE_SIGNAL)
 		return note_signal_call(t);
-	r = op == TERN_RECV ? -EINVAL : enter(&natives[op - TERN_OP_FIRST], t, a);
-	if (unlikely(r == SYS_BLOCKED))
-		return sched_after_block();
-	if (unlikely(r == SYS_SWITCH)) {
-		kernel_lock();
-		return sched_next();
-	}
-	*a = (u64)r;
-	return t;
+	return trap_result(t, op == TERN_RECV ? -EINVAL : enter(&natives[op - TERN_OP_FIRST], t, a));
 }

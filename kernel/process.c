@@ -34,17 +34,6 @@ struct process *process_create(u32 pid)
 	p->events.node.kind = NODE_PROCESS;
 	list_init(&p->events.node.link);
 	p->start_ns = arch_now_ns();
-	for (unsigned i = 0; i < TERN_NLIMITS; i++)
-		p->limits[i].cur = p->limits[i].max = RLIM_INFINITY;
-	p->limits[RLIMIT_STACK].cur = 8u << 20;
-	p->limits[RLIMIT_NOFILE] = (struct tern_rlimit){ 1024, 4096 };
-	p->limits[RLIMIT_CORE].cur = 0;
-	p->limits[RLIMIT_MEMLOCK] = (struct tern_rlimit){ 8u << 20, 8u << 20 };
-	p->limits[RLIMIT_SIGPENDING] = (struct tern_rlimit){ 512, 512 };
-	p->limits[RLIMIT_MSGQUEUE] = (struct tern_rlimit){ 819200, 819200 };
-	p->limits[RLIMIT_NICE] = (struct tern_rlimit){ 0, 0 };
-	p->limits[RLIMIT_RTPRIO] = (struct tern_rlimit){ 0, 0 };
-	p->limits[RLIMIT_NPROC] = (struct tern_rlimit){ 4096, 4096 };
 	list_add_tail(&all_processes, &p->all);
 	object_count_processes++;
 	return p;

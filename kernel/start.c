@@ -151,6 +151,7 @@ static void start_pm(void)
 		cannot_start("no memory for pm");
 	p->authority = TERN_AUTH_SYSTEM | TERN_AUTH_INFO | TERN_AUTH_SERVER;
 	p->pgid = p->sid = PM_PID;
+	memset(p->limits, 0xff, sizeof p->limits); /* RLIM_INFINITY */
 	p->aspace = aspace_create();
 	p->handles = handle_table_create();
 	p->names = name_context_create();

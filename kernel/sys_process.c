@@ -88,6 +88,7 @@ static s64 fill_process(struct thread *t, struct process *p, const struct tern_p
 	p->sid = g->sid;
 	p->badge = g->badge;
 	p->authority = g->authority;
+	memcpy(p->limits, g->limits, sizeof p->limits);
 	p->events_at = t->endpoint;
 	endpoint_get(t->endpoint);
 	p->handles = handle_table_create();
@@ -112,17 +113,9 @@ static s64 first_thread(struct process *p, const struct tern_process_args *g, st
 
 	if (!n)
 		return -ENOMEM;
-	n->regs.x[REG_PC] = g->pc;
-	n->regs.x[REG_SP] = g->sp;
-	n->regs.x[REG_A0] = g->a0;
-	memcpy(n->comm, g->comm, sizeof n->comm - 1);
 	p->leader = n;
-	p->aspace->brk_start = p->aspace->brk = g->brk_start;
-	p->aspace->arg_start = g->arg_start;
-	p->aspace->arg_end = g->arg_end;
-	p->aspace->env_start = g->env_start;
-	p->aspace->env_end = g->env_end;
-	process_apply_limits(p);
+	thread_start_image(n, &g->image);
+	n->regs.x[REG_A0] = g->a0;
 	return 0;
 }
 
@@ -170,8 +163,6 @@ s64 native_process_create(struct thread *t, u64 *a)
 	struct cred *cred;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	if (get_user(t, &g, a[0], sizeof g))
 		return -EFAULT;
 	if (g.nfds > ARRAY_SIZE(g.fds) || !t->endpoint)
@@ -343,8 +334,6 @@ s64 native_process_fork(struct thread *t, u64 *a)
 	struct thread *parent;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	if (get_user(t, &g, a[1], sizeof g))
 		return -EFAULT;
 	/* What is left is for the faults of those who run already. */
@@ -366,7 +355,7 @@ static s64 exec_prepare(struct thread *t, struct exec_request *q, u32 aspace, va
 
 	if (get_user(t, &q->args, args, sizeof q->args))
 		return -EFAULT;
-	if (q->args.pc >= USER_MAX || q->args.sp >= USER_MAX)
+	if (q->args.image.pc >= USER_MAX || q->args.image.sp >= USER_MAX)
 		return -EINVAL;
 	q->aspace = aspace_of_handle(t, aspace);
 	if (!q->aspace)
@@ -386,8 +375,6 @@ s64 native_process_exec(struct thread *t, u64 *a)
 	struct thread *caller;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	q = kmalloc(sizeof *q);
 	if (!q)
 		return -ENOMEM;
@@ -416,18 +403,10 @@ static struct process *find(struct thread *t, u64 h)
 	return handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
 }
 
-s64 native_process_kill(struct thread *t, u64 *a)
+s64 native_process_kill(struct process *p, u64 *a)
 {
-	struct process *p;
-
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
-	kernel_lock();
-	p = find(t, a[0]);
-	if (p)
-		process_kill(p, (s32)a[1]);
-	kernel_unlock();
-	return p ? 0 : -EBADF;
+	process_kill(p, (s32)a[1]);
+	return 0;
 }
 
 /* SIGCHLD: whether the parent wants zombies, or to hear of stops, is in its action. */
@@ -463,8 +442,6 @@ s64 native_signal_send(struct thread *t, u64 *a)
 	struct tern_siginfo si;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	if (get_user(t, &si, a[2], sizeof si))
 		return -EFAULT;
 	if (si.signo < 1 || si.signo > TERN_NSIG)
@@ -475,19 +452,8 @@ s64 native_signal_send(struct thread *t, u64 *a)
 	return r;
 }
 
-s64 native_process_set(struct thread *t, u64 *a)
+s64 native_process_set(struct process *p, u64 *a)
 {
-	struct process *p;
-	s64 r = 0;
-
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
-	kernel_lock();
-	p = find(t, a[0]);
-	if (!p) {
-		kernel_unlock();
-		return -EBADF;
-	}
 	switch (a[1]) {
 	case TERN_PW_PPID:
 		p->ppid = (u32)a[2];
@@ -500,8 +466,8 @@ s64 native_process_set(struct thread *t, u64 *a)
 		break;
 	case TERN_PW_RLIMIT:
 		if ((a[2] & 0xff) >= TERN_NLIMITS)
-			r = -EINVAL;
-		else if (a[2] >> 8)
+			return -EINVAL;
+		if (a[2] >> 8)
 			p->limits[a[2] & 0xff].max = a[3];
 		else
 			p->limits[a[2] & 0xff].cur = a[3];
@@ -524,10 +490,9 @@ s64 native_process_set(struct thread *t, u64 *a)
 	case TERN_PW_DUMPABLE:
 		break;
 	default:
-		r = -EINVAL;
+		return -EINVAL;
 	}
-	kernel_unlock();
-	return r;
+	return 0;
 }
 
 static char state_letter(const struct process *p, const struct thread *t)
@@ -607,8 +572,6 @@ s64 native_process_stat(struct thread *t, u64 *a)
 	struct thread *n;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_INFO))
-		return -EPERM;
 	s = kmalloc(sizeof *s);
 	if (!s)
 		return -ENOMEM;
@@ -667,8 +630,6 @@ s64 native_process_handles(struct thread *t, u64 *a)
 	struct process *p;
 	s64 r;
 
-	if (!has_authority(t, TERN_AUTH_INFO))
-		return -EPERM;
 	kernel_lock();
 	p = find(t, a[0]);
 	if (p)
@@ -689,8 +650,6 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	struct thread *caller;
 	struct cred *n;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
 	if (get_user(t, &v, a[1], sizeof v))
 		return -EFAULT;
 	if (v.ngroups > ARRAY_SIZE(v.groups))
@@ -707,27 +666,17 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	return caller ? 0 : -ESRCH;
 }
 
-s64 native_thread_sched(struct thread *t, u64 *a)
+s64 native_thread_sched(struct process *p, u64 *a)
 {
-	struct process *p;
-	s64 r = -EBADF;
+	u64 affinity = a[5] & ((1ull << nharts) - 1);
+	s64 r = -ESRCH;
 
-	if (!has_authority(t, TERN_AUTH_SYSTEM))
-		return -EPERM;
-	kernel_lock();
-	p = find(t, a[0]);
-	if (p) {
-		u64 affinity = a[5] & ((1ull << nharts) - 1);
-
-		r = -ESRCH;
-		for_each_thread(n, p) {
-			if ((u32)a[1] && n->tid != (u32)a[1])
-				continue;
-			sched_set_policy(n, (int)a[2], (int)a[3], (int)a[4], affinity);
-			r = 0;
-		}
+	for_each_thread(t, p) {
+		if ((u32)a[1] && t->tid != (u32)a[1])
+			continue;
+		sched_set_policy(t, (int)a[2], (int)a[3], (int)a[4], affinity);
+		r = 0;
 	}
-	kernel_unlock();
 	return r;
 }
 
@@ -736,8 +685,6 @@ s64 native_threads(struct thread *t, u64 *a)
 	u32 tids[64], n = 0, max = (u32)MIN(a[2], ARRAY_SIZE(tids));
 	struct process *p;
 
-	if (!has_authority(t, TERN_AUTH_INFO))
-		return -EPERM;
 	kernel_lock();
 	p = find(t, a[0]);
 	if (p)

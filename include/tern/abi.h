@@ -386,6 +386,14 @@ struct tern_walk {
 	uint32_t pad;
 };
 
+/* Where a program begins, what it is called, and where things lie in its space (0 for a server). */
+struct tern_image {
+	uint64_t pc, sp;
+	uint64_t brk_start;
+	uint64_t arg_start, arg_end, env_start, env_end;
+	char comm[16];
+};
+
 /* What a new process gets.  Handles and sessions named here are copied, the caller keeps its own. */
 struct tern_process_args {
 	uint32_t pid;
@@ -394,15 +402,14 @@ struct tern_process_args {
 	uint32_t ppid, pgid, sid, umask;
 	int32_t aspace; /* h */
 	int32_t pad;
-	uint64_t pc, sp, a0;
+	struct tern_image image;
+	uint64_t a0;
 	int32_t root, cwd;		  /* session h, or -1 */
 	int32_t service[TERN_NSERVICES];  /* session h, or -1: calls give ENOSYS */
 	uint32_t nfds;
 	int32_t fds[16]; /* caller's h for the new process's 0, 1, 2 …; -1 leaves it free */
-	char comm[16];
 	struct tern_cred cred;
-	/* Of its space, as struct tern_exec_args has them; 0 for a server. */
-	uint64_t brk_start, arg_start, arg_end, env_start, env_end;
+	uint64_t limits[16][2]; /* current, maximum */
 };
 #define TERN_AUTH_SYSTEM 1
 #define TERN_AUTH_INFO 2
@@ -419,12 +426,8 @@ struct tern_fork_args {
 };
 
 struct tern_exec_args {
-	uint64_t pc, sp;
-	uint64_t brk_start;
-	uint64_t arg_start, arg_end, env_start, env_end;
-	char comm[16];
-	uint32_t set_cred; /* use cred below (set-id files) */
-	uint32_t keep_caught; /* 0 */
+	struct tern_image image;
+	uint64_t set_cred; /* use cred below (set-id files) */
 	struct tern_cred cred;
 };
 

@@ -23,3 +23,5 @@ void fork_abort(struct thread *child);
 /* Writes the thread numbers that clone's flags ask for: the parent's into `from`. No lock held. */
 void fork_write_tids(struct aspace *from, struct thread *child);
 void fork_start(struct thread *child);
+/* t's registers, name and space begin anew. */
+void thread_start_image(struct thread *t, const struct tern_image *i);

@@ -1,7 +1,7 @@
 /* Tern's own operations (include/tern/abi.h): the doors to them. */
 #pragma once
 
-#include <kernel/thread.h>
+#include <kernel/process.h>
 
 struct thread *native_call(struct thread *t, u32 op);
 
@@ -11,16 +11,11 @@ struct thread *native_call(struct thread *t, u32 op);
 #define NATIVE_LOCKED(name) s64 native_##name(struct thread *t, u64 *a);
 #define NATIVE_HELD(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
 #define NATIVE_PINNED(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
-#define NATIVE(op, name, door) NATIVE_##door(name)
+#define NATIVE_PROCESS(name) s64 native_##name(struct process *p, u64 *a);
+#define NATIVE(op, name, who, door) NATIVE_##door(name)
 #include "../../native.def"
 #undef NATIVE
 
-static inline bool has_authority(const struct thread *t, u32 bits);
-#include <kernel/process.h>
-static inline bool has_authority(const struct thread *t, u32 bits)
-{
-	return (t->process->authority & bits) == bits;
-}
 /* Copies descriptions of p's handles from number `first` on to t's memory: the count, EFAULT
  * (ipc/sys_ipc.c). */
 s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);

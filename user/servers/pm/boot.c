@@ -149,13 +149,14 @@ static void start_server(int which, uint32_t pid, uint32_t authority)
 	fill_boot(which, &b, &a);
 	if (tern_aspace_write(a.aspace, sp, &b, sizeof b) != (long)sizeof b)
 		fatal("a stack", -ENOMEM);
-	a.pc = e.entry;
-	a.sp = sp;
+	a.image.pc = e.entry;
+	a.image.sp = sp;
+	memset(a.limits, 0xff, sizeof a.limits); /* RLIM_INFINITY */
 	a.a0 = sp;
 	a.root = a.cwd = -1;
 	for (int i = 0; i < TERN_NSERVICES; i++)
 		a.service[i] = -1;
-	snprintf(a.comm, sizeof a.comm, "%s", names[which]);
+	snprintf(a.image.comm, sizeof a.image.comm, "%s", names[which]);
 	a.cred = root_cred;
 	p->handle = must(tern_process_create(&a), names[which]);
 	tern_close(a.aspace);

@@ -157,22 +157,22 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 	}
 	if (r < 0)
 		return r;
-	a->pc = in.entry;
+	a->image.pc = in.entry;
 	if (x->interp >= 0) {
-		a->pc = x->interp_image.entry + interp_bias;
+		a->image.pc = x->interp_image.entry + interp_bias;
 		in.base = interp_bias;
 	}
 	random_bytes(in.random, sizeof in.random);
 	r = write_stack(aspace, &in, l->stack_top, stack);
 	if (r < 0)
 		return r;
-	a->brk_start = x->image.high + bias + l->brk_shift;
-	a->sp = stack->sp;
-	a->arg_start = stack->arg_start;
-	a->arg_end = stack->arg_end;
-	a->env_start = stack->env_start;
-	a->env_end = stack->env_end;
-	memcpy(a->comm, x->comm, sizeof a->comm);
+	a->image.brk_start = x->image.high + bias + l->brk_shift;
+	a->image.sp = stack->sp;
+	a->image.arg_start = stack->arg_start;
+	a->image.arg_end = stack->arg_end;
+	a->image.env_start = stack->env_start;
+	a->image.env_end = stack->env_end;
+	memcpy(a->image.comm, x->comm, sizeof a->image.comm);
 	return 0;
 }
 
@@ -199,6 +199,31 @@ static void committed(struct exec *x, struct proc *p, const struct tern_exec_arg
 	vfork_release(p);
 }
 
+/* Linux's, but for what depends on the size of memory. */
+static void first_limits(uint64_t v[][2])
+{
+	static const struct {
+		unsigned which;
+		uint64_t cur, max;
+	} other[] = {
+		{ RLIMIT_STACK, 8u << 20, RLIM_INFINITY },
+		{ RLIMIT_CORE, 0, RLIM_INFINITY },
+		{ RLIMIT_NPROC, 4096, 4096 },
+		{ RLIMIT_NOFILE, 1024, 4096 },
+		{ RLIMIT_MEMLOCK, 8u << 20, 8u << 20 },
+		{ RLIMIT_SIGPENDING, 512, 512 },
+		{ RLIMIT_MSGQUEUE, 819200, 819200 },
+		{ RLIMIT_NICE, 0, 0 },
+		{ RLIMIT_RTPRIO, 0, 0 },
+	};
+
+	memset(v, 0xff, TERN_NLIMITS * sizeof *v); /* RLIM_INFINITY */
+	for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+		v[other[i].which][0] = other[i].cur;
+		v[other[i].which][1] = other[i].max;
+	}
+}
+
 static long start_init(struct exec *x, int aspace, const struct tern_exec_args *e,
 		       const struct stack_output *stack)
 {
@@ -211,19 +236,13 @@ static long start_init(struct exec *x, int aspace, const struct tern_exec_args *
 		return -ENOMEM;
 	a.badge = pool_badge(&pm.procs, p);
 	a.aspace = aspace;
-	a.pc = e->pc;
-	a.sp = e->sp;
+	a.image = e->image;
 	a.root = a.cwd = pm.root;
 	memcpy(a.service, pm.service, sizeof a.service);
 	a.nfds = pm.console >= 0 ? 3 : 0;
 	a.fds[0] = a.fds[1] = a.fds[2] = pm.console;
-	memcpy(a.comm, e->comm, sizeof a.comm);
 	a.cred = root_cred;
-	a.brk_start = e->brk_start;
-	a.arg_start = e->arg_start;
-	a.arg_end = e->arg_end;
-	a.env_start = e->env_start;
-	a.env_end = e->env_end;
+	first_limits(a.limits);
 	pm.init = p;
 	r = tern_process_create(&a);
 	if (r < 0) {
