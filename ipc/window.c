@@ -8,6 +8,7 @@
 #include <ipc/call.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
+#include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
 
@@ -206,6 +207,9 @@ static size_t copy_local(struct call *c, unsigned dir, va_t at, void *arg, u64 d
 {
 	struct local_arg *l = arg;
 
+	if (unlikely(c->buffer))
+		return dir == WINDOW_IN ? copy_to_user(l->as, l->at + done, c->buffer + at, n) :
+					  copy_from_user(l->as, c->buffer + at, l->at + done, n);
 	return dir == WINDOW_IN ? aspace_copy(l->as, l->at + done, c->thread->aspace, at, n) :
 				  aspace_copy(c->thread->aspace, at, l->as, l->at + done, n);
 }
@@ -230,10 +234,15 @@ struct memobj_arg {
 static size_t copy_memobj(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n)
 {
 	struct memobj_arg *m = arg;
-	long r = dir == WINDOW_IN ?
-			 memobj_copy_in(m->m, m->off + done, c->thread->aspace, at, n) :
-			 memobj_copy_out(m->m, m->off + done, c->thread->aspace, at, n);
+	u64 off = m->off + done;
+	long r;
 
+	if (unlikely(c->buffer))
+		r = dir == WINDOW_IN ? memobj_write(m->m, off, c->buffer + at, n) :
+				       memobj_read(m->m, off, c->buffer + at, n);
+	else
+		r = dir == WINDOW_IN ? memobj_copy_in(m->m, off, c->thread->aspace, at, n) :
+				       memobj_copy_out(m->m, off, c->thread->aspace, at, n);
 	return r < 0 ? 0 : (size_t)r;
 }
 
@@ -269,6 +278,16 @@ static size_t copy_call(struct call *c, unsigned dir, va_t at, void *arg, u64 do
 	return (size_t)r;
 }
 
+/* From memory of the kernel's. */
+static size_t copy_kernel(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n)
+{
+	(void)dir;
+	if (!c->buffer)
+		return copy_to_user(c->thread->aspace, at, (char *)arg + done, n);
+	memcpy(c->buffer + at, (char *)arg + done, n);
+	return n;
+}
+
 /* One copy from a writer to a reader.  A short result may be the destination's end; whether
  * source or destination faulted is found by touching the source. */
 s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
@@ -284,6 +303,14 @@ s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, uns
 	if (toff >= (u64)room || n == 0)
 		return 0;
 	n = MIN(n, (u64)room - toff);
+	if (from->buffer) {
+		u64 there = window_length(from, fwin);
+
+		n = foff < there ? MIN(n, there - foff) : 0;
+		r = for_pieces(to, twin, WINDOW_OUT, toff, n, copy_kernel,
+			       from->buffer + from->args[1] + foff);
+		return r == -EFAULT ? -TERN_EDEST : r;
+	}
 	r = for_pieces(from, fwin, WINDOW_IN, foff, n, copy_call, &m);
 	if (r != -EFAULT)
 		return r;

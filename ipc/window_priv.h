@@ -31,7 +31,7 @@ static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u
 	u64 len;
 
 	if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || (w->kind & dir) != dir ||
-		     !c->thread->aspace))
+		     c->buffer || !c->thread->aspace))
 		return false;
 	len = window_bytes(w, c->args);
 	if (unlikely(off >= len))

@@ -187,39 +187,3 @@ s64 sys_close_range(struct thread *t, u64 *a)
 	}
 	return r;
 }
-
-/* ---- copying between descriptors: programs fall back to read and write ---- */
-
-/* EBADF if in cannot be read or out not written, else the errno that says so. */
-static s64 pair(struct thread *t, u64 in, u64 out, s64 otherwise)
-{
-	const struct handle_table *table = t->process->handles;
-	struct handle *hi, *ho;
-	bool ok;
-
-	kernel_lock();
-	hi = handle_find(table, (u32)in);
-	ho = handle_find(table, (u32)out);
-	ok = hi && ho && hi->rights & TERN_R_READ && ho->rights & TERN_R_WRITE &&
-	     !((hi->rights | ho->rights) & TERN_R_PATH);
-	kernel_unlock();
-	return ok ? otherwise : -EBADF;
-}
-
-s64 sys_sendfile(struct thread *t, u64 *a) { return pair(t, a[1], a[0], -EINVAL); }
-
-static s64 splice(struct thread *t, u64 in, u64 out, u64 len, u64 flags)
-{
-	if (flags & ~0xfull)
-		return -EINVAL;
-	return len ? pair(t, in, out, -EINVAL) : 0;
-}
-
-s64 sys_splice(struct thread *t, u64 *a) { return splice(t, a[0], a[2], a[4], a[5]); }
-
-s64 sys_tee(struct thread *t, u64 *a) { return splice(t, a[0], a[1], a[2], a[3]); }
-
-s64 sys_copy_file_range(struct thread *t, u64 *a)
-{
-	return pair(t, a[0], a[2], a[5] ? -EINVAL : -EXDEV);
-}

@@ -13,6 +13,7 @@
 #include <arch/trap.h>
 #include <ipc/call.h>
 #include <ipc/futex.h>
+#include <ipc/pair.h>
 #include <ipc/session.h>
 #include <kernel/bits.h>
 #include <kernel/exec.h>
@@ -292,6 +293,7 @@ static struct thread *exit_leave(struct thread *t)
 	struct endpoint *pm = t->process->events_at;
 
 	kernel_lock();
+	pair_forget(t);
 	if (t->map_memobj)
 		memobj_put(t->map_memobj);
 	if (leave_process(t)) {
@@ -386,7 +388,7 @@ static struct thread *fork_step(struct thread *t)
 static struct thread *begin_exit(struct thread *t)
 {
 	thread_clear_work(t, WORK_KILLED | WORK_STOP | WORK_SIGNAL | WORK_RETRY | WORK_RESUME |
-				     WORK_MAP);
+				     WORK_MAP | WORK_PAIR);
 	process_exec_abort(t);
 	thread_exit_self(t);
 	return t;
@@ -473,8 +475,8 @@ static struct thread *reap(struct thread *t)
 
 /* By the bit's number. Each does a bounded step and returns who runs next. */
 static struct thread *(*const works[])(struct thread *t) = {
-	sched_idle, mm_work_run, reap, exit_step, fork_step, begin_exit, process_exec_step,
-	place_map, resume_call, retry_call, stop, take_signal, give_memory, sched_preempt,
+	sched_idle, mm_work_run, reap, exit_step, fork_step, begin_exit, process_exec_step, place_map,
+	resume_call, retry_call, pair_step, stop, take_signal, give_memory, sched_preempt,
 };
 
 static struct thread *exit_work(struct thread *t)

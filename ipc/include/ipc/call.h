@@ -34,6 +34,7 @@ enum call_state {
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
+#define CALL_MORE_PAIR 8   /* args and buffer are the kernel's (ipc/pair.c) */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */
 struct call {
@@ -61,7 +62,8 @@ struct call {
 	const struct syscall_line *line;
 	u32 op;
 	u32 cancel_signal;
-	u64 *args;		 /* the caller's saved a0…a5, or own_args */
+	u64 *args;		 /* the caller's saved a0…a5, or own_args, or a pair's */
+	char *buffer;		 /* NULL, or what its windows are, instead of the caller's memory */
 	struct thread *thread;	 /* the caller; asynchronous: the server's thread */
 	struct session *session; /* where it went: counted in session->calls */
 	struct session *pending_cwd, *pending_root; /* given, not committed */

@@ -60,10 +60,11 @@ enum work {
 	WORK_MAP = 1u << 7,	 /* a file mapping's memobj has come: place it */
 	WORK_RESUME = 1u << 8,	 /* a kernel wait ended: t->resume makes its result */
 	WORK_RETRY = 1u << 9,	 /* run the system call again: its space was busy */
-	WORK_STOP = 1u << 10,	 /* the process is being stopped */
-	WORK_SIGNAL = 1u << 11,	 /* one may be deliverable, or an interrupted call wants deciding */
-	WORK_MEMORY = 1u << 12,	 /* memory is nearly out: somebody must end before t goes on */
-	WORK_RESCHED = 1u << 13, /* someone better is ready, or the slice is over */
+	WORK_PAIR = 1u << 10,	 /* t->pair goes on */
+	WORK_STOP = 1u << 11,	 /* the process is being stopped */
+	WORK_SIGNAL = 1u << 12,	 /* one may be deliverable, or an interrupted call wants deciding */
+	WORK_MEMORY = 1u << 13,	 /* memory is nearly out: somebody must end before t goes on */
+	WORK_RESCHED = 1u << 14, /* someone better is ready, or the slice is over */
 };
 
 /* One word that a thread waits for; ipc/futex.c. */
@@ -153,6 +154,7 @@ struct thread {
 	/* long work of its own */
 	struct mm_work mm_work;
 	u8 mm_then;		    /* what follows mm_work: private to sys_mm.c / process.c */
+	struct pair *pair;	   /* WORK_PAIR; ipc/pair.c */
 	struct memobj *map_memobj; /* WORK_MAP */
 	u64 map_offset;
 	u8 map_max_prot;

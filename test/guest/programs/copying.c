@@ -1,0 +1,198 @@
+/* sendfile, splice, copy_file_range: between files, pipes and both, with offsets and without. */
+#include "test.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/sendfile.h>
+
+#define SIZE 200000
+
+static unsigned char data[SIZE], back[SIZE];
+
+static int make_file(const char *name, size_t n)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	for (size_t i = 0; i < SIZE; i++)
+		data[i] = (unsigned char)(i * 7 + i / 251);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, data, n), (long)n);
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+/* The file from `from` on holds n bytes of data at `at`. */
+static void check_file(int fd, off_t from, size_t at, size_t n)
+{
+	memset(back, 0, n);
+	CHECK_EQ(pread(fd, back, n, from), (long)n);
+	CHECK(memcmp(back, data + at, n) == 0);
+}
+
+TEST(file_to_file)
+{
+	int in = make_file("in", SIZE), out = open("out", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	off_t at = 1000;
+
+	CHECK_EQ(sendfile(out, in, NULL, SIZE + 5000), SIZE);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), SIZE);
+	CHECK_EQ(lseek(out, 0, SEEK_CUR), SIZE);
+	check_file(out, 0, 0, SIZE);
+	CHECK_EQ(sendfile(out, in, NULL, 10), 0);
+	/* with an offset the descriptor's own stays */
+	CHECK_EQ(sendfile(out, in, &at, 70000), 70000);
+	CHECK_EQ(at, 71000);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), SIZE);
+	check_file(out, SIZE, 1000, 70000);
+	CHECK_EQ(sendfile(out, in, &at, 0), 0);
+	close(in);
+	close(out);
+}
+
+TEST(ranges)
+{
+	int in = make_file("in", SIZE), out = open("out", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	loff_t from = 100, to = 5000;
+
+	CHECK_EQ(copy_file_range(in, &from, out, &to, 100000, 0), 100000);
+	CHECK_EQ(from, 100100);
+	CHECK_EQ(to, 105000);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), 0);
+	CHECK_EQ(lseek(out, 0, SEEK_CUR), 0);
+	check_file(out, 5000, 100, 100000);
+	CHECK_EQ(copy_file_range(in, NULL, out, NULL, 3000, 0), 3000);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), 3000);
+	check_file(out, 0, 0, 3000);
+	from = SIZE;
+	CHECK_EQ(copy_file_range(in, &from, out, NULL, 10, 0), 0);
+	/* in one file: apart, and over each other */
+	from = 0;
+	to = 100000;
+	CHECK_EQ(copy_file_range(in, &from, in, &to, 50000, 0), 50000);
+	check_file(in, 100000, 0, 50000);
+	from = 0;
+	to = 10;
+	CHECK_ERR(copy_file_range(in, &from, in, &to, 50, 0), EINVAL);
+	CHECK_ERR(copy_file_range(in, NULL, out, NULL, 10, 1), EINVAL);
+	close(in);
+	close(out);
+}
+
+static void *drain(void *fd)
+{
+	size_t n = 0;
+	long r;
+
+	while ((r = read((int)(long)fd, back + n, sizeof back - n)) > 0)
+		n += (size_t)r;
+	return (void *)n;
+}
+
+TEST(file_to_pipe)
+{
+	int in = make_file("in", SIZE), p[2];
+	pthread_t t;
+	void *n;
+
+	CHECK(pipe(p) == 0);
+	CHECK(pthread_create(&t, NULL, drain, (void *)(long)p[0]) == 0);
+	test_sleep_ms(20); /* it waits in read */
+	CHECK_EQ(sendfile(p[1], in, NULL, 50000), 50000);
+	for (long left = SIZE - 50000, r; left > 0; left -= r) {
+		r = splice(in, NULL, p[1], NULL, (size_t)left, 0);
+		CHECK(r > 0);
+	}
+	close(p[1]);
+	CHECK(pthread_join(t, &n) == 0);
+	CHECK_EQ((long)n, SIZE);
+	CHECK(memcmp(back, data, SIZE) == 0);
+	close(p[0]);
+	/* a full pipe takes a part, and what it did not take is not lost */
+	CHECK(pipe2(p, O_NONBLOCK) == 0);
+	CHECK_EQ(lseek(in, 0, SEEK_SET), 0);
+	long r = sendfile(p[1], in, NULL, SIZE);
+	CHECK(r > 0 && r < SIZE);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), r);
+	CHECK_ERR(sendfile(p[1], in, NULL, SIZE), EAGAIN);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), r);
+	close(p[0]);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK_ERR(sendfile(p[1], in, NULL, SIZE), EPIPE);
+	close(p[1]);
+	close(in);
+}
+
+static void *late_writer(void *fd)
+{
+	test_sleep_ms(40);
+	(void)!write((int)(long)fd, data, 3000);
+	return NULL;
+}
+
+TEST(pipe_to_file_and_pipe)
+{
+	int out = open("out", O_RDWR | O_CREAT | O_TRUNC, 0644), p[2], q[2];
+	loff_t at = 77;
+	pthread_t t;
+
+	make_file("in", 1);
+	CHECK(pipe(p) == 0 && pipe(q) == 0);
+	CHECK_ERR(splice(p[0], NULL, out, NULL, 100, SPLICE_F_NONBLOCK), EAGAIN);
+	CHECK(pthread_create(&t, NULL, late_writer, (void *)(long)p[1]) == 0);
+	/* it waits for the writer, and takes what comes */
+	CHECK_EQ(splice(p[0], NULL, out, &at, 65536, 0), 3000);
+	CHECK_EQ(at, 3077);
+	check_file(out, 77, 0, 3000);
+	CHECK(pthread_join(t, NULL) == 0);
+	CHECK_EQ(write(p[1], data, 500), 500);
+	CHECK_EQ(splice(p[0], NULL, q[1], NULL, 1000, 0), 500);
+	CHECK_EQ(read(q[0], back, 1000), 500);
+	CHECK(memcmp(back, data, 500) == 0);
+	close(p[1]);
+	CHECK_EQ(splice(p[0], NULL, out, NULL, 10, 0), 0);
+	close(p[0]);
+	close(q[0]);
+	close(q[1]);
+	close(out);
+}
+
+static void nothing(int sig) { (void)sig; }
+
+TEST(refused_and_interrupted)
+{
+	int in = make_file("in", 100), p[2], wr = open("out", O_WRONLY | O_CREAT, 0644);
+	struct sigaction act = { .sa_handler = nothing };
+	loff_t at = -1;
+	off_t off = 0;
+
+	CHECK(pipe(p) == 0);
+	CHECK_ERR(sendfile(p[0], in, NULL, 10), EBADF);
+	CHECK_ERR(sendfile(p[1], wr, NULL, 10), EBADF);
+	CHECK_ERR(sendfile(p[1], 99, NULL, 10), EBADF);
+	CHECK_ERR(sendfile(wr, p[0], NULL, 10), EINVAL);
+	CHECK_ERR(sendfile(p[1], in, (off_t *)8, 10), EFAULT);
+	CHECK_ERR(splice(in, NULL, wr, NULL, 10, 0), EINVAL);
+	CHECK_ERR(splice(p[0], &at, wr, NULL, 10, 0), ESPIPE);
+	CHECK_ERR(splice(p[0], NULL, wr, NULL, 10, 0x100), EINVAL);
+	CHECK_EQ(splice(p[0], NULL, wr, NULL, 0, 0), 0);
+	CHECK_ERR(copy_file_range(in, NULL, p[1], NULL, 10, 0), EINVAL);
+	off = -5;
+	CHECK_ERR(sendfile(p[1], in, &off, 10), EINVAL);
+	/* the pipe stays empty: only the signal ends it */
+	sigaction(SIGALRM, &act, NULL);
+	ualarm(50000, 0);
+	CHECK_ERR(splice(p[0], NULL, wr, NULL, 10, 0), EINTR);
+	pid_t pid = fork();
+	if (pid == 0) {
+		splice(p[0], NULL, wr, NULL, 10, 0);
+		_exit(1);
+	}
+	test_sleep_ms(50);
+	kill(pid, SIGKILL);
+	CHECK_EQ(test_wait(pid), SIGKILL);
+	CHECK_EQ(write(p[1], "ab", 2), 2);
+	CHECK_EQ(splice(p[0], NULL, wr, NULL, 10, 0), 2);
+	close(p[0]);
+	close(p[1]);
+	close(in);
+	close(wr);
+}
