@@ -592,19 +592,26 @@ void calls_endpoint_died(struct endpoint *ep)
 	}
 }
 
-void calls_thread_died(struct thread *t)
+bool calls_thread_died(struct thread *t)
 {
+	bool pinned = false;
+
 	if (!t->async_calls)
-		return;
+		return true;
 	for (u32 i = 0; i < calls.nchunks * IDS_PER_CHUNK; i++) {
 		struct call *c = calls.chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
 
-		if (c && c->async && c->thread == t && c->reply_to && c->state != CALL_DONE) {
+		if (!c || !c->async || c->thread != t || c->state == CALL_DONE)
+			continue;
+		c->line = &method_line; /* without windows: no copy begins any more */
+		pinned |= c->pins != 0;
+		if (c->reply_to) {
 			call_release(c);
 			endpoint_put(c->reply_to);
 			c->reply_to = NULL;
 		}
 	}
+	return !pinned;
 }
 
 u64 object_count_calls;

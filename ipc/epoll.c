@@ -371,33 +371,16 @@ out_unlock:
 	return r;
 }
 
-static s64 epoll_done(struct thread *t, s64 r)
-{
-	if (r != SYS_BLOCKED && r != -EINTR && unlikely(t->sig_restore_mask)) {
-		kernel_lock();
-		signal_restore_mask(t);
-		kernel_unlock();
-	}
-	return r;
-}
-
-static s64 epoll_again(struct thread *t) { return epoll_done(t, epoll_run(t, t->orig_a0)); }
+static s64 epoll_again(struct thread *t) { return poll_mask_end(t, epoll_run(t, t->orig_a0)); }
 
 static s64 epoll_begin(struct thread *t, u64 *a, va_t mask_at, u64 size)
 {
-	if (mask_at) {
-		u64 mask;
+	s64 r = poll_mask_set(t, mask_at, size);
 
-		if (size != 8)
-			return -EINVAL;
-		if (get_user(t, &mask, mask_at, 8))
-			return -EFAULT;
-		kernel_lock();
-		signal_set_temporary_mask(t, mask);
-		kernel_unlock();
-	}
+	if (r)
+		return r;
 	t->orig_a0 = a[0];
-	return epoll_done(t, epoll_run(t, a[0]));
+	return poll_mask_end(t, epoll_run(t, a[0]));
 }
 
 s64 sys_epoll_pwait(struct thread *t, u64 *a)

@@ -197,10 +197,8 @@ s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 
  */
 static void settle_cancel(struct thread *t)
 {
-	if (!list_empty(&t->sync_node.link)) {
-		list_del(&t->sync_node.link);
-		t->settled_at->queued--;
-	}
+	timer_cancel(&t->timer);
+	endpoint_unqueue(t->settled_at, &t->sync_node);
 	wait_resumes(t, t->wait_on.settle);
 }
 
@@ -212,8 +210,18 @@ void poll_settled(struct ipc_node *n)
 	thread_wake(t, (s64)t->orig_a0);
 }
 
+/* The time is over: it is enough now. */
+static void settle_fired(struct timer *timer)
+{
+	struct thread *t = container_of(timer, struct thread, timer);
+
+	settle_cancel(t);
+	t->settled = ~0u;
+	thread_wake(t, (s64)t->orig_a0);
+}
+
 /* True: the thread is blocked, the lock dropped; resume will run the call again. */
-static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n,
+static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n, u64 deadline,
 		   s64 (*resume)(struct thread *t))
 {
 	for (; t->settled < n; t->settled++) {
@@ -233,6 +241,9 @@ static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n,
 		t->wait_on.settle = resume;
 		list_add_tail(&ep->queue, &t->sync_node.link);
 		ep->queued++;
+		timer_init(&t->timer, settle_fired);
+		if (deadline && deadline != NO_DEADLINE)
+			timer_set(&t->timer, deadline_ticks(deadline));
 		(void)wait_block(t, WAIT_POLL, true, settle_cancel);
 		return true;
 	}
@@ -274,7 +285,7 @@ static s64 scan_or_wait(struct thread *t, struct tern_pollfd *v, unsigned n, u64
 	s64 ready;
 
 	kernel_lock();
-	if (settle(t, v, n, resume))
+	if (settle(t, v, n, deadline, resume))
 		return SYS_BLOCKED;
 	ready = scan(t, v, n);
 	if (likely(ready) || !deadline ||
@@ -316,7 +327,7 @@ static s64 deadline_get(struct thread *t, va_t va)
 	return r;
 }
 
-static s64 mask_set(struct thread *t, va_t va, u64 size)
+s64 poll_mask_set(struct thread *t, va_t va, u64 size)
 {
 	u64 mask;
 
@@ -332,8 +343,17 @@ static s64 mask_set(struct thread *t, va_t va, u64 size)
 	return 0;
 }
 
-/* The common end: the time left is written back, the mask restored unless a signal is to be
- * delivered first. */
+s64 poll_mask_end(struct thread *t, s64 r)
+{
+	if (unlikely(t->sig_restore_mask) && r != SYS_BLOCKED && r != -ERESTARTNOHAND && r != -EINTR) {
+		kernel_lock();
+		signal_restore_mask(t);
+		kernel_unlock();
+	}
+	return r;
+}
+
+/* The common end: the time left is written back, and the mask. */
 static s64 poll_done(struct thread *t, s64 r, va_t time)
 {
 	u64 deadline = t->again.deadline_ns;
@@ -347,12 +367,7 @@ static s64 poll_done(struct thread *t, s64 r, va_t time)
 		    r == -ERESTARTNOHAND)
 			r = -EINTR;
 	}
-	if (unlikely(t->sig_restore_mask) && r != -ERESTARTNOHAND && r != -EINTR) {
-		kernel_lock();
-		signal_restore_mask(t);
-		kernel_unlock();
-	}
-	return r;
+	return poll_mask_end(t, r);
 }
 
 /* ---- ppoll ---- */
@@ -413,7 +428,7 @@ s64 sys_ppoll(struct thread *t, u64 *a)
 			return r;
 	}
 	if (a[3]) {
-		r = mask_set(t, a[3], a[4]);
+		r = poll_mask_set(t, a[3], a[4]);
 		if (r)
 			return r;
 	}
@@ -525,7 +540,7 @@ s64 sys_pselect6(struct thread *t, u64 *a)
 		return -EFAULT;
 	r = deadline_get(t, a[4]);
 	if (!r)
-		r = mask_set(t, sig.mask, sig.size);
+		r = poll_mask_set(t, sig.mask, sig.size);
 	if (r)
 		return r;
 	t->orig_a0 = a[0];

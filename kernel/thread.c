@@ -236,7 +236,6 @@ static bool leave_process(struct thread *t)
 	struct process *p = t->process;
 	struct endpoint *ep = t->endpoint;
 
-	calls_thread_died(t);
 	if (ep)
 		endpoint_kill(ep); /* drops t->endpoint's reference */
 	sigpending_remove(p, &t->sig_pending, ALL_SIGNALS);
@@ -293,6 +292,10 @@ static struct thread *exit_leave(struct thread *t)
 	struct endpoint *pm = t->process->events_at;
 
 	kernel_lock();
+	if (!calls_thread_died(t)) {
+		kernel_unlock();
+		return t; /* again */
+	}
 	pair_forget(t);
 	if (t->map_memobj)
 		memobj_put(t->map_memobj);

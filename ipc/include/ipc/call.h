@@ -114,9 +114,10 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 /* Answers an asynchronous call: DONE goes to its maker, or it is freed if that one ended. */
 void call_finish_async(struct call *c, s64 result);
 void call_free_async(struct call *c);
-/* Every call that this endpoint's server held gets EIO; t's own asynchronous ones lose their maker. */
+/* Every call that this endpoint's server held gets EIO; t's own asynchronous ones lose their maker.
+ * False: one is being copied from or to, so t's space must stay a little longer. */
 void calls_endpoint_died(struct endpoint *ep);
-void calls_thread_died(struct thread *t);
+bool must_check calls_thread_died(struct thread *t);
 /* A signal wants the caller; SIGKILL or exit wants it now. */
 void call_interrupt(struct call *c, int sig);
 void call_abandon(struct call *c);

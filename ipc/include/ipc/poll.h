@@ -36,6 +36,10 @@ void poll_object_gone(const void *object);
  * the thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
 s64 must_check poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events,
 				u64 deadline_ns, s64 (*resume)(struct thread *t));
+/* The mask (size must be 8) at va, if it is not 0, counts during the wait: 0, EINVAL, EFAULT.  After
+ * the wait, with its result: back to the old one, unless a signal is to be delivered first. */
+s64 must_check poll_mask_set(struct thread *t, va_t va, u64 size);
+s64 poll_mask_end(struct thread *t, s64 r);
 u32 waitset_bits(struct thread *t, struct waitset *w);
 struct ready *waitset_ready(struct waitset *w);
 u32 signalfd_bits(struct thread *t, struct signalfd *s);

@@ -244,6 +244,15 @@ TEST(eventfd_counts)
 	CHECK_ERR(read(s, &v, 8), EAGAIN);
 }
 
+TEST(sets_have_no_offset)
+{
+	int ep = epoll_create1(0);
+
+	CHECK_EQ(lseek(ep, 5, SEEK_SET), 0);
+	CHECK_EQ(lseek(ep, 5, SEEK_END), 0);
+	close(ep);
+}
+
 TEST(timerfd_ticks)
 {
 	int t = timerfd_create(CLOCK_MONOTONIC, 0);
