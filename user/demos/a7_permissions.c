@@ -21,7 +21,7 @@ static void protect(char *page, int prot, const char *text)
 		   (r.perms[1] == 'w') == !!(prot & PROT_WRITE), "maps says %s", r.perms);
 	if (!demo_walk(getpid(), page, &w))
 		return;
-	printf("#   tern: the table allows %s\n", w.levels == 3 ? w.access : "nothing");
+	printf("#   tern: the table allows %s\n", w.access);
 	/* A page that may be written may still be mapped without w until the next write. */
 	demo_claim(w.access[1] != 'w' || prot & PROT_WRITE, "the table still allows writing");
 	demo_claim(w.access[0] != 'r' || prot & PROT_READ, "the table still allows reading");

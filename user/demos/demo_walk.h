@@ -4,7 +4,7 @@
 #include "demo.h"
 
 struct demo_walk {
-	int levels; /* lines below; 3 when the walk went through */
+	int levels; /* lines below: down to the frame, or to the entry at which the walk ends */
 	struct {
 		uint64_t table, entry, ppn; /* the table's address; the entry; the number in it */
 		unsigned index;

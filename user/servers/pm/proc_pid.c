@@ -283,7 +283,8 @@ void proc_text_ptwalk(struct text *t, struct proc *p, uint64_t va)
 		return;
 	}
 	text_printf(t, "address %016lx  offset %03lx\n", UL(va), UL(va & 0xfff));
-	for (i = 0; i < w.levels && i < 3; i++) {
+	/* The entry at which the walk ends is shown, too. */
+	for (i = 0; i < 3 && w.level[i].table; i++) {
 		char bits[9];
 
 		for (int b = 0; b < 8; b++)
