@@ -2,7 +2,7 @@
 # share addresses, so theirs are loaded on demand:
 #
 #   server vfs      the symbols of user/servers/vfs
-#   program hello   the symbols of a program of user/demos, user/programs or test/guest/programs
+#   program hello   the symbols of a program of user/programs or test/guest/programs; the demos are `demo`
 #   kernel-only     the kernel's alone again
 set confirm off
 set pagination off
