@@ -150,6 +150,9 @@ int process_unshare_handles(struct process *p)
 
 	if (p->handles->refs == 1)
 		return 0;
+	/* Another thread's call may have numbers reserved in the table. */
+	if (p->nthreads > 1)
+		return -EINVAL;
 	own = handle_table_copy(p->handles);
 	if (!own)
 		return -ENOMEM;

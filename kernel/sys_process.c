@@ -666,6 +666,24 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	return caller ? 0 : -ESRCH;
 }
 
+s64 native_process_unshare(struct process *p, u64 *a)
+{
+	struct name_context *own;
+
+	if (p->state != PROCESS_ALIVE)
+		return -ESRCH;
+	if (p->nthreads > 1)
+		return -EINVAL;
+	if (a[1] & CLONE_FS && p->names->refs > 1) {
+		own = name_context_copy(p->names);
+		if (!own)
+			return -ENOMEM;
+		name_context_put(p->names);
+		p->names = own;
+	}
+	return a[1] & CLONE_FILES ? process_unshare_handles(p) : 0;
+}
+
 s64 native_thread_sched(struct process *p, u64 *a)
 {
 	u64 affinity = a[5] & ((1ull << nharts) - 1);

@@ -159,6 +159,9 @@ enum tern_op {
 	TERN_CRED_SET,	      /* (token, const struct tern_cred *): the calling thread's, at once */
 	TERN_THREAD_SCHED, /* (process h, tid, policy or -1, rt priority, nice, affinity mask or 0) */
 	TERN_THREADS,	   /* INFO (process h, uint32_t *tids, max): count */
+	/* (process h, CLONE_FILES | CLONE_FS): it no longer shares these with other processes.
+	 * ENOMEM; EINVAL: it has several threads. */
+	TERN_PROCESS_UNSHARE,
 
 	/* ---- the system ---- */
 	TERN_SYSTEM_INFO = 1120, /* INFO (enum tern_info, buffer, size): bytes */
@@ -219,6 +222,7 @@ enum tern_kind {
 	TERN_KIND_SERVICE, /* a service of the name context */
 	TERN_KIND_EPOLL,   /* the kernel's own */
 	TERN_KIND_OBJECT,  /* a kernel object: memobj, endpoint, … */
+	TERN_KIND_PIDFD,   /* "anon_inode:[pidfd]"; ident: the pid */
 };
 
 /* Services of the name context, in syscalls.def's S:… order. */

@@ -117,7 +117,7 @@ static inline u32 process_fd_limit(const struct process *p)
 {
 	return (u32)MIN(process_limit(p, RLIMIT_NOFILE), 1ull << 20);
 }
-/* A handle table of its own, if it shares one: 0, ENOMEM. */
+/* A handle table of its own, if it shares one: 0, ENOMEM, EINVAL (it has several threads). */
 int must_check process_unshare_handles(struct process *p);
 /* Queues an event for pm (bits of process_events.pending).  Kernel lock held. */
 void process_event(struct process *p, u32 bits);

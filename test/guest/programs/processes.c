@@ -2,6 +2,7 @@
  * going on; identities; posix_spawn and clone3. */
 #include "test.h"
 #include <linux/sched.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
@@ -613,6 +614,111 @@ TEST(threads_that_exit_together)
 		}
 		CHECK_EQ(WEXITSTATUS(test_wait(pid)), 3);
 	}
+}
+
+static int pidfd_open_(pid_t pid, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static int pidfd_signal(int fd, int sig, siginfo_t *info, unsigned flags)
+{
+	return (int)syscall(SYS_pidfd_send_signal, fd, sig, info, flags);
+}
+
+TEST(pidfds)
+{
+	struct pollfd p = { .events = POLLIN };
+	siginfo_t si = { 0 };
+	char link[64] = { 0 }, path[64];
+	pid_t pid;
+
+	TEST_BLOCKED_CHILD(pid, pause());
+	p.fd = pidfd_open_(pid, 0);
+	CHECK(p.fd >= 0);
+	CHECK_EQ(fcntl(p.fd, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(p.fd, F_GETFL), O_RDWR);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p.fd);
+	CHECK(readlink(path, link, sizeof link - 1) > 0 && strcmp(link, "anon_inode:[pidfd]") == 0);
+	CHECK_EQ(poll(&p, 1, 0), 0);
+	CHECK_EQ(pidfd_signal(p.fd, 0, NULL, 0), 0);
+	CHECK(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0);
+	CHECK_EQ(pidfd_signal(p.fd, SIGTERM, NULL, 0), 0);
+	CHECK_EQ(poll(&p, 1, -1), 1);
+	CHECK_EQ(p.revents, POLLIN);
+	CHECK_EQ(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED | WNOWAIT), 0);
+	CHECK(si.si_pid == pid && si.si_code == CLD_KILLED && si.si_status == SIGTERM);
+	CHECK_EQ(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED), 0);
+	CHECK(poll(&p, 1, 0) == 1 && p.revents & POLLIN);
+	CHECK_ERR(pidfd_signal(p.fd, 0, NULL, 0), ESRCH);
+	CHECK_ERR(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED), ECHILD);
+	CHECK_EQ(close(p.fd), 0);
+}
+
+TEST(pidfds_that_cannot_be)
+{
+	siginfo_t si = { .si_signo = SIGUSR1, .si_code = SI_USER };
+	int fd, other = open("/", O_RDONLY);
+	pid_t pid, stranger;
+
+	CHECK_ERR(pidfd_open_(0, 0), EINVAL);
+	CHECK_ERR(pidfd_open_(-1, 0), EINVAL);
+	CHECK_ERR(pidfd_open_(getpid(), 1), EINVAL);
+	CHECK_ERR(pidfd_open_(4194303, 0), ESRCH);
+	CHECK_ERR(pidfd_signal(other, SIGUSR1, NULL, 0), EBADF);
+	CHECK_ERR(pidfd_signal(99, SIGUSR1, NULL, 0), EBADF);
+	CHECK_ERR(waitid(P_PIDFD, (id_t)other, &si, WEXITED), EBADF);
+	TEST_BLOCKED_CHILD(pid, pause());
+	fd = pidfd_open_(pid, O_NONBLOCK);
+	CHECK_EQ(fcntl(fd, F_GETFL), O_RDWR | O_NONBLOCK);
+	CHECK_ERR(waitid(P_PIDFD, (id_t)fd, &si, WEXITED), EAGAIN);
+	si.si_signo = SIGUSR1;
+	si.si_code = SI_USER;
+	CHECK_ERR(pidfd_signal(fd, SIGUSR1, &si, 0), EPERM);
+	CHECK_ERR(pidfd_signal(fd, SIGUSR2, &si, 0), EINVAL);
+	CHECK_ERR(pidfd_signal(fd, 65, NULL, 0), EINVAL);
+	CHECK_ERR(pidfd_signal(fd, SIGKILL, NULL, 3), EINVAL);
+	stranger = fork();
+	if (stranger == 0) {
+		CHECK_EQ(setuid(1000), 0);
+		CHECK_ERR(pidfd_signal(fd, SIGKILL, NULL, 0), EPERM);
+		CHECK_ERR(waitid(P_PIDFD, (id_t)fd, &si, WEXITED), ECHILD);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(stranger), 0);
+	CHECK_EQ(pidfd_signal(fd, SIGKILL, NULL, 0), 0);
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGKILL);
+}
+
+static int share(int flags, const char *dir, int unshared)
+{
+	long pid = syscall(SYS_clone, flags | SIGCHLD, 0, NULL, NULL, NULL);
+
+	if (pid == 0) {
+		CHECK_EQ(unshare(unshared), 0);
+		CHECK_EQ(close(50), 0);
+		CHECK_EQ(chdir(dir), 0);
+		_exit(0);
+	}
+	return test_wait((pid_t)pid);
+}
+
+TEST(unsharing)
+{
+	char here[256], now[256];
+
+	CHECK_EQ(mkdir("elsewhere", 0700), 0);
+	CHECK(getcwd(here, sizeof here) != NULL);
+	CHECK_EQ(dup2(0, 50), 50);
+	CHECK_EQ(share(CLONE_FILES | CLONE_FS, "elsewhere", CLONE_FILES | CLONE_FS), 0);
+	CHECK(fcntl(50, F_GETFD) == 0 && getcwd(now, sizeof now) && strcmp(here, now) == 0);
+	CHECK_EQ(share(CLONE_FILES | CLONE_FS, "elsewhere", CLONE_FILES), 0);
+	CHECK(fcntl(50, F_GETFD) == 0 && getcwd(now, sizeof now) && strcmp(here, now) != 0);
+	CHECK_EQ(share(CLONE_FILES | CLONE_FS, "..", CLONE_FS), 0);
+	CHECK_ERR(fcntl(50, F_GETFD), EBADF);
+	CHECK(strstr(getcwd(here, sizeof here), "elsewhere") != NULL);
+	CHECK_EQ(unshare(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM), 0);
+	CHECK_ERR(unshare(1), EINVAL);
 }
 
 TEST(usage_of_children)

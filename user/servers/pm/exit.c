@@ -169,6 +169,7 @@ static void exited(struct proc *p, int status)
 	p->status = status;
 	proc_make_zombie(p);
 	pidmap_update(p);
+	pidfds_ended(p);
 	give_children_away(p);
 	if (!was_orphaned)
 		signal_if_orphaned(p->group, p);

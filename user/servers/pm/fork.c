@@ -60,6 +60,7 @@ void process_destroy(struct proc *p)
 	wait_drop_all(p);
 	itimers_drop(p);
 	ptimers_drop(p);
+	pidfds_drop(p);
 	user_remove(p->uid);
 	proc_remove(&pm.tree, p);
 	pool_free(&pm.procs, p);
@@ -279,18 +280,25 @@ long pm_clone3(struct tern_msg *m)
 	return clone_common(m, &q);
 }
 
+/* Descriptors, names and signals belong to the process: one thread cannot have its own. */
 long pm_unshare(struct tern_msg *m)
 {
+	const uint64_t known = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_VM | CLONE_THREAD |
+			       CLONE_SIGHAND | NAMESPACES;
 	uint64_t flags = m->args[0];
+	struct proc *caller = caller_of(m);
 	struct tern_cred cred;
 
-	if (flags & ~(uint64_t)(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_VM | CLONE_THREAD |
-				CLONE_SIGHAND | NAMESPACES))
+	if (!caller)
+		return -ESRCH;
+	if (flags & ~known)
 		return -EINVAL;
 	if (flags & NAMESPACES) {
 		if (!caller_cred(m, &cred))
 			return -ESRCH;
 		return cred_capable(&cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
 	}
-	return flags == 0 ? 0 : -EINVAL;
+	if (flags & ~(uint64_t)CLONE_SYSVSEM && !link_empty(&caller->threads))
+		return -EINVAL;
+	return flags & (CLONE_FILES | CLONE_FS) ? tern_process_unshare(caller->handle, flags) : 0;
 }

@@ -113,7 +113,7 @@ static long proc_fsync(struct tern_msg *m)
 }
 
 static const server_handler calls[512] = {
-	[25] = proc_fcntl,
+	[25] = pm_fcntl,
 	[30] = pm_ioprio_set,
 	[31] = pm_ioprio_get,
 	[56] = proc_open,  /* openat, forwarded by vfs */
@@ -173,6 +173,8 @@ static const server_handler calls[512] = {
 	[274] = pm_sched_setattr,
 	[275] = pm_sched_getattr,
 	[281] = pm_execveat,
+	[424] = pm_pidfd_send_signal,
+	[434] = pm_pidfd_open,
 	[435] = pm_clone3,
 	[437] = proc_open, /* openat2 likewise */
 };
@@ -180,7 +182,7 @@ static const server_handler calls[512] = {
 static const struct server_ops ops = {
 	.calls = calls,
 	.method = method,
-	.closed = proc_closed,
+	.closed = pm_closed,
 	.cancel = wait_cancel,
 	.gone = wait_gone,
 	.done = on_done,

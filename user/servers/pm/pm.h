@@ -118,6 +118,17 @@ long pm_tgkill(struct tern_msg *m);
 long pm_rt_sigqueueinfo(struct tern_msg *m);
 long pm_rt_tgsigqueueinfo(struct tern_msg *m);
 long signal_group_method(struct tern_msg *m);
+/* Who sends, and what: the caller's credentials and process. */
+struct sender {
+	struct tern_cred cred;
+	struct proc *proc;
+	struct tern_siginfo info;
+};
+/* A sender of sig for the caller: 0, ESRCH, EINVAL. */
+long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code);
+/* With kill(2)'s permissions; signal 0 only asks. */
+long signal_send_one(const struct sender *s, struct proc *p, uint32_t tid);
+long signal_send_group(const struct sender *s, struct number *group);
 /* From the system itself: SI_KERNEL.  Applies the rules of init and orphaned groups. */
 void signal_process(struct proc *p, int sig);
 void signal_group(struct number *group, int sig);
@@ -160,6 +171,16 @@ long pm_sched_setattr(struct tern_msg *m);
 long pm_sched_getattr(struct tern_msg *m);
 long pm_ioprio_set(struct tern_msg *m);
 long pm_ioprio_get(struct tern_msg *m);
+
+/* ---- pidfd.c ---- */
+long pm_pidfd_open(struct tern_msg *m);
+long pm_pidfd_send_signal(struct tern_msg *m);
+long pm_fcntl(struct tern_msg *m); /* of all descriptors that are pm's */
+void pm_closed(uint64_t badge, uint64_t sid);
+/* waitid's: the pid that the caller's pidfd names, EINVAL, EBADF, ECHILD if the process is gone. */
+long pidfd_wait_target(struct tern_msg *m, int fd, bool *nonblock);
+void pidfds_ended(struct proc *p); /* p is a zombie */
+void pidfds_drop(struct proc *p);  /* p goes */
 
 /* ---- limits.c ---- */
 long pm_prlimit64(struct tern_msg *m);

@@ -8,12 +8,6 @@
 
 #define STOP_SIGNALS (TERN_SIGBIT(SIGTSTP) | TERN_SIGBIT(SIGTTIN) | TERN_SIGBIT(SIGTTOU))
 
-struct sender {
-	struct tern_cred cred;
-	struct proc *proc;
-	struct tern_siginfo info;
-};
-
 static bool deliverable(struct proc *p, int sig)
 {
 	struct tern_process_stat st;
@@ -81,7 +75,7 @@ bool signal_parent(struct proc *p, int code, int status)
 	       (st.sig_ignored & TERN_SIGBIT(SIGCHLD));
 }
 
-static long sender_init(struct sender *s, struct tern_msg *m, int sig, int code)
+long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code)
 {
 	s->proc = caller_of(m);
 	if (!s->proc || !caller_cred(m, &s->cred))
@@ -96,7 +90,7 @@ static long sender_init(struct sender *s, struct tern_msg *m, int sig, int code)
 	return 0;
 }
 
-static long send_one(const struct sender *s, struct proc *p, uint32_t tid)
+long signal_send_one(const struct sender *s, struct proc *p, uint32_t tid)
 {
 	if (p != s->proc && !kill_allowed(s->cred.euid, s->cred.uid, cred_capable(&s->cred, CAP_KILL),
 					  proc_sid(s->proc), p, s->info.signo))
@@ -113,14 +107,14 @@ static void add_result(long r, long *result)
 		*result = r;
 }
 
-static long send_group(const struct sender *s, struct number *group)
+long signal_send_group(const struct sender *s, struct number *group)
 {
 	long result = -ESRCH;
 
 	if (!group)
 		return -ESRCH;
 	LINK_EACH_SAFE (l, &group->members)
-		add_result(send_one(s, LINK_OF(l, struct proc, in_group), 0), &result);
+		add_result(signal_send_one(s, LINK_OF(l, struct proc, in_group), 0), &result);
 	return result;
 }
 
@@ -132,7 +126,7 @@ static long send_all(const struct sender *s)
 		struct proc *p = LINK_OF(l, struct proc, all);
 
 		if (p != pm.init && p != s->proc)
-			add_result(send_one(s, p, 0), &result);
+			add_result(signal_send_one(s, p, 0), &result);
 	}
 	return result;
 }
@@ -142,19 +136,19 @@ long pm_kill(struct tern_msg *m)
 	int32_t pid = (int32_t)m->args[0];
 	struct sender s;
 	struct proc *p;
-	long r = sender_init(&s, m, (int)m->args[1], SI_USER);
+	long r = signal_sender(&s, m, (int)m->args[1], SI_USER);
 
 	if (r < 0)
 		return r;
 	if (pid > 0) {
 		p = proc_of_tid(&pm.tree, pid);
-		return p ? send_one(&s, p, 0) : -ESRCH;
+		return p ? signal_send_one(&s, p, 0) : -ESRCH;
 	}
 	if (pid == -1)
 		return send_all(&s);
 	if (pid == INT32_MIN)
 		return -ESRCH;
-	return send_group(&s, pid == 0 ? s.proc->group : number_find(&pm.tree, -(int64_t)pid));
+	return signal_send_group(&s, pid == 0 ? s.proc->group : number_find(&pm.tree, -(int64_t)pid));
 }
 
 static long send_thread(const struct sender *s, int32_t tgid, int32_t tid)
@@ -163,7 +157,7 @@ static long send_thread(const struct sender *s, int32_t tgid, int32_t tid)
 
 	if (!p || (tgid > 0 && p->pid != (uint32_t)tgid) || p->state == PROC_ZOMBIE)
 		return -ESRCH;
-	return send_one(s, p, (uint32_t)tid);
+	return signal_send_one(s, p, (uint32_t)tid);
 }
 
 long pm_tkill(struct tern_msg *m)
@@ -173,7 +167,7 @@ long pm_tkill(struct tern_msg *m)
 
 	if ((int32_t)m->args[0] <= 0)
 		return -EINVAL;
-	r = sender_init(&s, m, (int)m->args[1], SI_TKILL);
+	r = signal_sender(&s, m, (int)m->args[1], SI_TKILL);
 	return r < 0 ? r : send_thread(&s, 0, (int32_t)m->args[0]);
 }
 
@@ -184,13 +178,13 @@ long pm_tgkill(struct tern_msg *m)
 
 	if ((int32_t)m->args[0] <= 0 || (int32_t)m->args[1] <= 0)
 		return -EINVAL;
-	r = sender_init(&s, m, (int)m->args[2], SI_TKILL);
+	r = signal_sender(&s, m, (int)m->args[2], SI_TKILL);
 	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
 }
 
 static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t target)
 {
-	long r = sender_init(s, m, sig, SI_QUEUE);
+	long r = signal_sender(s, m, sig, SI_QUEUE);
 
 	if (r < 0)
 		return r;
@@ -211,7 +205,7 @@ long pm_rt_sigqueueinfo(struct tern_msg *m)
 	if (r < 0)
 		return r;
 	p = proc_of_tid(&pm.tree, (int32_t)m->args[0]);
-	return p ? send_one(&s, p, 0) : -ESRCH;
+	return p ? signal_send_one(&s, p, 0) : -ESRCH;
 }
 
 long pm_rt_tgsigqueueinfo(struct tern_msg *m)

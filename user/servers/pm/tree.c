@@ -117,6 +117,7 @@ void proc_insert(struct tree *t, struct proc *p, struct number *n, struct proc *
 	link_init(&p->all);
 	link_init(&p->waiters);
 	link_init(&p->ptimers);
+	link_init(&p->pidfds);
 	p->parent = NULL;
 	proc_set_parent(p, parent);
 	if (parent)

@@ -83,6 +83,7 @@ struct proc {
 	struct link all;     /* every process but servers */
 	struct link waiters; /* its own parked waits */
 	struct link ptimers; /* its POSIX timers */
+	struct link pidfds;  /* that name it */
 	uint8_t exit_signal;
 	uint8_t stop_signal;
 	uint8_t pdeathsig;

@@ -15,6 +15,7 @@ struct waiter {
 	uint32_t id, options;
 	int idtype;
 	bool waitid, want_info, want_status, want_usage;
+	bool nonblock; /* a pidfd that does not wait */
 };
 
 #define BUCKETS 64
@@ -199,7 +200,9 @@ static long wait_common(struct waiter *w)
 	if (!child) {
 		if (!any)
 			return -ECHILD;
-		return w->options & WNOHANG ? report_nothing(w) : park(w);
+		if (w->options & WNOHANG)
+			return report_nothing(w);
+		return w->nonblock ? -EAGAIN : park(w);
 	}
 	r = report(w, child, event);
 	consume(child, event, w->options);
@@ -231,6 +234,7 @@ long pm_waitid(struct tern_msg *m)
 	int32_t id = (int32_t)m->args[1];
 	uint32_t options = (uint32_t)m->args[3];
 	struct waiter w = { .proc = caller_of(m), .token = m->token, .waitid = true };
+	long r;
 
 	if (!w.proc)
 		return -ESRCH;
@@ -254,7 +258,12 @@ long pm_waitid(struct tern_msg *m)
 			id = (int32_t)proc_pgid(w.proc);
 		break;
 	case P_PIDFD:
-		return -EBADF;
+		r = pidfd_wait_target(m, id, &w.nonblock);
+		if (r < 0)
+			return r;
+		w.idtype = P_PID;
+		id = (int32_t)r;
+		break;
 	default:
 		return -EINVAL;
 	}

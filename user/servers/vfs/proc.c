@@ -585,6 +585,9 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 		case TERN_KIND_EPOLL:
 			p = "eventpoll";
 			break;
+		case TERN_KIND_PIDFD:
+			p = "pidfd";
+			break;
 		case TERN_KIND_MQ:
 			p = "mqueue";
 			break;

@@ -239,6 +239,10 @@ static inline long tern_thread_sched(int proc, uint32_t tid, int policy, int rt_
 {
 	return TERN_OP6(TERN_THREAD_SCHED, proc, tid, policy, rt_prio, nice, affinity);
 }
+static inline long tern_process_unshare(int h, uint64_t flags)
+{
+	return TERN_OP2(TERN_PROCESS_UNSHARE, h, flags);
+}
 static inline long tern_threads(int proc, uint32_t *tids, unsigned max)
 {
 	return TERN_OP3(TERN_THREADS, proc, TERN_PTR(tids), max);
