@@ -34,7 +34,6 @@ static void show(const char *what, const volatile void *address)
 {
 	uint64_t a = (uintptr_t)address, frame = demo_frame(address);
 	struct demo_walk w;
-	char text[1024], *line;
 
 	printf("%s: frame known: %s\n", what, frame ? "yes" : "no");
 	demo_claim(frame, "%s: no frame", what);
@@ -42,10 +41,11 @@ static void show(const char *what, const volatile void *address)
 	if (!demo_walk(getpid(), address, &w))
 		return;
 	check(address, &w);
-	demo_walk_text(getpid(), address, text, sizeof text);
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (strncmp(line, "address", 7))
-			printf("# %s\n", line);
+	for (int i = 0; i < w.levels; i++)
+		printf("#   tern: level %d, table %#lx, entry %3u: %08lx %s, ppn %#lx\n", 2 - i,
+		       w.level[i].table, w.level[i].index, w.level[i].entry, w.level[i].flags,
+		       w.level[i].ppn);
+	printf("#   tern: physical %#lx, allowed %s\n", w.physical, w.access);
 }
 
 /* One page of a file at two addresses. */

@@ -75,9 +75,9 @@ static void show(const char *step, const struct state *parent, const struct stat
 	if (child)
 		printf(", child %d, same frame: %s", child->value,
 		       child->frame == parent->frame ? "yes" : "no");
-	printf(", mapped once: parent %s", parent->once ? "yes" : "no");
+	printf(", mapped once: %s", parent->once ? "yes" : "no");
 	if (child)
-		printf(", child %s", child->once ? "yes" : "no");
+		printf(", %s", child->once ? "yes" : "no");
 	printf("\n#   frames: parent %#llx", (unsigned long long)parent->frame);
 	if (child)
 		printf(", child %#llx", (unsigned long long)child->frame);

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	char go;
 
 	demo_start(argc, argv, "A5", "why fork returns twice",
-		   "ret = fork(): parent and child print the address of `ret`, its value and its frame.\n"
+		   "ret = fork(): both print the address of `ret`, its value and its frame.\n"
 		   "Look at the one address and the two frames: each wrote its own copy.\n");
 	demo_line_open(&line);
 	page.ret = -1;

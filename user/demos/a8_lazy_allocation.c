@@ -21,8 +21,8 @@ int main(int argc, char **argv)
 	char *p, *first;
 
 	demo_start(argc, argv, "A8", "allocation is lazy",
-		   "Takes 64 MiB from malloc and touches 1000 of its pages, twice.  Look at RSS after\n"
-		   "malloc, and at the faults: one a page at the first touch, none at the second.\n");
+		   "Takes 64 MiB from malloc and touches 1000 of its pages, twice.  Look at RSS\n"
+		   "after malloc, and at the faults: one a page at first, none the second time.\n");
 	touch(rehearsal, 2); /* what the counting itself needs is there before */
 	demo_resident(rehearsal, 0);
 	demo_file_value("/proc/self/status", "VmSize:");

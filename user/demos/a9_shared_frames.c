@@ -102,8 +102,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--stranger"))
 		return stranger();
 	demo_start(argc, argv, "A9", "sharing makes IPC fast",
-		   "Shares a page with a child, then with a stranger.  Look at the frames, the same on\n"
-		   "both sides, and that numbers pass through it without any call that carries them.\n");
+		   "Shares a page with a child, then with a stranger.  Look at the frames, the same\n"
+		   "on both sides; numbers pass through it without any call that carries them.\n");
 	s = map(MAP_ANONYMOUS, -1);
 	demo_line_open(&line);
 	child = fork();

@@ -27,19 +27,17 @@
 static const char *demo_name;
 static char demo_failure[200];
 
-/* The start of a demo that takes `most` arguments: prints the text for -h, and for too many of them;
- * else says in one line what is shown.  Linux is asked for pages of 4 KiB only, as Tern has them. */
+/* The start of a demo that takes `most` arguments: says what is shown and what to look at.  That is all
+ * for -h, and for too many arguments.  Linux is asked for pages of 4 KiB only, as Tern has them. */
 static inline void demo_start_with(int most, int argc, char **argv, const char *name,
 				   const char *title, const char *help)
 {
 	demo_name = name;
-	if (argc > 1 && (!strcmp(argv[1], "-h") || argc - 1 > most)) {
-		printf("%s: %s\n\n%s", name, title, help);
-		exit(strcmp(argv[1], "-h") != 0);
-	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("%s: %s\n%s", name, title, help);
+	if (argc > 1 && (!strcmp(argv[1], "-h") || argc - 1 > most))
+		exit(strcmp(argv[1], "-h") != 0);
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	printf("%s: %s\n", name, title);
 }
 
 static inline void demo_start(int argc, char **argv, const char *name, const char *title,

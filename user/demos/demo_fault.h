@@ -67,12 +67,21 @@ static inline struct demo_fault demo_try(void (*access)(volatile char *), const 
 static inline const char *demo_fault_name(const struct demo_fault *f)
 {
 	if (f->signal == SIGSEGV)
-		return f->code == SEGV_MAPERR ? "SIGSEGV, SEGV_MAPERR (nothing is mapped)"
-		       : f->code == SEGV_ACCERR ? "SIGSEGV, SEGV_ACCERR (not allowed)"
+		return f->code == SEGV_MAPERR	? "SIGSEGV, SEGV_MAPERR"
+		       : f->code == SEGV_ACCERR ? "SIGSEGV, SEGV_ACCERR"
 						: "SIGSEGV";
 	if (f->signal == SIGBUS)
-		return f->code == BUS_ADRERR ? "SIGBUS, BUS_ADRERR (no such page)" : "SIGBUS";
+		return f->code == BUS_ADRERR ? "SIGBUS, BUS_ADRERR" : "SIGBUS";
 	return f->signal == SIGILL ? "SIGILL" : f->signal ? "another signal" : "nothing";
+}
+
+static inline const char *demo_fault_reason(const struct demo_fault *f)
+{
+	if (f->signal == SIGSEGV)
+		return f->code == SEGV_MAPERR	? " (nothing is mapped)"
+		       : f->code == SEGV_ACCERR ? " (not allowed)"
+						: "";
+	return f->signal == SIGBUS && f->code == BUS_ADRERR ? " (no such page)" : "";
 }
 
 /* Tries it, prints what came of it, and claims that it was this signal (0: none) with this code, for
@@ -82,7 +91,7 @@ static inline void demo_try_show(const char *what, void (*access)(volatile char 
 {
 	struct demo_fault f = demo_try(access, at);
 
-	printf("%-24s %s\n", what, demo_fault_name(&f));
+	printf("%-24s %s%s\n", what, demo_fault_name(&f), demo_fault_reason(&f));
 	demo_claim(f.signal == signal && f.code == code, "%s: %s", what, demo_fault_name(&f));
 	demo_claim(!signal || f.address == (uintptr_t)at, "%s: the signal names %#lx instead of %p", what,
 		   (unsigned long)f.address, at);

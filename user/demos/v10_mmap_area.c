@@ -41,8 +41,8 @@ int main(int argc, char **argv)
 	pid_t child;
 
 	demo_start(argc, argv, "V10", "the mmap area",
-		   "A child writes into four kinds of mappings.  Look at who sees it: the parent sees\n"
-		   "what is shared, the file gets what is shared and its own.\n");
+		   "A child writes into four kinds of mappings.  Look at who sees it: the parent\n"
+		   "sees what is shared, the file gets what is shared and its own.\n");
 	if (fd < 0 || unlink(name) || ftruncate(fd, n * 16 * DEMO_PAGE))
 		demo_give_up("no file");
 	for (int i = 0; i < n; i++) {

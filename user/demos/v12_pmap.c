@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		area[3 * i * DEMO_PAGE] = 1;
 	n = print_space("self", &sum, area, &own);
 	demo_show("as many regions in maps", n > 0 && n == lines("/proc/self/maps"), true);
-	printf("16 pages, 5 written: Size %ld, Rss %ld, Private_Dirty %ld, Anonymous %ld kB; pagemap %d\n",
+	printf("16 pages, 5 written: Size %ld, Rss %ld, Dirty %ld, Anonymous %ld kB; pagemap %d\n",
 	       own.size, own.rss, own.dirty, own.anonymous, present(area, PAGES));
 	demo_claim(own.size == 4 * PAGES && own.rss == 4 * WRITTEN, "smaps counts other pages");
 	demo_claim(own.dirty == own.rss && own.anonymous == own.rss, "the pages are not all our own");

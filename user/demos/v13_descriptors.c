@@ -64,8 +64,8 @@ int main(int argc, char **argv)
 	int regions, drawn;
 
 	demo_start(argc, argv, "V13", "process, space, regions",
-		   "A thread and a child process each map a page.  Look at whose page the process has\n"
-		   "afterwards; on Tern also at the picture of process, aspace and regions.\n");
+		   "A thread and a child process each map a page.  Look at whose page the process\n"
+		   "has afterwards; on Tern also at the picture of process, aspace and regions.\n");
 	demo_line_open(&line);
 	demo_show("a thread has been made", !pthread_create(&thread, NULL, in_thread, NULL), true);
 	pthread_join(thread, NULL);

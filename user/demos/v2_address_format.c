@@ -48,7 +48,7 @@ static void check_walk(const char *what, const volatile void *address)
 
 	if (!demo_walk(getpid(), address, &w))
 		return;
-	printf("#   tern: %s %#lx, the table walk's indices: %u . %u . %u\n", what, a,
+	printf("#   tern: %s %#lx, walked by %u . %u . %u\n", what, a,
 	       w.level[0].index, w.level[1].index, w.level[2].index);
 	demo_claim(w.levels == 3, "%s: the walk has %d levels", what, w.levels);
 	for (unsigned i = 0; i < 3; i++)

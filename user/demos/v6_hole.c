@@ -46,12 +46,24 @@ static void compare_halves(void)
 	demo_claim(kernel_half(1, inits) == used, "init's kernel half differs");
 	demo_send(line.to_child[1], "g", 1);
 	demo_reap(child);
-	printf("#   tern: root entries of the kernel's half: %d in use; our child's and init's: %s\n",
-	       used, memcmp(ours, childs, sizeof ours) || memcmp(ours, inits, sizeof ours)
+	printf("#   tern: kernel's half: %d root entries in use; our child's and init's: %s\n", used,
+	       memcmp(ours, childs, sizeof ours) || memcmp(ours, inits, sizeof ours)
 			     ? "others" : "the same");
 	demo_claim(used > 0, "no kernel half");
 	demo_claim(!memcmp(ours, childs, sizeof ours), "a child has another kernel half");
 	demo_claim(!memcmp(ours, inits, sizeof ours), "init has another kernel half");
+}
+
+/* Reads and writes at an address. */
+static void try_both(const char *what, const void *at)
+{
+	struct demo_fault r = demo_try(demo_fault_read, at), w = demo_try(demo_fault_write, at);
+
+	printf("0x%016lx %-19s read, write: %s\n", (unsigned long)at, what, demo_fault_name(&r));
+	demo_claim(r.signal == SIGSEGV && r.code == SEGV_MAPERR, "%s read: %s", what, demo_fault_name(&r));
+	demo_claim(w.signal == r.signal && w.code == r.code, "%s written: %s", what, demo_fault_name(&w));
+	demo_claim(r.address == (uintptr_t)at && w.address == r.address,
+		   "%s: the signals name %#lx and %#lx", what, r.address, w.address);
 }
 
 int main(int argc, char **argv)
@@ -73,13 +85,8 @@ int main(int argc, char **argv)
 		   "Reads and writes addresses that are no user's: in the hole of Sv39 and in the\n"
 		   "kernel's half.  Look at the signals, and on Tern at the kernel's half of tables.\n");
 	demo_fault_catch();
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		const void *at = (void *)places[i].address;
-
-		printf("0x%016lx\n", places[i].address);
-		demo_try_show(places[i].what, demo_fault_read, at, SIGSEGV, SEGV_MAPERR);
-		demo_try_show("  written", demo_fault_write, at, SIGSEGV, SEGV_MAPERR);
-	}
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+		try_both(places[i].what, (void *)places[i].address);
 	printf("#   a variable of main: %p\n", (void *)&local);
 	compare_halves();
 	return demo_end();

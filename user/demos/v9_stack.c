@@ -72,7 +72,8 @@ int main(int argc, char **argv)
 	if (setrlimit(RLIMIT_STACK, &limit))
 		demo_give_up("no limit");
 	f = demo_try(endlessly, NULL);
-	printf("without end, limit %ld KiB: %s\n", LIMIT / KIB, demo_fault_name(&f));
+	printf("without end, limit %ld KiB: %s%s\n", LIMIT / KIB, demo_fault_name(&f),
+	       demo_fault_reason(&f));
 	printf("#   at %#lx, %lu KiB down\n", f.address, (top - f.address) / KIB);
 	demo_claim(f.signal == SIGSEGV && f.code == SEGV_MAPERR, "not SIGSEGV");
 	demo_show("stopped at the limit",
