@@ -80,7 +80,6 @@ void aspace_put(struct aspace *as)
 		while (mm_work_step(&w) == MM_MORE)
 			;
 	frames_promise(-(s64)as->promised);
-	pt_free_all(as);
 	assert(!as->resident && as->tables == 1 && !as->nregions);
 	frame_free(as->root_pfn, 0);
 	slab_free(&aspace_cache, as);
@@ -172,7 +171,7 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 		return 0;
 	}
 	work_init(w, WORK_UNMAP, as, t->start, cut ? t->end : t->start);
-	if (!room_for(as, 1u + split))
+	if (!room_for(as, 1u + split) || (cut && leaf_own_edges(as, t->start, t->end)))
 		goto out_memory;
 	r = region_alloc();
 	if (!r)
@@ -359,13 +358,15 @@ int aspace_map_vdso(struct aspace *as, va_t at, struct memobj *m)
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w)
 {
 	struct region *spare = NULL, *dead = NULL;
+	bool split = region_cut_needs(as, start, end);
 
-	if (region_cut_needs(as, start, end)) {
-		spare = room_for(as, 1) ? region_alloc() : NULL;
-		if (!spare) {
-			spin_unlock(&as->lock);
-			return -ENOMEM;
-		}
+	if (split && room_for(as, 1))
+		spare = region_alloc();
+	if ((split && !spare) || leaf_own_edges(as, start, end)) {
+		spin_unlock(&as->lock);
+		if (spare)
+			region_free(spare);
+		return -ENOMEM;
 	}
 	region_cut(as, start, end, &spare, &dead);
 	assert(!spare);
@@ -374,7 +375,7 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 		struct batch b;
 
 		batch_init(&b, as);
-		start = pt_zap(&b, start, end, false, &budget);
+		start = pt_zap(&b, start, end, ZAP_ALL, &budget);
 		assert(start >= end);
 		batch_flush(&b);
 		spin_unlock(&as->lock);
@@ -749,6 +750,10 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 			at = MIN(r->end, end);
 	}
 	if (at > addr && (advice == MADV_DONTNEED || advice == MADV_FREE)) {
+		if (leaf_own_edges(as, addr, at)) {
+			spin_unlock(&as->lock);
+			return -ENOMEM;
+		}
 		/* What precedes a region that refuses is done all the same. */
 		work_init(w, WORK_UNMAP, as, addr, at);
 		w->result = err ? err : hole;
@@ -813,11 +818,11 @@ int aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec)
 		return -ENOMEM;
 	}
 	for (va_t va = addr; va < end; va += PAGE_SIZE) {
-		pte_t *slot = pt_find(as, va);
 		struct region *r = region_find(as, va);
+		bool in = pt_peek(as, va);
 
-		vec[(va - addr) >> PAGE_SHIFT] = slot && *slot;
-		if ((!slot || !*slot) && r->memobj && r->memobj->kind != MEMOBJ_PHYS) {
+		vec[(va - addr) >> PAGE_SHIFT] = in;
+		if (!in && r->memobj && r->memobj->kind != MEMOBJ_PHYS) {
 			spin_lock(&r->memobj->lock);
 			vec[(va - addr) >> PAGE_SHIFT] =
 				memobj_page_locked(r->memobj,

@@ -66,6 +66,7 @@ static void replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
 	WRITE_ONCE(*slot, new);
 	aspace_fence_new(as, va, false);
 	if (old & PTE_SPECIAL) {
+		pt_frame(slot)->pages++;
 		as->resident++;
 		as->resident_anon++;
 		return;
@@ -141,7 +142,8 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 {
 	struct memobj *m = r->memobj;
 	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = lo + AROUND * PAGE_SIZE;
-	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index, n, filled = 0;
+	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index, n;
+	u32 filled = 0;
 	struct radix t = { m->root, m->height };
 	pte_t *p, rights = pte_make(0, prot, 0);
 	const u64 *run;
@@ -173,7 +175,8 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 			filled++;
 		}
 	}
-	pt_frame(slot)->value += filled;
+	pt_frame(slot)->used += filled;
+	pt_frame(slot)->pages += filled;
 	as->resident += filled;
 }
 
@@ -272,11 +275,15 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 		frames_promise(-1);
 	}
 	__atomic_fetch_add(&mm_counters.faults, 1, __ATOMIC_RELAXED);
-	slot = pt_make(as, va, &upper);
+	slot = pt_make(as, va, access == FAULT_WRITE ? 0 : (pte_t)access << 1, &upper);
 	if (unlikely(!slot))
 		return FAULT_NOMEM;
-	if (*slot)
-		return fault_present(as, r, slot, va, access);
+	if (*slot) {
+		res = fault_present(as, r, slot, va, access);
+		if (unlikely(upper))
+			aspace_fence_new(as, va, true);
+		return res;
+	}
 	if (r->memobj) {
 		res = fault_object(as, r, slot, va, access);
 	} else if (access == FAULT_WRITE) {

@@ -1,12 +1,18 @@
 /* Copying a space for fork.
  *
- * Region by region: the region is cloned, then its private pages' entries are copied, with W taken
- * from both sides, so that from then on whoever writes first copies the page.  What only shows an
- * object's pages (shared, or private without copies of its own) is left to faults, which find it
- * in the object.  Each step fences the parent before it lets go of the lock: a thread of the
- * parent can neither write through an old entry nor copy a page that still changes.
+ * Region by region: the region is cloned, then its leaf tables become the child's as well (leaf.c).
+ * Tables that also serve regions which are not inherited, or objects', are copied: their
+ * private pages' entries, with W taken from both sides, so that from then on whoever writes first copies
+ * the page.  What only shows an object's pages (shared, or private without copies of its own) is
+ * left to faults, which find it in the object.  Each step fences the parent before it lets go of
+ * the lock: a thread of the parent can neither write through an old entry nor copy a page that
+ * still changes.
  * Locks: both spaces'. */
 #include "mm_priv.h"
+
+/* A table of which a region has so little is copied at once: a stack, which both sides are about to write,
+ * not to be unlinked and then copied in a fault. */
+#define SMALL_PART (pt_span(1) / 8)
 
 /* Frames that child and parent take for sure to go on: copies of pages that both write (stack, data,
  * thread block) and tables for them. Programs with glibc: 8 to 14. */
@@ -43,6 +49,61 @@ static bool is_inherited(const struct region *r)
 	return !(r->flags & REGION_DONTFORK) && !(r->memobj && r->memobj->kind == MEMOBJ_PHYS);
 }
 
+/* The leaf table around va serves nothing but what a child has alike. */
+static bool is_shareable(const struct region *r, va_t va)
+{
+	va_t base = va & ~(pt_span(1) - 1), end = base + pt_span(1);
+
+	while (r->prev && r->prev->end > base)
+		r = r->prev;
+	for (; r && r->start < end; r = r->next)
+		if (r->memobj || (r->flags & (REGION_SHARED | REGION_DONTFORK | REGION_WIPEONFORK)))
+			return false;
+	return true;
+}
+
+/* Shares the leaf table at *upper, which ends at `stop`, and what follows of r under the same table
+ * above.  Where it stopped; 0: out of memory. */
+static va_t share_tables(struct batch *b, struct aspace *dst, const struct region *r, pte_t *upper,
+			 va_t va, va_t stop, unsigned *budget)
+{
+	u64 whole = MIN((r->end - stop) / pt_span(1), PT_ENTRIES - 1 - pt_index(va, 1));
+	pte_t *to = pt_make_upper(dst, va);
+
+	if (!to)
+		return 0;
+	whole = MIN(whole, *budget);
+	*budget -= (unsigned)whole;
+	leaf_share(b, dst, upper, to, 1 + whole);
+	return stop + whole * pt_span(1);
+}
+
+/* The leaf tables of r from va on.  Where it stopped. */
+static va_t copy_tables(struct batch *b, struct aspace *dst, const struct region *r, va_t va,
+			unsigned *budget, bool *failed)
+{
+	pte_t *upper, *to;
+	va_t stop;
+
+	for (; va < r->end && *budget && !*failed; va = stop) {
+		(*budget)--;
+		upper = pt_upper_in(b->as, va, r->end, &stop);
+		if (!upper)
+			continue;
+		to = pt_upper(dst, va);
+		if (to && (*to & PTE_SHARED))
+			continue; /* came with the region before */
+		if (!(to && *to) && stop - va > SMALL_PART && is_shareable(r, va)) {
+			stop = share_tables(b, dst, r, upper, va, stop, budget);
+			*failed = !stop;
+		} else {
+			*budget -= MIN(*budget, (unsigned)((stop - va) >> PAGE_SHIFT));
+			*failed = leaf_copy(b, dst, upper, va, stop);
+		}
+	}
+	return va;
+}
+
 bool fork_step(struct mm_work *w, unsigned *budget)
 {
 	struct aspace *src = w->aspace, *dst = w->other;
@@ -63,12 +124,14 @@ bool fork_step(struct mm_work *w, unsigned *budget)
 				break;
 			}
 			w->target = r->end;
+		} else if (dst->tail->start > r->start) { /* a stack that grew between steps */
+			region_set_bounds(dst, dst->tail, r->start, r->end);
 		}
 		if (!has_private_pages(r)) {
 			w->cursor = r->end;
 			continue;
 		}
-		w->cursor = pt_copy(&b, dst, MAX(w->cursor, r->start), r->end, budget, &failed);
+		w->cursor = copy_tables(&b, dst, r, MAX(w->cursor, r->start), budget, &failed);
 	}
 	batch_flush(&b);
 	if (failed)

@@ -231,7 +231,7 @@ pfn_t frame_alloc(unsigned order, enum frame_kind kind, unsigned flags)
 	f->order = (u8)order;
 	f->flags = 0;
 	f->owner = NULL;
-	f->value = 0;
+	f->used = f->pages = 0;
 	s->used[kind] += 1l << order;
 	if (flags & FRAME_ZERO)
 		for (unsigned i = 0; i < 1u << order; i++)

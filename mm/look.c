@@ -10,18 +10,18 @@ static void count_pages(const struct aspace *as, const struct region *r, struct 
 	va_t va = r->start;
 
 	while (va < r->end) {
-		pte_t *slot = pt_find(as, va), e;
+		pte_t *upper = pt_upper(as, va), e;
 
-		if (!slot) {
+		if (!upper || !*upper) {
 			va = (va | (pt_span(1) - 1)) + 1;
 			continue;
 		}
-		e = *slot;
+		e = pte_next_table(*upper)[pt_index(va, 0)];
 		va += PAGE_SIZE;
 		if (!e || (e & PTE_SPECIAL))
 			continue;
 		v->resident++;
-		if (frame_refs(pte_pfn(e)) > 1)
+		if (frame_refs(pte_pfn(e)) > 1 || leaf_is_shared(*upper))
 			v->shared++;
 		else if (e & (PTE_ANON | PTE_W))
 			v->priv_dirty++;
@@ -67,10 +67,24 @@ unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, 
 	return n;
 }
 
+/* What an access gets of a leaf entry, and how many spaces and objects have the page. Lock held. */
+static void walk_leaf(struct aspace *as, pte_t upper, pte_t e, struct tern_walk *w)
+{
+	struct region *r = region_find(as, w->va);
+	bool shared = leaf_is_shared(upper);
+
+	w->pa = (pte_pfn(e) << PAGE_SHIFT) | (w->va & PAGE_MASK);
+	w->effective = (e >> 1) & 7 & (shared ? ~(unsigned)PROT_WRITE : ~0u);
+	if ((upper & PTE_STALE) && r)
+		w->effective &= r->prot & PROT_WRITE ? r->prot | PROT_READ : r->prot;
+	if (frame_is_ram(pte_pfn(e)))
+		w->refs = frame_refs(pte_pfn(e)) + (shared ? frame_refs(pte_pfn(upper)) - 1 : 0);
+}
+
 void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 {
 	pfn_t table = as->root_pfn;
-	pte_t e = 0;
+	pte_t e = 0, upper = 0;
 
 	memset(w, 0, sizeof(*w));
 	w->va = va;
@@ -80,23 +94,21 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 	for (int level = PT_LEVELS - 1; level >= 0; level--) {
 		unsigned i = (unsigned)(PT_LEVELS - 1 - level);
 
+		upper = e;
 		e = ((pte_t *)pfn_to_virt(table))[pt_index(va, level)];
 		w->level[i].table = table << PAGE_SHIFT;
 		w->level[i].index = pt_index(va, level);
 		w->level[i].entry = e;
-		if (!pte_valid(e))
+		w->level[i].unlinked = level == 1 && !pte_valid(e) && (e & PTE_SHARED);
+		if (!pte_valid(e) && !w->level[i].unlinked)
 			break;
 		w->levels++;
 		if (va >= KERNEL_HALF)
 			break;
 		table = pte_pfn(e);
 	}
-	if (w->levels == PT_LEVELS) {
-		w->pa = (pte_pfn(e) << PAGE_SHIFT) | (va & PAGE_MASK);
-		w->effective = (e >> 1) & 7;
-		if (frame_is_ram(pte_pfn(e)))
-			w->refs = frame_refs(pte_pfn(e));
-	}
+	if (w->levels == PT_LEVELS)
+		walk_leaf(as, upper, e, w);
 	spin_unlock(&as->lock);
 }
 
@@ -109,7 +121,7 @@ void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
 {
 	spin_lock(&as->lock);
 	for (unsigned i = 0; i < count; i++, va += PAGE_SIZE) {
-		pte_t *slot = va < USER_MAX ? pt_find(as, va) : NULL, e = slot ? *slot : 0;
+		pte_t e = va < USER_MAX ? pt_peek(as, va) : 0;
 
 		v[i] = 0;
 		if (!e)
@@ -117,7 +129,8 @@ void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
 		v[i] = PAGEMAP_PRESENT | (pte_pfn(e) & PAGEMAP_PFN);
 		if (!(e & PTE_ANON))
 			v[i] |= PAGEMAP_FILE;
-		if (!(e & PTE_SPECIAL) && frame_refs(pte_pfn(e)) == 1)
+		if (!(e & PTE_SPECIAL) && frame_refs(pte_pfn(e)) == 1 &&
+		    !leaf_is_shared(*pt_upper(as, va)))
 			v[i] |= PAGEMAP_EXCLUSIVE;
 	}
 	spin_unlock(&as->lock);

@@ -228,8 +228,8 @@ static void zap_region(struct batch *b, struct region *r, u64 all_from, u64 shar
 	if (shared_from < first + n)
 		start = r->start + ((MAX(shared_from, first) - first) << PAGE_SHIFT);
 	if (start < middle)
-		pt_zap(b, start, middle, true, &budget);
-	pt_zap(b, middle, r->end, false, &budget);
+		pt_zap(b, start, middle, ZAP_KEEP_PRIVATE, &budget);
+	pt_zap(b, middle, r->end, ZAP_ALL, &budget);
 }
 
 /* Lock held. The first region that has not got the stamp, in `as` if given. */

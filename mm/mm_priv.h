@@ -27,6 +27,13 @@
 #define PTE_SPECIAL PTE_SW1
 #define PTE_RIGHTS (PTE_R | PTE_W | PTE_X)
 
+/* Entries for leaf tables.  Linked (valid) and nothing more: the space's own.  PTE_SHARED: a fork
+ * made it other spaces' as well, though they may have gone since (frame.refs).  The table is as
+ * it was then, and linked only once it is FRAME_READ_ONLY.  PTE_STALE, never linked: the rights in
+ * it are older than its regions'. */
+#define PTE_SHARED PTE_SW0
+#define PTE_STALE PTE_SW1
+
 extern pfn_t zero_pfn; /* the page of zeroes */
 
 /* An entry for a page that the caller may give these rights; parked if there are none. */
@@ -93,7 +100,7 @@ struct batch {
 	va_t lo, hi; /* changed leaf entries lie in [lo, hi) */
 	u32 n;
 	bool upper; /* a table was unlinked */
-	u32 frame[BATCH_FRAMES]; /* frame numbers; BATCH_TABLE: an empty table */
+	u32 frame[BATCH_FRAMES]; /* frame numbers; BATCH_TABLE: a leaf or middle table */
 };
 #define BATCH_TABLE (1u << 31)
 static inline void batch_init(struct batch *b, struct aspace *as)
@@ -119,46 +126,104 @@ void aspace_fence_new(struct aspace *as, va_t va, bool upper);
 /* Other harts may hold entries of the space. */
 bool aspace_is_elsewhere(const struct aspace *as);
 
-/* The leaf entry of va; NULL if there is no table for it. */
-static inline pte_t *pt_find(const struct aspace *as, va_t va)
+/* The entry for the leaf table of va; NULL if there is no table for it either. */
+static inline pte_t *pt_upper(const struct aspace *as, va_t va)
 {
 	pte_t e = as->root[pt_index(va, 2)];
 
-	if (unlikely(!pte_valid(e)))
+	return likely(pte_valid(e)) ? &pte_next_table(e)[pt_index(va, 1)] : NULL;
+}
+/* The leaf entry of va, if its table is linked; NULL if not. */
+static inline pte_t *pt_find(const struct aspace *as, va_t va)
+{
+	pte_t *upper = pt_upper(as, va);
+
+	if (unlikely(!upper || !pte_valid(*upper)))
 		return NULL;
-	e = pte_next_table(e)[pt_index(va, 1)];
-	if (unlikely(!pte_valid(e)))
-		return NULL;
-	return pte_next_table(e) + pt_index(va, 0);
+	return pte_next_table(*upper) + pt_index(va, 0);
+}
+/* The leaf entry of va, linked or not, to look at. */
+static inline pte_t pt_peek(const struct aspace *as, va_t va)
+{
+	pte_t *upper = pt_upper(as, va);
+
+	return upper && *upper ? pte_next_table(*upper)[pt_index(va, 0)] : 0;
 }
 static inline struct frame *pt_frame(const pte_t *slot) { return frame_of(virt_to_pfn(slot)); }
-pte_t *pt_make(struct aspace *as, va_t va, bool *upper); /* NULL: out of memory, nothing changed */
+/* The slot of va for an access that needs `need` of its entry: in a linked table, and one of the space's
+ * own unless the entry has those rights already (need 0: in any case).  *upper: a table was linked:
+ * aspace_fence_new().  NULL: out of memory, nothing changed. */
+pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper);
+static inline pte_t *pt_make(struct aspace *as, va_t va, pte_t need, bool *upper)
+{
+	pte_t *up = pt_upper(as, va);
+
+	if (likely(up && (*up & (PTE_V | PTE_SHARED)) == PTE_V))
+		return pte_next_table(*up) + pt_index(va, 0);
+	return pt_make_slowly(as, va, need, upper);
+}
+/* The entry for the leaf table of va, which may be 0, in a table that is made. NULL: no memory. */
+pte_t *pt_make_upper(struct aspace *as, va_t va);
 void pt_trim(struct aspace *as, va_t va); /* unlinks the leaf table of va if it is empty */
 /* Fills an empty slot; counts. */
 static inline void pt_fill(struct aspace *as, pte_t *slot, pte_t e)
 {
-	pt_frame(slot)->value++;
+	struct frame *table = pt_frame(slot);
+
+	table->used++;
 	if (!(e & PTE_SPECIAL)) {
+		table->pages++;
 		as->resident++;
 		as->resident_anon += !!(e & PTE_ANON);
 	}
 	mmu_publish();
 	WRITE_ONCE(*slot, e);
 }
-/* keep_private: entries with PTE_ANON stay. */
-/* Each looks at no more than *budget entries, lowers it, and returns where it stopped. */
-va_t pt_zap(struct batch *b, va_t start, va_t end, bool keep_private, unsigned *budget);
+enum zap {
+	ZAP_ALL,
+	ZAP_KEEP_PRIVATE, /* entries with PTE_ANON stay */
+	ZAP_SPACE,	  /* all of the space goes: also what lies beside the range */
+};
+/* Each looks at no more than *budget entries, lowers it, and returns where it stopped.  A shared leaf
+ * is one entry; of one that is only partly in the range, nothing may be in it (leaf_own_edges). */
+va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget);
 va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool shared,
 		unsigned *budget);
-/* fork: entries of src into dst, without W if `cow`. *failed: out of memory. */
-va_t pt_copy(struct batch *b, struct aspace *dst, va_t start, va_t end, unsigned *budget,
-	     bool *failed);
+void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot, bool shared);
+/* The entry, not 0, for the leaf table around va and where its range ends within [va, end); without one:
+ * NULL and the next address that may have one. */
+pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop);
 /* Makes tables at `to` for all that has tables at `from`, and then moves the entries. */
 va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t to,
 		     unsigned *budget, bool *failed);
 va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget);
-void pt_free_all(struct aspace *as); /* tables; no entry is left, no hart uses it */
 void pt_check(struct aspace *as);
+
+/* ---- leaf.c: aspace->lock held ---- */
+/* Makes a shared leaf table the space's own, and links it: the one it is if nobody else has it, else a
+ * copy. 0, ENOMEM. */
+int must_check leaf_own(struct aspace *as, va_t va, pte_t *upper);
+/* The same for those that a change of [start, end) is about to cover partly. 0, ENOMEM. */
+int must_check leaf_own_ends(struct aspace *as, va_t start, va_t end);
+static inline int must_check leaf_own_edges(struct aspace *as, va_t start, va_t end)
+{
+	return likely(!as->shared) ? 0 : leaf_own_ends(as, start, end);
+}
+void leaf_link(pte_t *upper); /* a shared one, for reading */
+/* Drops the space's part of a table that no hart can use through it. */
+void table_put(pfn_t pfn);
+/* Gives back, from `upper` on, what of n tables others have as well and is not linked.  How many. */
+u64 leaf_drop(struct aspace *as, pte_t *upper, u64 n);
+/* fork: n tables of b->as become dst's as well, at the same places. */
+void leaf_share(struct batch *b, struct aspace *dst, pte_t *from, pte_t *to, u64 n);
+/* fork: copies the part of a leaf table that begins at va. 0, ENOMEM. */
+int must_check leaf_copy(struct batch *b, struct aspace *dst, pte_t *upper, va_t va, va_t stop);
+/* A leaf table that others have as well, or may have. */
+static inline bool leaf_is_shared(pte_t upper)
+{
+	return (upper & PTE_SHARED) &&
+	       __atomic_load_n(&frame_of(pte_pfn(upper))->refs, __ATOMIC_ACQUIRE) > 1;
+}
 
 /* ---- memobj.c ---- */
 void memobj_init(void);

@@ -1,7 +1,7 @@
 /* Page tables: finding and making leaf entries, and going over ranges of them.
  *
- * frame.value of a table counts the entries in use, so a table that becomes empty is known at once,
- * unlinked and, being all zero, kept as a zeroed frame.
+ * frame.used of a table counts the entries in use, so a table that becomes empty is known at once,
+ * unlinked and, being all zero, kept as a zeroed frame.  Leaf tables that a fork shares: leaf.c.
  *
  * What the translation caches may still hold decides when a frame is dropped: entries are changed,
  * collected in a batch, fenced on every hart that may hold the old ones, and then their frames
@@ -61,7 +61,7 @@ void batch_flush(struct batch *b)
 		aspace_fence(b->as, b->lo, b->hi, b->upper);
 	for (u32 i = 0; i < b->n; i++) {
 		if (b->frame[i] & BATCH_TABLE)
-			frame_free_zeroed(b->frame[i] & ~BATCH_TABLE);
+			table_put(b->frame[i] & ~BATCH_TABLE);
 		else
 			frame_put(b->frame[i]);
 	}
@@ -77,68 +77,88 @@ static inline void batch_add(struct batch *b, u32 frame)
 
 /* ---- tables ---- */
 
-static pfn_t table_alloc(struct aspace *as)
+pte_t *pt_make_upper(struct aspace *as, va_t va)
 {
-	pfn_t pfn = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
+	pte_t *l2 = &as->root[pt_index(va, 2)];
+	pfn_t mid;
 
-	if (pfn)
-		as->tables++;
-	return pfn;
-}
-
-pte_t *pt_make(struct aspace *as, va_t va, bool *upper)
-{
-	pte_t *l2 = &as->root[pt_index(va, 2)], *l1, e = *l2;
-	pfn_t mid = 0, leaf;
-
-	if (unlikely(!pte_valid(e))) {
-		mid = table_alloc(as);
+	if (!pte_valid(*l2)) {
+		mid = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
 		if (!mid)
 			return NULL;
-		e = pte_table(mid);
-	}
-	l1 = &pte_next_table(e)[pt_index(va, 1)];
-	if (unlikely(!pte_valid(*l1))) {
-		leaf = table_alloc(as);
-		if (!leaf) {
-			if (mid) { /* not linked yet */
-				as->tables--;
-				frame_free_zeroed(mid);
-			}
-			return NULL;
-		}
-		pt_frame(l1)->value++;
+		as->tables++;
 		mmu_publish();
-		WRITE_ONCE(*l1, pte_table(leaf));
-		if (mid) {
-			mmu_publish();
-			WRITE_ONCE(*l2, e);
-		}
-		*upper = true;
+		WRITE_ONCE(*l2, pte_table(mid));
 	}
-	return &pte_next_table(*l1)[pt_index(va, 0)];
+	return &pte_next_table(*l2)[pt_index(va, 1)];
 }
 
-/* Unlinks a table that has become empty, and the one above if it does, too. */
-static void unlink_leaf(struct batch *b, va_t va)
+/* A middle table that has become empty goes, too. */
+static void trim_middle(struct batch *b, va_t va)
 {
 	pte_t *l2 = &b->as->root[pt_index(va, 2)];
-	pte_t *l1 = &pte_next_table(*l2)[pt_index(va, 1)];
-	u32 leaf = (u32)pte_pfn(*l1), mid = (u32)pte_pfn(*l2);
+	u32 mid = (u32)pte_pfn(*l2);
 
-	WRITE_ONCE(*l1, 0);
+	if (frame_of(mid)->used)
+		return;
+	WRITE_ONCE(*l2, 0);
 	b->as->tables--;
-	if (b->n + 2 > BATCH_FRAMES) {
-		b->upper = true;
-		batch_flush(b);
-	}
 	b->upper = true;
-	batch_add(b, leaf | BATCH_TABLE);
-	if (--frame_of(mid)->value == 0) {
-		WRITE_ONCE(*l2, 0);
-		b->as->tables--;
-		batch_add(b, mid | BATCH_TABLE);
+	batch_add(b, mid | BATCH_TABLE);
+}
+
+pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
+{
+	pte_t *up = pt_make_upper(as, va), e;
+	pfn_t leaf;
+
+	if (!up)
+		return NULL;
+	*upper = true;
+	if (*up & PTE_SHARED) {
+		e = pte_next_table(*up)[pt_index(va, 0)];
+		if (pte_valid(e) && (e & need) && !(*up & PTE_STALE))
+			leaf_link(up);
+		else if (leaf_own(as, va, up))
+			return NULL;
+	} else {
+		leaf = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
+		if (!leaf) {
+			struct batch b;
+
+			batch_init(&b, as);
+			trim_middle(&b, va);
+			batch_flush(&b);
+			return NULL;
+		}
+		as->tables++;
+		pt_frame(up)->used++;
+		mmu_publish();
+		WRITE_ONCE(*up, pte_table(leaf));
 	}
+	return pte_next_table(*up) + pt_index(va, 0);
+}
+
+/* Takes a leaf table out that is empty, or shared, with all that it holds. */
+static void unlink_leaf(struct batch *b, va_t va, pte_t *upper)
+{
+	pte_t e = *upper;
+	u32 pages = frame_of(pte_pfn(e))->pages;
+
+	WRITE_ONCE(*upper, 0);
+	pt_frame(upper)->used--;
+	b->as->tables--;
+	b->as->shared -= !!(e & PTE_SHARED);
+	b->as->resident -= pages;
+	b->as->resident_anon -= pages;
+	if (pte_valid(e)) {
+		b->upper = true;
+		batch_add(b, (u32)pte_pfn(e) | BATCH_TABLE);
+		b->upper = true;
+	} else {
+		table_put(pte_pfn(e)); /* was fenced when it was unlinked */
+	}
+	trim_middle(b, va);
 }
 
 void pt_trim(struct aspace *as, va_t va)
@@ -146,53 +166,22 @@ void pt_trim(struct aspace *as, va_t va)
 	struct batch b;
 	pte_t *slot = pt_find(as, va);
 
-	if (!slot || pt_frame(slot)->value)
+	if (!slot || pt_frame(slot)->used)
 		return;
 	batch_init(&b, as);
-	unlink_leaf(&b, va);
+	unlink_leaf(&b, va, pt_upper(as, va));
 	batch_flush(&b);
-}
-
-void pt_free_all(struct aspace *as)
-{
-	if (as->tables == 1) /* the root: all else went as it became empty */
-		return;
-	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
-		pte_t e = as->root[i], *l1;
-
-		if (!pte_valid(e))
-			continue;
-		l1 = pte_next_table(e);
-		for (unsigned j = 0; j < PT_ENTRIES; j++)
-			if (pte_valid(l1[j])) {
-				assert(frame_of(pte_pfn(l1[j]))->value == 0);
-				frame_free(pte_pfn(l1[j]), 0);
-				as->tables--;
-			}
-		frame_free(pte_pfn(e), 0);
-		as->tables--;
-		as->root[i] = 0;
-	}
 }
 
 /* ---- ranges ---- */
 
-/* The table of leaf entries around va and where its range ends within [va, end); without one:
- * NULL and the next address that may have one. */
-static pte_t *leaf_at(const struct aspace *as, va_t va, va_t end, va_t *stop)
+pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop)
 {
-	pte_t e = as->root[pt_index(va, 2)];
-	va_t next;
+	pte_t *upper = pt_upper(as, va);
+	va_t next = (va | (pt_span(upper ? 1 : 2) - 1)) + 1;
 
-	if (!pte_valid(e)) {
-		next = (va | (pt_span(2) - 1)) + 1;
-		*stop = MIN(end, next);
-		return NULL;
-	}
-	next = (va | (pt_span(1) - 1)) + 1;
 	*stop = MIN(end, next);
-	e = pte_next_table(e)[pt_index(va, 1)];
-	return pte_valid(e) ? pte_next_table(e) : NULL;
+	return upper && *upper ? upper : NULL;
 }
 
 /* Bounds a run by what is left of the budget. */
@@ -210,11 +199,12 @@ static va_t spend(va_t va, va_t stop, unsigned *budget)
 static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_private)
 {
 	pte_t *end = p + ((stop - va) >> PAGE_SHIFT), *first = p, e;
-	u64 entries = 0, pages = 0, anon = 0, value = pt_frame(p)->value;
+	struct frame *table = pt_frame(p);
+	u32 entries = 0, pages = 0, anon = 0, used = table->used;
 	va_t lo = stop, hi = va;
 
 	/* The table's count tells when there is nothing more to find. */
-	for (; p < end && entries < value; p++) {
+	for (; p < end && entries < used; p++) {
 		e = *p;
 		if (!e || (keep_private && (e & PTE_ANON)))
 			continue;
@@ -232,36 +222,67 @@ static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_pri
 		if (e & PTE_SPECIAL)
 			continue;
 		pages++;
-		anon += (e & PTE_ANON) / PTE_ANON;
+		anon += (u32)((e & PTE_ANON) / PTE_ANON);
 		b->frame[b->n++] = (u32)pte_pfn(e);
 	}
 	if (!entries)
 		return;
-	pt_frame(first)->value -= entries;
+	table->used -= entries;
+	table->pages -= pages;
 	b->as->resident -= pages;
 	b->as->resident_anon -= anon;
 	b->lo = MIN(b->lo, lo);
 	b->hi = MAX(b->hi, hi);
 }
 
-va_t pt_zap(struct batch *b, va_t start, va_t end, bool keep_private, unsigned *budget)
+/* Gives up whole tables that others have as well: the one that ends at `stop`, and such as follow
+ * it.  Where it stopped. */
+static va_t drop_leaves(struct batch *b, pte_t *upper, va_t va, va_t stop, va_t end, unsigned *budget)
 {
-	struct aspace *as = b->as;
+	u64 n = MIN((end - stop) / pt_span(1), PT_ENTRIES - 1 - pt_index(va, 1));
+
+	n = leaf_drop(b->as, upper, 1 + MIN(n, *budget));
+	if (!n) {
+		unlink_leaf(b, va, upper); /* linked */
+		return stop;
+	}
+	*budget -= (unsigned)n - 1;
+	trim_middle(b, va);
+	return stop + (n - 1) * pt_span(1);
+}
+
+va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget)
+{
 	va_t va = start, stop;
-	pte_t *t;
+	pte_t *upper, *t;
 
 	while (va < end && *budget) {
-		t = leaf_at(as, va, end, &stop);
-		if (!t) {
+		upper = pt_upper_in(b->as, va, end, &stop);
+		if (!upper) {
 			(*budget)--;
 			va = stop;
 			continue;
 		}
-		stop = spend(va, stop, budget);
-		zap_run(b, t + pt_index(va, 0), va, stop, keep_private);
+		if (leaf_is_shared(*upper)) {
+			(*budget)--;
+			if (what == ZAP_SPACE || stop - va == pt_span(1))
+				stop = drop_leaves(b, upper, va, stop, end, budget);
+			va = stop;
+			continue;
+		}
+		t = pte_next_table(*upper);
+		if (what == ZAP_SPACE && (*upper & PTE_SHARED)) {
+			/* Of a fork that failed: perhaps not every region of it came. */
+			va &= ~(pt_span(1) - 1);
+			stop = va + pt_span(1);
+			*budget -= MIN(*budget, PT_ENTRIES);
+		} else {
+			stop = spend(va, stop, budget);
+		}
+		zap_run(b, t + pt_index(va, 0), va, stop, what == ZAP_KEEP_PRIVATE);
 		va = stop;
-		if (pt_frame(t)->value == 0)
-			unlink_leaf(b, va - PAGE_SIZE);
+		if (pt_frame(t)->used == 0)
+			unlink_leaf(b, va - PAGE_SIZE, upper);
 	}
 	return va;
 }
@@ -275,85 +296,47 @@ static pte_t protected(pte_t e, unsigned prot, bool shared)
 	return pte_make(pte_pfn(e), prot, pte_soft(e));
 }
 
+void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot, bool shared)
+{
+	pte_t e, new;
+
+	for (; va < stop; va += PAGE_SIZE, p++) {
+		e = *p;
+		if (!e)
+			continue;
+		new = protected(e, prot, shared);
+		if (new == e)
+			continue;
+		/* A page that may be executed now goes through a fault, which looks after
+		 * instruction fetches. */
+		if ((new & PTE_X) && pte_valid(new) && !(e & PTE_X) && !(e & PTE_SPECIAL) &&
+		    !(frame_of(pte_pfn(e))->flags & FRAME_SYNCED))
+			new = (new & ~PTE_X) & ((new & PTE_R) ? ~0ul : ~PTE_V);
+		WRITE_ONCE(*p, new);
+		batch_touch(b, va);
+	}
+}
+
 va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool shared,
 		unsigned *budget)
 {
 	va_t va = start, stop;
-	pte_t *t, e, new;
+	pte_t *upper;
 
 	while (va < end && *budget) {
-		t = leaf_at(b->as, va, end, &stop);
-		if (!t) {
+		upper = pt_upper_in(b->as, va, end, &stop);
+		if (!upper || (*upper & PTE_SHARED)) {
 			(*budget)--;
 			va = stop;
+			if (!upper)
+				continue;
+			/* Its entries must not change: whoever needs it next sees to them. */
+			b->upper |= pte_valid(*upper);
+			WRITE_ONCE(*upper, (*upper & ~PTE_V) | PTE_STALE);
 			continue;
 		}
 		stop = spend(va, stop, budget);
-		for (pte_t *p = t + pt_index(va, 0); va < stop; va += PAGE_SIZE, p++) {
-			e = *p;
-			if (!e)
-				continue;
-			new = protected(e, prot, shared);
-			if (new == e)
-				continue;
-			/* A page that may be executed now goes through a fault, which looks after
-			 * instruction fetches. */
-			if ((new & PTE_X) && pte_valid(new) && !(e & PTE_X) &&
-			    !(e & PTE_SPECIAL) && !(frame_of(pte_pfn(e))->flags & FRAME_SYNCED))
-				new = (new & ~PTE_X) & ((new & PTE_R) ? ~0ul : ~PTE_V);
-			WRITE_ONCE(*p, new);
-			batch_touch(b, va);
-		}
-	}
-	return va;
-}
-
-/* One leaf table's part of a fork. False: no memory. */
-static bool copy_run(struct batch *b, struct aspace *dst, pte_t *from, va_t va, va_t stop)
-{
-	bool upper = false;
-	pte_t *to = NULL, e;
-
-	for (; va < stop; va += PAGE_SIZE, from++) {
-		e = *from;
-		if (!e)
-			continue;
-		if (!to) {
-			to = pt_make(dst, va, &upper);
-			if (!to)
-				return false;
-			to -= pt_index(va, 0);
-		}
-		if (e & PTE_W) {
-			e &= ~(PTE_W | PTE_D);
-			WRITE_ONCE(*from, e);
-			batch_touch(b, va);
-		}
-		if (!(e & PTE_SPECIAL))
-			frame_get(pte_pfn(e));
-		pt_fill(dst, &to[pt_index(va, 0)], e);
-	}
-	return true;
-}
-
-va_t pt_copy(struct batch *b, struct aspace *dst, va_t start, va_t end, unsigned *budget,
-	     bool *failed)
-{
-	va_t va = start, stop;
-	pte_t *t;
-
-	while (va < end && *budget) {
-		t = leaf_at(b->as, va, end, &stop);
-		if (!t) {
-			(*budget)--;
-			va = stop;
-			continue;
-		}
-		stop = spend(va, stop, budget);
-		if (!copy_run(b, dst, t + pt_index(va, 0), va, stop)) {
-			*failed = true;
-			return va;
-		}
+		pt_protect_run(b, pte_next_table(*upper) + pt_index(va, 0), va, stop, prot, shared);
 		va = stop;
 	}
 	return va;
@@ -363,96 +346,130 @@ va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t t
 		     unsigned *budget, bool *failed)
 {
 	va_t va = cursor, stop, last;
-	bool upper = false;
+	bool linked = false;
+	pte_t *upper;
 
 	while (va < end && *budget) {
 		(*budget)--;
-		if (leaf_at(as, va, end, &stop)) {
+		upper = pt_upper_in(as, va, end, &stop);
+		if (upper) {
 			last = to + (stop - PAGE_SIZE - from);
-			if (!pt_make(as, to + (va - from), &upper) || !pt_make(as, last, &upper)) {
+			if (*upper & PTE_SHARED)
+				*budget -= MIN(*budget, PT_ENTRIES);
+			if (!pt_make(as, va, 0, &linked) ||
+			    !pt_make(as, to + (va - from), 0, &linked) ||
+			    !pt_make(as, last, 0, &linked)) {
 				*failed = true;
 				break;
 			}
 		}
 		va = stop;
 	}
-	if (upper)
+	if (linked)
 		aspace_fence_new(as, 0, true);
 	return va;
 }
 
+/* Moves what there is of one leaf table's part to `to`, where tables are. */
+static void move_run(struct batch *b, pte_t *p, va_t va, va_t stop, va_t to)
+{
+	for (; va < stop; va += PAGE_SIZE, to += PAGE_SIZE, p++) {
+		pte_t e = *p, *slot;
+
+		if (!e)
+			continue;
+		slot = pt_find(b->as, to);
+		assert(slot && !*slot);
+		WRITE_ONCE(*p, 0);
+		pt_frame(p)->used--;
+		pt_frame(p)->pages -= !(e & PTE_SPECIAL);
+		batch_touch(b, va);
+		pt_frame(slot)->used++;
+		pt_frame(slot)->pages += !(e & PTE_SPECIAL);
+		WRITE_ONCE(*slot, e);
+		batch_touch(b, to); /* an invalid entry may be cached */
+	}
+}
+
 va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget)
 {
-	va_t va = cursor, stop;
-	pte_t *t, *slot, e;
+	va_t va = cursor, stop, base;
+	pte_t *upper, *t;
 
 	while (va < end && *budget) {
-		t = leaf_at(b->as, va, end, &stop);
-		if (!t) {
+		upper = pt_upper_in(b->as, va, end, &stop);
+		if (!upper) {
 			(*budget)--;
 			va = stop;
 			continue;
 		}
+		assert(!(*upper & PTE_SHARED)); /* pt_move_prepare */
+		t = pte_next_table(*upper);
 		stop = spend(va, stop, budget);
-		for (pte_t *p = t + pt_index(va, 0); va < stop; va += PAGE_SIZE, p++) {
-			e = *p;
-			if (!e)
-				continue;
-			slot = pt_find(b->as, to + (va - from));
-			assert(slot && !*slot);
-			WRITE_ONCE(*p, 0);
-			pt_frame(t)->value--;
-			batch_touch(b, va);
-			pt_frame(slot)->value++;
-			WRITE_ONCE(*slot, e);
-			batch_touch(b, to + (va - from)); /* an invalid entry may be cached */
-		}
-		if (pt_frame(t)->value == 0)
-			unlink_leaf(b, va - PAGE_SIZE);
+		move_run(b, t + pt_index(va, 0), va, stop, to + (va - from));
+		va = stop;
+		/* One that the new place also lies in waits for its entries. */
+		base = (va - 1) & ~(pt_span(1) - 1);
+		if (pt_frame(t)->used == 0 &&
+		    (base >= to + (end - from) || base + pt_span(1) <= to))
+			unlink_leaf(b, va - PAGE_SIZE, upper);
 	}
 	return va;
 }
 
 /* ---- checking ---- */
 
-static u64 check_leaf(struct aspace *as, const pte_t *t, va_t base, u64 *resident, u64 *anon)
+/* An entry in use that lies in r, with no operation under way. */
+static void check_entry(const struct region *r, va_t va, pte_t upper, pte_t e)
 {
-	u64 used = 0;
+	unsigned rights;
 
+	assert(r && r->start <= va);
+	rights = r->prot & PROT_WRITE ? r->prot | PROT_READ : r->prot;
+	assert(((e >> 1) & 7 & ~rights) == 0 || (upper & PTE_STALE));
+	assert(!(e & PTE_ANON) || !(r->flags & REGION_SHARED));
+	assert((e & (PTE_ANON | PTE_W)) != PTE_W || (r->flags & REGION_SHARED));
+	assert((e & PTE_ANON) || !(upper & PTE_SHARED));
+}
+
+static void check_leaf(struct aspace *as, pte_t upper, va_t base, u64 *resident, u64 *anon)
+{
+	const pte_t *t = pte_next_table(upper);
+	struct frame *f = frame_of(pte_pfn(upper));
+	u32 used = 0, pages = 0;
+
+	assert(f->kind == FRAME_TABLE && f->refs >= 1);
+	assert(f->refs == 1 || (upper & PTE_SHARED));
+	assert(!(upper & PTE_STALE) || (upper & (PTE_V | PTE_SHARED)) == PTE_SHARED);
+	assert(!(upper & PTE_SHARED) || !pte_valid(upper) || (f->flags & FRAME_READ_ONLY));
 	for (unsigned i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = t[i];
-		struct region *r;
-		unsigned rights;
 
 		if (!e)
 			continue;
 		used++;
-		r = region_next(as, base + i * PAGE_SIZE);
-		if (!as->busy) {
-			assert(r && r->start <= base + i * PAGE_SIZE);
-			rights = r->prot & PROT_WRITE ? r->prot | PROT_READ : r->prot;
-			assert(((e >> 1) & 7 & ~rights) == 0);
-			assert(!(e & PTE_ANON) || !(r->flags & REGION_SHARED));
-		}
+		if (!as->busy)
+			check_entry(region_next(as, base + i * PAGE_SIZE), base + i * PAGE_SIZE, upper, e);
+		assert(!(e & PTE_W) || !(f->flags & FRAME_READ_ONLY));
 		if (e & PTE_SPECIAL)
 			continue;
-		(*resident)++;
+		pages++;
 		*anon += !!(e & PTE_ANON);
 		assert(frame_of(pte_pfn(e))->kind == FRAME_USER && frame_refs(pte_pfn(e)) >= 1);
 		if ((e & PTE_W) && (e & PTE_ANON))
 			assert(frame_refs(pte_pfn(e)) == 1);
-		if (!(e & PTE_ANON) && r && !(r->flags & REGION_SHARED))
-			assert(!(e & PTE_W));
 	}
-	return used;
+	assert(f->used == used && f->pages == pages);
+	*resident += pages;
 }
 
 void pt_check(struct aspace *as)
 {
 	u64 resident = 0, anon = 0, tables = 1;
+	u32 shared = 0;
 
 	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
-		u64 used = 0;
+		u32 used = 0;
 		pte_t *l1;
 
 		if (!pte_valid(as->root[i]))
@@ -460,15 +477,15 @@ void pt_check(struct aspace *as)
 		l1 = pte_next_table(as->root[i]);
 		tables++;
 		for (unsigned j = 0; j < PT_ENTRIES; j++) {
-			if (!pte_valid(l1[j]))
+			if (!l1[j])
 				continue;
 			used++;
 			tables++;
-			assert(frame_of(pte_pfn(l1[j]))->value ==
-			       check_leaf(as, pte_next_table(l1[j]),
-					  ((u64)i << 30) + ((u64)j << 21), &resident, &anon));
+			shared += !!(l1[j] & PTE_SHARED);
+			check_leaf(as, l1[j], i * pt_span(2) + j * pt_span(1), &resident, &anon);
 		}
-		assert(frame_of(pte_pfn(as->root[i]))->value == used);
+		assert(frame_of(pte_pfn(as->root[i]))->used == used);
 	}
+	assert(shared == as->shared);
 	assert(resident == as->resident && anon == as->resident_anon && tables == as->tables);
 }

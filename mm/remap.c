@@ -50,12 +50,12 @@ bool move_step(struct mm_work *w, unsigned *budget)
 	while (*budget && !done) {
 		switch (w->phase) {
 		case MOVE_CLEAR:
-			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, false, budget);
+			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, ZAP_ALL, budget);
 			if (w->cursor >= w->target + w->arg)
 				next_phase(w, MOVE_CUT, w->end);
 			break;
 		case MOVE_CUT:
-			w->cursor = pt_zap(&b, w->cursor, tail, false, budget);
+			w->cursor = pt_zap(&b, w->cursor, tail, ZAP_ALL, budget);
 			if (w->cursor < tail)
 				break;
 			batch_flush(&b);
@@ -80,7 +80,7 @@ bool move_step(struct mm_work *w, unsigned *budget)
 			}
 			break;
 		case MOVE_UNDO:
-			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, false, budget);
+			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, ZAP_ALL, budget);
 			if (w->cursor >= w->target + w->arg) {
 				r = region_next(as, w->target);
 				region_erase(as, r);
@@ -172,6 +172,9 @@ static int start_move(struct aspace *as, struct region *r, const struct request 
 		if (!parts[i])
 			goto out_memory;
 	}
+	if (leaf_own_edges(as, q->new, q->new + q->new_len) ||
+	    leaf_own_edges(as, q->old + kept, q->old + q->old_len))
+		goto out_memory;
 	work_init(w, WORK_MOVE, as, q->old, q->old + kept);
 	w->flags = (q->flags & MREMAP_DONTUNMAP) || !q->old_len ? WORK_KEEP : 0;
 	w->target = q->new;

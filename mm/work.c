@@ -31,7 +31,7 @@ static bool unmap_step(struct mm_work *w, unsigned *budget)
 	struct batch b;
 
 	batch_init(&b, w->aspace);
-	w->cursor = pt_zap(&b, w->cursor, w->end, false, budget);
+	w->cursor = pt_zap(&b, w->cursor, w->end, ZAP_ALL, budget);
 	batch_flush(&b);
 	if (w->cursor < w->end)
 		return false;
@@ -96,7 +96,7 @@ static bool destroy_step(struct mm_work *w, unsigned *budget)
 
 	batch_init(&b, as);
 	while ((r = as->head) && *budget) {
-		w->cursor = pt_zap(&b, MAX(w->cursor, r->start), r->end, false, budget);
+		w->cursor = pt_zap(&b, MAX(w->cursor, r->start), r->end, ZAP_SPACE, budget);
 		if (w->cursor < r->end)
 			break;
 		region_erase(as, r);

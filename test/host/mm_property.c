@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BASE (0x40000000ul - 40 * PAGE_SIZE) /* crosses a GiB, and so a leaf and a middle table */
+#define BASE (pt_span(2) - 40 * PAGE_SIZE) /* crosses a leaf and a middle table */
 #define NPAGES 96u
-#define NSPACES 3u
+#define NSPACES 4u
 #define NOBJECTS 3u
 #define OBJECT_PAGES 40u
 
@@ -40,6 +40,7 @@ static struct space spaces[NSPACES];
 static struct object objects[NOBJECTS];
 static struct mm_work work;
 static u32 nharts = MODEL_HARTS;
+static bool few_objects; /* most mappings are anonymous, as fork shares only such tables */
 static unsigned long step;
 
 static const u8 *fuzz;
@@ -268,36 +269,62 @@ static void check_sane(void)
 		memobj_check(objects[i].m);
 }
 
+/* The references of every frame: what names it, with the entries of a shared table counted once. */
+static u32 named[1u << 16];
+
+static void count_leaf(pte_t upper)
+{
+	const pte_t *t = pte_next_table(upper);
+
+	if (named[pte_pfn(upper) - frame_base]++)
+		return;
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		if (t[i] && !(t[i] & PTE_SPECIAL))
+			named[pte_pfn(t[i]) - frame_base]++;
+}
+
+static void count_space(const struct aspace *as)
+{
+	named[as->root_pfn - frame_base]++;
+	for (unsigned i = 0; i < PT_ENTRIES / 2; i++) {
+		if (!pte_valid(as->root[i]))
+			continue;
+		named[pte_pfn(as->root[i]) - frame_base]++;
+		for (unsigned j = 0; j < PT_ENTRIES; j++)
+			if (pte_next_table(as->root[i])[j])
+				count_leaf(pte_next_table(as->root[i])[j]);
+	}
+}
+
 static void count_refs(void)
 {
-	static u32 count[1u << 16];
+	u32 kernel_roots = 0;
 
-	memset(count, 0, sizeof(count));
-	for (unsigned i = 0; i < NSPACES; i++) {
-		struct aspace *as = spaces[i].as;
-
-		for (u32 p = 0; as && p < NPAGES; p++) {
-			pte_t *slot = pt_find(as, va_of(p));
-
-			if (slot && *slot && !(*slot & PTE_SPECIAL))
-				count[pte_pfn(*slot) - frame_base]++;
-		}
-	}
+	memset(named, 0, sizeof(named));
+	for (unsigned i = 0; i < NSPACES; i++)
+		if (spaces[i].as)
+			count_space(spaces[i].as);
 	for (unsigned i = 0; i < NOBJECTS; i++) {
 		spin_lock(&objects[i].m->lock);
 		for (u32 p = 0; p < OBJECT_PAGES; p++) {
 			pfn_t pfn = memobj_page_locked(objects[i].m, p, false);
 
 			if (pfn)
-				count[pfn - frame_base]++;
+				named[pfn - frame_base]++;
 		}
 		spin_unlock(&objects[i].m->lock);
 	}
-	for (pfn_t pfn = frame_base; pfn < frame_limit; pfn++)
-		if (frame_of(pfn)->kind == FRAME_USER)
-			check(frame_refs(pfn) == count[pfn - frame_base]);
+	for (pfn_t pfn = frame_base; pfn < frame_limit; pfn++) {
+		u32 n = named[pfn - frame_base];
+
+		if (frame_of(pfn)->kind == FRAME_TABLE && !n)
+			kernel_roots++;
+		else if (frame_of(pfn)->kind == FRAME_USER || frame_of(pfn)->kind == FRAME_TABLE)
+			check(frame_refs(pfn) == n);
 		else
-			check(!count[pfn - frame_base]);
+			check(!n);
+	}
+	check(kernel_roots == 1);
 }
 
 static bool is_free(struct space *s, u32 i, u32 n)
@@ -337,6 +364,11 @@ static void do_map(struct space *s)
 		index = below(OBJECT_PAGES - n);
 	else
 		object = -1;
+	if (few_objects && below(10)) {
+		object = -1;
+		shared = false;
+		flags = (flags & ~(unsigned)MAP_TYPE) | MAP_PRIVATE;
+	}
 	if (!fixed) {
 		i = top_down(s, n);
 		if (i == NPAGES)
@@ -692,21 +724,21 @@ static void one(void)
 			access_page(s, below(NPAGES));
 	else if (k < 50)
 		copy_page(s, below(NPAGES));
-	else if (k < 62)
+	else if (k < 60)
 		do_map(s);
-	else if (k < 68)
+	else if (k < 65)
 		do_unmap(s);
-	else if (k < 74)
+	else if (k < 72)
 		do_protect(s);
-	else if (k < 78)
+	else if (k < 75)
 		do_brk(s);
-	else if (k < 82)
+	else if (k < 79)
 		do_advise(s);
-	else if (k < 87)
+	else if (k < 84)
 		do_remap(s);
-	else if (k < 89)
+	else if (k < 90)
 		do_fork(s);
-	else if (k < 91)
+	else if (k < 92)
 		do_exit(s);
 	else
 		do_object();
@@ -731,6 +763,7 @@ static void run(unsigned long operations)
 	injecting = false;
 	model_start(2048);
 	mm_fail_hook = maybe_fail;
+	few_objects = below(3);
 	frame_stats(&before);
 	for (unsigned i = 0; i < NOBJECTS; i++) {
 		memset(&objects[i], 0, sizeof(objects[i]));

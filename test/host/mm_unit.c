@@ -516,6 +516,25 @@ static void test_remap_rules(void **unused)
 	finish(as);
 }
 
+/* A table that the move empties is also the one that later pages move into. */
+static void test_remap_over_a_table(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t edge = AT & ~(pt_span(1) - 1), from = edge + pt_span(1) - 3 * P, to = edge - 6 * P, at;
+	u32 v;
+
+	(void)unused;
+	assert_int_equal(map_at(as, from, 8 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	for (u32 i = 0; i < 8; i++)
+		assert_int_equal(user_write_u32(as, from + i * P, i + 1), 0);
+	assert_int_equal(done(aspace_remap(as, from, 8 * P, 8 * P, 3, to, &work, &at)), 0);
+	for (u32 i = 0; i < 8; i++) {
+		assert_int_equal(user_read_u32(as, to + i * P, &v), 0);
+		assert_int_equal(v, i + 1);
+	}
+	finish(as);
+}
+
 /* Holes found by the tree against the plainest search. */
 static void test_gaps(void **unused)
 {
@@ -649,6 +668,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stack, start),
 		cmocka_unit_test_setup(test_brk, start),
 		cmocka_unit_test_setup(test_remap_rules, start),
+		cmocka_unit_test_setup(test_remap_over_a_table, start),
 		cmocka_unit_test_setup(test_gaps, start),
 		cmocka_unit_test_setup(test_too_many_regions, start),
 		cmocka_unit_test_setup(test_strings, start),

@@ -111,7 +111,7 @@ pa_t virt_to_phys(const void *p)
 
 static u64 key_of(u16 asid, int level, va_t va)
 {
-	return (u64)asid << 48 | (u64)level << 44 | va >> (PAGE_SHIFT + 9 * level);
+	return (u64)asid << 48 | (u64)level << 44 | va >> (PAGE_SHIFT + PT_BITS * level);
 }
 
 static struct seen *find(struct model_hart *h, u64 key, bool make)

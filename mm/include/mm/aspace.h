@@ -83,6 +83,7 @@ struct aspace {
 	u64 data;     /* private and writable, no stacks */
 	u64 locked;   /* in regions that mlock named */
 	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
+	u32 shared; /* of its leaf tables: those that a fork shared and it has not claimed since */
 	u64 minflt, majflt;
 	u32 promised; /* frames that its first faults after fork will take: frames_promise() */
 	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */

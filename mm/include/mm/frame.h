@@ -21,20 +21,18 @@ struct frame {
 	u32 refs; /* atomic */
 	u8 kind;
 	u8 order;  /* of the free block it heads, or of the allocation */
-	u16 flags; /* FRAME_IN_BUDDY, FRAME_SYNCED */
+	u16 flags; /* FRAME_* */
 	union {
 		struct list link; /* free blocks */
-		struct {
-			void *owner; /* slab: its cache */
-			u64 value;   /* table: entries in use */
-		};
+		void *owner;	  /* slab: its cache */
 	};
-	u32 lock;  /* a leaf table's lock (spin) */
-	u32 state; /* of a leaf table: LEAF_* */
+	u32 used;  /* table: entries in use */
+	u32 pages; /* leaf table: entries that hold a reference of a frame */
 };
 _Static_assert(sizeof(struct frame) == 32, "indexing frames by a shift");
 #define FRAME_IN_BUDDY 1 /* heads a free block of the buddy allocator; its lock */
 #define FRAME_SYNCED 2	 /* instruction fetches see what it holds */
+#define FRAME_READ_ONLY 4 /* a shared leaf table: no entry of it allows writing */
 
 extern struct frame *frames;	      /* frames[pfn - frame_base] */
 extern pfn_t frame_base, frame_limit; /* [base, limit) */

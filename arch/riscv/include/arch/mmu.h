@@ -11,7 +11,10 @@
 typedef u64 pte_t;
 
 #define PT_LEVELS 3
-#define PT_ENTRIES 512u
+#ifndef PT_BITS
+#define PT_BITS 9 /* of an address, that a level translates; host tests take less */
+#endif
+#define PT_ENTRIES (1u << PT_BITS)
 #define USER_MIN 0x10000ul	    /* the first 64 KiB are never mapped */
 #define USER_MAX 0x4000000000ul	    /* 256 GiB: the first address past the user half */
 #define KERNEL_HALF 0xffffffc000000000ul
@@ -36,9 +39,9 @@ typedef u64 pte_t;
 
 static inline unsigned pt_index(va_t va, int level)
 {
-	return (unsigned)(va >> (PAGE_SHIFT + 9 * level)) & (PT_ENTRIES - 1);
+	return (unsigned)(va >> (PAGE_SHIFT + PT_BITS * level)) & (PT_ENTRIES - 1);
 }
-static inline u64 pt_span(int level) { return PAGE_SIZE << (9 * level); } /* bytes an entry covers */
+static inline u64 pt_span(int level) { return PAGE_SIZE << (PT_BITS * level); } /* bytes an entry covers */
 static inline bool pte_valid(pte_t e) { return e & PTE_V; }
 static inline bool pte_is_table(pte_t e) { return (e & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V; }
 static inline pfn_t pte_pfn(pte_t e) { return (e & PTE_PFN_MASK) >> PTE_PFN_SHIFT; }
