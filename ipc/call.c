@@ -12,6 +12,7 @@
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
+#include <ipc/pager.h>
 #include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/idtable.h>
@@ -240,6 +241,9 @@ static void load_call_event(struct thread *r, struct call *c)
 	if (c->events & CALL_EVENT_CANCEL) {
 		c->events &= (u8)~CALL_EVENT_CANCEL;
 		load_event(r, TERN_EV_CANCEL, c->session->badge, c->cancel_signal, 0, 0, c->token);
+	} else if (c->events & CALL_EVENT_PAGED) {
+		c->events &= (u8)~CALL_EVENT_PAGED;
+		load_event(r, TERN_EV_PAGED, c->session->badge, 0, 0, 0, c->token);
 	} else {
 		c->events &= (u8)~CALL_EVENT_TIMEOUT;
 		load_event(r, TERN_EV_TIMEOUT, c->session->badge, 0, 0, 0, c->token);
@@ -312,6 +316,9 @@ void message_load(struct thread *r, struct ipc_node *n)
 		break;
 	case NODE_SYNC:
 		poll_settled(n);
+		break;
+	case NODE_PAGER:
+		pager_load(r, n);
 		break;
 	case NODE_TIMER:
 		ep = container_of(n, struct endpoint, timer_node);
@@ -390,6 +397,12 @@ static void call_drop_event(struct call *c)
 	c->events = 0;
 }
 
+static void call_drop_page(struct call *c)
+{
+	if (c->more & CALL_MORE_PAGE && !list_empty(&c->thread->page.link))
+		page_wait_end(c->thread);
+}
+
 /* A forwarder hands the call on: what was pending for it there is void. */
 void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 {
@@ -425,6 +438,7 @@ void call_end_slowly(struct call *c)
 		handle_unref(c->fwd_type, c->fwd_object);
 		c->fwd_object = NULL;
 	}
+	call_drop_page(c);
 	c->forwarded = c->cancel_sent = c->more = 0;
 	c->state = CALL_IDLE;
 	new_token(c);
@@ -440,6 +454,35 @@ s64 call_settle(struct call *c, s64 result)
 	return result;
 }
 
+void call_paged(struct call *c)
+{
+	c->events |= CALL_EVENT_PAGED;
+	if (list_empty(&c->event.link))
+		endpoint_post(c->session->endpoint, &c->event);
+}
+
+/* Its server could not go on for a page that was missing: the call is made again with the page. */
+static struct thread *call_again(struct call *c, bool direct)
+{
+	struct thread *t = c->thread;
+
+	t->orig_a0 = t->regs.x[REG_A0];
+	thread_add_work(t, WORK_RETRY);
+	if (!list_empty(&t->page.link)) {
+		c->more &= (u8)~CALL_MORE_PAGE; /* the wait outlasts the call */
+		call_end_slowly(c);
+		t->wait = WAIT_PAGER;
+		t->wait_cancel = page_wait_end;
+		return NULL;
+	}
+	call_end_slowly(c);
+	t->wait = WAIT_NONE;
+	if (direct)
+		return t;
+	sched_ready(t);
+	return NULL;
+}
+
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 {
 	struct thread *t = c->thread;
@@ -450,6 +493,8 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		call_finish_async(c, result);
 		return NULL;
 	}
+	if (unlikely(c->more & CALL_MORE_PAGE && result == -EAGAIN))
+		return call_again(c, direct);
 	if (unlikely(result == -TERN_ECANCELLED)) {
 		result = restart_code(c->line->restart);
 		t->orig_a0 = t->regs.x[REG_A0];
@@ -522,6 +567,7 @@ void call_abandon(struct call *c)
 			handle_unref(c->fwd_type, c->fwd_object);
 			c->fwd_object = NULL;
 		}
+		call_drop_page(c);
 		c->forwarded = c->cancel_sent = c->more = 0;
 		c->state = CALL_IDLE;
 		c->session = NULL;

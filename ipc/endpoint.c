@@ -8,6 +8,7 @@
  * Kernel lock guards all of it.
  */
 #include <arch/trap.h>
+#include <ipc/pager.h>
 #include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/idtable.h>
@@ -171,6 +172,7 @@ struct endpoint *endpoint_create(void)
 	list_init(&ep->queue);
 	list_init(&ep->in_owner);
 	list_init(&ep->readies);
+	list_init(&ep->pagers);
 	timer_init(&ep->timer, endpoint_timer_fired);
 	ep->timer_node.kind = NODE_TIMER;
 	list_init(&ep->timer_node.link);
@@ -269,6 +271,7 @@ void endpoint_kill(struct endpoint *ep)
 		}
 	}
 	calls_endpoint_died(ep);
+	pagers_endpoint_died(ep);
 	list_for_each_safe(p, next, &ep->readies) {
 		struct ready *r = list_entry(p, struct ready, in_endpoint);
 

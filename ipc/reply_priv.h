@@ -67,7 +67,7 @@ static inline bool reply_extras(struct thread *t, struct call *c, u64 *x)
 
 		if (flags & TERN_REPLY_KEEP) {
 			if (unlikely((u64)copied != x[14]))
-				x[11] = (u64)-EFAULT;
+				x[11] = (u64)(copied == -EAGAIN ? -EAGAIN : -EFAULT);
 		} else if (unlikely(flags & TERN_REPLY_EXACT && (u64)copied != x[14])) {
 			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)copied, x[10]);
 			return false;

@@ -193,7 +193,7 @@ static s64 for_pieces(struct call *c, unsigned win, unsigned dir, u64 off, u64 n
 		got = fn(c, dir, p.at, arg, done, want);
 		done += got;
 		if (got < want)
-			return done ? (s64)done : -EFAULT;
+			return done ? (s64)done : pager_copy_short(c, p.at + got);
 	}
 	return (s64)done;
 }
@@ -320,6 +320,17 @@ s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, uns
 	return -EFAULT;
 }
 
+/* A caller's string, as aspace_copy_string() returns it, or EAGAIN. */
+static s64 copy_string(struct call *c, struct aspace *as, u64 to, va_t from, u64 size)
+{
+	s64 r = aspace_copy_string(as, to, c->thread->aspace, from, size);
+
+	/* It may be any of the pages up to the NUL. */
+	for (va_t at = from; r == -EFAULT && at < from + size; at = PAGE_DOWN(at) + PAGE_SIZE)
+		r = pager_copy_short(c, at);
+	return r;
+}
+
 s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size)
 {
 	const struct window *w = find_window(c, win);
@@ -329,7 +340,7 @@ s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 s
 		return -EINVAL;
 	if (!c->thread->aspace)
 		return -EFAULT;
-	r = aspace_copy_string(as, to, c->thread->aspace, c->args[w->arg], size);
+	r = copy_string(c, as, to, c->args[w->arg], size);
 	return r < 0 || (u64)r < size ? r : -ENAMETOOLONG;
 }
 
@@ -347,10 +358,10 @@ s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 
 		return -EFAULT;
 	for (at = c->args[w->arg]; at; at += 8, count++) {
 		if (copy_from_user(c->thread->aspace, &string, at, 8) != 8)
-			return -EFAULT;
+			return pager_copy_short(c, at);
 		if (!string)
 			break;
-		r = aspace_copy_string(as, to + done, c->thread->aspace, string, size - done);
+		r = copy_string(c, as, to + done, string, size - done);
 		if (r < 0)
 			return r;
 		if ((u64)r == size - done)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ipc/call.h>
+#include <ipc/pager.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
 #include <tern/linux/errno.h>
@@ -66,7 +67,7 @@ static inline s64 window_copy_inline(struct call *c, unsigned win, unsigned dir,
 		return window_copy_pieces(c, win, dir, off, as, local, n);
 	got = dir == WINDOW_IN ? aspace_copy(as, local, client, at, n) :
 				 aspace_copy(client, at, as, local, n);
-	return likely(got || !n) ? (s64)got : -EFAULT;
+	return likely(got || !n) ? (s64)got : pager_copy_short(c, at);
 }
 
 static inline s64 window_copy_memobj_inline(struct call *c, unsigned win, unsigned dir, u64 off,
@@ -84,5 +85,5 @@ static inline s64 window_copy_memobj_inline(struct call *c, unsigned win, unsign
 		return window_copy_memobj_pieces(c, win, dir, off, m, obj_off, n);
 	got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :
 				 memobj_copy_out(m, obj_off, client, at, n);
-	return likely(got > 0 || !n) ? got : -EFAULT;
+	return likely(got > 0 || !n) ? got : pager_copy_short(c, at);
 }

@@ -1,6 +1,7 @@
 /*
  * The doors to memory objects and address spaces as objects with handles.
  */
+#include <ipc/pager.h>
 #include <kernel/log.h>
 #include <kernel/native.h>
 #include <kernel/process.h>
@@ -32,6 +33,16 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 	return r;
 }
 
+/* Its pages or its size have changed. */
+static void changed(struct memobj *m)
+{
+	if (likely(!m->pager))
+		return;
+	kernel_lock();
+	pager_supplied(m);
+	kernel_unlock();
+}
+
 /* A counted reference, or NULL. */
 struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
 {
@@ -47,7 +58,18 @@ struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
 
 s64 native_memobj_create(struct thread *t, u64 *a)
 {
-	return a[0] > MAX_SIZE ? -EFBIG : add_memobj(t, memobj_create(a[0], a[1]));
+	struct memobj *m;
+
+	if (a[0] > MAX_SIZE)
+		return -EFBIG;
+	if (a[2] & ~(u64)TERN_MEMOBJ_PAGED || (a[2] && !t->endpoint))
+		return -EINVAL;
+	if (!a[2])
+		return add_memobj(t, memobj_create(a[0], a[1]));
+	kernel_lock();
+	m = pager_create(t->endpoint, a[0], a[1], a[3]);
+	kernel_unlock();
+	return add_memobj(t, m);
 }
 
 s64 native_memobj_phys(struct thread *t, u64 *a)
@@ -65,6 +87,7 @@ s64 native_memobj_resize(struct thread *t, u64 *a)
 	if (!m)
 		return -EBADF;
 	r = a[1] > MAX_SIZE ? -EFBIG : memobj_resize(m, a[1]);
+	changed(m);
 	memobj_put(m);
 	return r;
 }
@@ -102,6 +125,7 @@ s64 native_memobj_write(struct thread *t, u64 *a)
 		r = memobj_copy_in(m, a[1], t->aspace, a[2], n);
 		if (r == 0)
 			r = -EFAULT;
+		changed(m);
 	}
 	memobj_put(m);
 	return r;
@@ -116,6 +140,8 @@ s64 native_memobj_supply(struct thread *t, u64 *a)
 	if (dst && src)
 		r = dst == src || ((a[1] | a[3]) & PAGE_MASK) ? -EINVAL :
 								 memobj_supply(dst, a[1], src, a[3], a[4]);
+	if (r > 0)
+		changed(dst);
 	if (dst)
 		memobj_put(dst);
 	if (src)

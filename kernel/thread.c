@@ -64,6 +64,7 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	t->hart = this_hart();
 	list_init(&t->entry.link);
 	list_init(&t->wait_link);
+	list_init(&t->page.link);
 	list_init(&t->exit_node.link);
 	t->exit_node.kind = NODE_THREAD;
 	list_init(&t->sync_node.link);

@@ -399,7 +399,9 @@ static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_
 	n = off < m->size ? MIN(n, m->size - off) : 0;
 	pfn = n ? memobj_page_locked(m, off >> PAGE_SHIFT, !out) : 0;
 	q = pfn ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
-	if (out && !q)
+	if (out && !q && m->kind == MEMOBJ_PAGER)
+		n = 0;
+	else if (out && !q)
 		memset(p, 0, n);
 	else if (q)
 		memmove(out ? p : q, out ? q : p, n);

@@ -203,8 +203,14 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 		return FAULT_BUS;
 	}
 	/* A file stops growing while memory is left, for no process's end gives its pages back. */
-	grows = !m->ident || !frames_scarce(FILE_SHARE);
+	grows = m->kind != MEMOBJ_PAGER && (!m->ident || !frames_scarce(FILE_SHARE));
 	pfn = memobj_page_locked(m, index, !copy && grows);
+	if (!pfn && m->kind == MEMOBJ_PAGER) {
+		spin_unlock(&m->lock);
+		if (own)
+			frame_put(own);
+		return FAULT_PAGER;
+	}
 	if (copy) {
 		if (pfn && m->kind != MEMOBJ_PHYS)
 			page_copy(pfn_to_virt(own), pfn_to_virt(pfn));
@@ -318,4 +324,24 @@ enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access acc
 	res = fault_locked(as, va, access);
 	spin_unlock(&as->lock);
 	return res;
+}
+
+struct memobj *aspace_missing(struct aspace *as, va_t va, u64 *index)
+{
+	struct memobj *m = NULL;
+	struct region *r;
+
+	spin_lock(&as->lock);
+	r = va < USER_MAX ? region_find(as, va) : NULL;
+	if (r && r->memobj && r->memobj->kind == MEMOBJ_PAGER) {
+		m = r->memobj;
+		memobj_get(m);
+		*index = (r->offset + (va - r->start)) >> PAGE_SHIFT;
+	}
+	spin_unlock(&as->lock);
+	if (m && memobj_has(m, *index)) {
+		memobj_put(m);
+		m = NULL;
+	}
+	return m;
 }

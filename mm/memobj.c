@@ -64,6 +64,26 @@ static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 
 struct memobj *memobj_create(u64 size, u64 ident) { return create(MEMOBJ_ANON, size, ident); }
 
+struct memobj *memobj_create_paged(u64 size, u64 ident, struct pager *p)
+{
+	struct memobj *m = create(MEMOBJ_PAGER, size, ident);
+
+	if (m)
+		m->pager = p;
+	return m;
+}
+
+bool memobj_has(struct memobj *m, u64 index)
+{
+	struct radix t;
+	bool there;
+
+	spin_lock(&m->lock);
+	there = index >= pages_of(m->size) || radix_get(tree_of(m, &t), index);
+	spin_unlock(&m->lock);
+	return there;
+}
+
 struct memobj *memobj_create_phys(pa_t start, u64 size)
 {
 	struct memobj *m = create(MEMOBJ_PHYS, size, 0);
@@ -148,13 +168,22 @@ static bool drop_later(struct memobj *m)
 	return true;
 }
 
+static void destroy(struct memobj *m)
+{
+	assert(!m->root && !m->resident);
+	if (m->pager)
+		mm_pager_gone(m->pager);
+	slab_free(&memobj_cache, m);
+}
+
 void memobj_put(struct memobj *m)
 {
 	assert(m->refs);
 	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	assert(list_empty(&m->regions) && !m->nregions);
-	if (m->resident > REAP_STEP && mm_defer()) {
+	/* A pager is let go of where no lock is held. */
+	if ((m->resident > REAP_STEP || m->pager) && (mm_defer() || m->pager)) {
 		spin_lock(&doomed_lock);
 		list_add_tail(&doomed, &m->regions);
 		spin_unlock(&doomed_lock);
@@ -162,8 +191,7 @@ void memobj_put(struct memobj *m)
 	}
 	while (drop_pages(m, 0, ~0ul))
 		;
-	assert(!m->root && !m->resident);
-	slab_free(&memobj_cache, m);
+	destroy(m);
 }
 
 bool memobj_reap(void)
@@ -181,7 +209,7 @@ bool memobj_reap(void)
 		return false;
 	left = drop_pages(m, 0, ~0ul);
 	if (!left)
-		slab_free(&memobj_cache, m);
+		destroy(m);
 	spin_lock(&doomed_lock);
 	if (left)
 		list_add_head(&doomed, &m->regions);

@@ -7,6 +7,7 @@
 #include <arch/cpu.h>
 #include <arch/fpu.h>
 #include <arch/trap.h>
+#include <ipc/pager.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -55,8 +56,9 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 	case FAULT_BUS:
 		signal_fault(t, SIGBUS, BUS_ADRERR, va, true);
 		break;
-	case FAULT_NOMEM:
 	case FAULT_PAGER:
+		return pager_fault(t, va);
+	case FAULT_NOMEM:
 		if (!process_out_of_memory(t))
 			panic("out of memory, and nobody to end: %s (%u) faulted", t->comm,
 			      t->process->pid);

@@ -105,7 +105,9 @@ enum tern_op {
 	TERN_WINDOW_LENGTH = 1061,
 
 	/* ---- memory ---- */
-	/* (size, ident, flags 0): h of an anonymous memobj; ident names it in region lists. */
+	/* (size, ident, flags, badge): h of an anonymous memobj; ident names it in region lists.  With
+	 * TERN_MEMOBJ_PAGED its pages are the caller's to bring: TERN_EV_PAGE_IN(badge, offset) comes
+	 * when one is missing, and SUPPLY or WRITE answers it. */
 	TERN_MEMOBJ_CREATE = 1072,
 	TERN_MEMOBJ_PHYS,   /* SYSTEM (physical address, size): device memory */
 	TERN_MEMOBJ_RESIZE, /* (h, size): shrinking unmaps and frees, and zeroes the last page's rest */
@@ -280,6 +282,8 @@ struct tern_msg {
 #define TERN_REF_BAD (~0ull)	 /* no such descriptor */
 #define TERN_REF_FOREIGN (~1ull) /* a descriptor of another server's */
 
+#define TERN_MEMOBJ_PAGED 1
+
 /* Events: op values that no caller can make. */
 enum tern_event {
 	TERN_EV_FIRST = 0x10000,
@@ -293,7 +297,7 @@ enum tern_event {
 	TERN_EV_STOPPED,	  /* badge of the process; a0 = signal */
 	TERN_EV_CONTINUED,	  /* badge of the process */
 	TERN_EV_THREAD_EXITED,	  /* badge of the process; a0 = tid: the number is free again */
-	TERN_EV_PAGED,		  /* badge, token */
+	TERN_EV_PAGED,		  /* badge, token: what a copy answered EAGAIN for has come */
 	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
 	TERN_EV_UNMAPPED,	  /* badge of TERN_MEMOBJ_WATCH */
 	TERN_EV_COPY_SHORT,	  /* token (held, unless a0 is -ESRCH); a0 = bytes copied, or an errno */

@@ -77,6 +77,7 @@ void page_zero(void *page) { memset(page, 0, PAGE_SIZE); }
 void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void mm_wake(struct aspace *as) { (void)as; }
 void mm_low(void) {}
+void mm_pager_gone(struct pager *p) { (void)p; }
 bool mm_defers;
 bool mm_defer(void) { return mm_defers; }
 unsigned hart_index(void) { return current; }

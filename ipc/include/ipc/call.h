@@ -14,7 +14,7 @@ struct syscall_line;
 
 /* Everything that waits on an endpoint is such a node inside the object it is about: queueing
  * never allocates. */
-enum ipc_node_kind { NODE_CALL, NODE_CALL_EVENT, NODE_CLOSED, NODE_DONE, NODE_NOTE, NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_SYNC };
+enum ipc_node_kind { NODE_CALL, NODE_CALL_EVENT, NODE_CLOSED, NODE_DONE, NODE_NOTE, NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_SYNC, NODE_PAGER };
 struct ipc_node {
 	struct list link; /* endpoint->queue; self-linked: not queued */
 	u8 kind;
@@ -30,11 +30,13 @@ enum call_state {
 #define CALL_EVENT_CANCEL 1
 #define CALL_EVENT_GONE 2
 #define CALL_EVENT_TIMEOUT 4
+#define CALL_EVENT_PAGED 8
 
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
 #define CALL_MORE_PAIR 8   /* args and buffer are the kernel's (ipc/pair.c) */
+#define CALL_MORE_PAGE 16  /* a copy met a page that its pager is to bring */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */
 struct call {
@@ -118,6 +120,8 @@ void call_free_async(struct call *c);
  * False: one is being copied from or to, so t's space must stay a little longer. */
 void calls_endpoint_died(struct endpoint *ep);
 bool must_check calls_thread_died(struct thread *t);
+/* The page that a copy for it had to wait for has come: its server hears of it. */
+void call_paged(struct call *c);
 /* A signal wants the caller; SIGKILL or exit wants it now. */
 void call_interrupt(struct call *c, int sig);
 void call_abandon(struct call *c);

@@ -21,6 +21,7 @@ struct endpoint {
 	va_t path_at;	       /* in the receiver's space: for TERN_PATH_MAX bytes of path, or 0 */
 	u32 queued;
 	struct list readies; /* struct ready.in_endpoint */
+	struct list pagers;  /* struct pager.in_endpoint */
 	struct timer timer;  /* TERN_TIMER */
 	u64 timer_cookie;
 	struct ipc_node timer_node;

@@ -46,6 +46,7 @@ enum wait_kind {
 	WAIT_SIGNAL, /* sigsuspend, sigtimedwait */
 	WAIT_ASPACE, /* the space is busy */
 	WAIT_OTHERS, /* exec: the other threads' end */
+	WAIT_PAGER,  /* a page that a server is to bring */
 };
 
 /* Reasons to enter thread_exit_work() before going back to user mode: the lowest first. */
@@ -75,6 +76,14 @@ struct futex_waiter {
 	va_t at; /* the word, in the thread's space, and what it is to hold */
 	u32 value, bitset;
 	enum { WAITER_PLAIN, WAITER_LOCKS, WAITER_MOVES, WAITER_MOVED } kind; /* for PI locks */
+};
+
+/* A page of a pager-backed object that a thread, or the server of its call, waits for; ipc/pager.c. */
+struct page_wait {
+	struct list link; /* self-linked: none */
+	struct pager *pager;
+	u64 index;
+	bool asked; /* PAGE_IN was delivered */
 };
 
 struct thread {
@@ -132,6 +141,7 @@ struct thread {
 	} again;
 
 	/* IPC */
+	struct page_wait page;
 	struct call call;	   /* the request it makes */
 	struct endpoint *endpoint; /* it receives there; referenced */
 	u32 async_calls;	   /* it made, not yet freed */

@@ -135,11 +135,14 @@ enum fault_result {
 	FAULT_ACCERR, /* SIGSEGV, SEGV_ACCERR */
 	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
 	FAULT_NOMEM,
-	FAULT_PAGER,  /* later: asked for, wait */
+	FAULT_PAGER,  /* its pager must bring it: see aspace_missing() */
 };
 /* Demand-zero, file page, copy-on-write, stack growth, or the reason why not.  Takes and drops
  * aspace->lock. */
 enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access);
+/* The pager-backed object, counted, and the page of it that an access to va would wait for; NULL: it
+ * would not. */
+struct memobj *must_check aspace_missing(struct aspace *as, va_t va, u64 *index);
 
 /* Copying, a page at a time, resolving faults in place.  Bytes done: less than n only where the
  * user side faults (so 0 means EFAULT) or memory is out.  User ranges may be hostile. */

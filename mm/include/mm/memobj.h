@@ -1,5 +1,5 @@
 /* Memory objects: pages by offset.  Anonymous (a missing page reads as zero and is made by a
- * write), physical (device memory), or pager-backed (later: a missing page is asked of a server).
+ * write), physical (device memory), or pager-backed (a missing page is asked of a server).
  *
  * Pages hang in a radix tree; a slot holds one frame reference.  memobj->lock guards the tree, the
  * size and the list of regions that map it. */
@@ -27,7 +27,7 @@ struct memobj {
 	u8 height;    /* of the radix tree; lock */
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
-	void *pager; /* MEMOBJ_PAGER: its session (later) */
+	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
 	/* Shrinking and punching under way: how many, a stamp that regions get once they are done,
 	 * and the lowest pages from which on every entry, or every one but private copies, goes;
 	 * lock. */
@@ -38,6 +38,12 @@ struct memobj {
 #define FILE_SHARE 12 /* files do not grow when less than a twelfth of memory is free */
 
 struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs 1; NULL */
+/* One that begins without pages and never makes any: accesses wait for what is supplied or written.
+ * Takes over the pager, which mm_pager_gone() frees (kernel lock not held, nor any other). */
+struct memobj *must_check memobj_create_paged(u64 size, u64 ident, struct pager *p);
+void mm_pager_gone(struct pager *p);
+/* The page is there, or lies behind the end. */
+bool memobj_has(struct memobj *m, u64 index);
 struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
 /* Takes over adopted frames [start, start + size) (see frames_adopt) as its pages. */
 struct memobj *must_check memobj_create_frames(pa_t start, u64 size);

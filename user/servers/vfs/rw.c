@@ -28,7 +28,7 @@
 
 static long no_memory(long err)
 {
-	return err == -ENOMEM || err == -EAGAIN || err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
 }
 
 /* The memobj at least `size` bytes long. */

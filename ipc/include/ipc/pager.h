@@ -1,0 +1,26 @@
+/* Objects whose pages a server brings (ipc/pager.c).  Kernel lock held unless it says otherwise. */
+#pragma once
+
+#include <ipc/call.h>
+#include <kernel/types.h>
+
+struct endpoint;
+struct memobj;
+struct pager;
+struct thread;
+
+/* An object without pages; what is missing is asked of ep with this badge.  NULL: no memory. */
+struct memobj *must_check pager_create(struct endpoint *ep, u64 size, u64 ident, u64 badge);
+/* Pages have come to a paged object, or its size has changed: who waited for them goes on. */
+void pager_supplied(struct memobj *m);
+void pagers_endpoint_died(struct endpoint *ep);
+/* PAGE_IN into the receiver's registers. */
+void pager_load(struct thread *r, struct ipc_node *n);
+/* t no longer waits for a page. */
+void page_wait_end(struct thread *t);
+/* t's access to va found no page: it waits, or gets SIGBUS; who runs next.  No lock held; the
+ * kernel lock is not held afterwards. */
+struct thread *pager_fault(struct thread *t, va_t va);
+/* A copy for a held, pinned call could do nothing at va of its caller's: EFAULT; or EAGAIN, and the
+ * page is on its way (PAGED).  No lock held. */
+s64 pager_copy_short(struct call *c, va_t va);

@@ -1,0 +1,273 @@
+/* Objects whose pages a server brings: this program is the pager, its children have the object mapped.
+ * It answers late, in the wrong order, twice, or never.    tern only */
+#include "test.h"
+#include <tern/abi.h>
+
+#define PAGES 16
+#define PAGE 4096ul
+#define BADGE 4711
+
+static int object;
+static char *at; /* PAGES pages, shared */
+
+struct event {
+	long op, badge, a0;
+};
+
+/* A hang ends the test: receiving heeds no signal but SIGKILL. */
+static void limit_time(void)
+{
+	pid_t parent = getpid();
+
+	if (fork() == 0) {
+		for (int fd = 3; fd < 16; fd++)
+			close(fd);
+		sleep(15);
+		kill(parent, SIGKILL);
+		_exit(0);
+	}
+}
+
+/* The message comes in registers; every one but sp, gp and tp is lost. */
+static struct event next_event(void)
+{
+	register long a0 __asm__("a0"), a7 __asm__("a7") = TERN_RECV, t0 __asm__("t0");
+
+	__asm__ volatile("addi sp, sp, -16; sd s0, 0(sp); ecall; ld s0, 0(sp); addi sp, sp, 16"
+			 : "=r"(a0), "+r"(a7), "=r"(t0)
+			 :
+			 : "ra", "t1", "t2", "t3", "t4", "t5", "t6", "a1", "a2", "a3", "a4", "a5", "a6",
+			   "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "memory");
+	return (struct event){ a7, t0, a0 };
+}
+
+static void asked_for(int page)
+{
+	struct event e = next_event();
+
+	CHECK_EQ(e.op, TERN_EV_PAGE_IN);
+	CHECK_EQ(e.badge, BADGE);
+	CHECK_EQ(e.a0, page * PAGE);
+}
+
+static void bring(int page)
+{
+	char bytes[PAGE];
+
+	memset(bytes, 'a' + page, PAGE);
+	CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, page * PAGE, bytes, PAGE), PAGE);
+}
+
+static char *map_object(int flags)
+{
+	long r = syscall(TERN_ASPACE_MAP, -1, 0, PAGES * PAGE,
+			 (PROT_READ | PROT_WRITE) * 0x101 | (long)flags << 16, object, 0);
+
+	CHECK(r > 0);
+	return (char *)r;
+}
+
+static void become_pager(void)
+{
+	int ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
+
+	limit_time();
+	CHECK(ep >= 0);
+	CHECK_EQ(syscall(TERN_BIND, ep, 0, 0, 0, 0, 0), 0);
+	object = (int)syscall(TERN_MEMOBJ_CREATE, PAGES * PAGE, 99, TERN_MEMOBJ_PAGED, BADGE, 0, 0);
+	CHECK(object >= 0);
+	at = map_object(MAP_SHARED);
+}
+
+static void on_bus(int sig)
+{
+	(void)sig;
+	_exit(3);
+}
+
+/* A child that reads a page: it exits with 0 when the right byte was there, 3 on SIGBUS. */
+static pid_t reader(int page)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		signal(SIGBUS, on_bus);
+		_exit(*(volatile char *)(at + page * PAGE + 7) != 'a' + page);
+	}
+	return pid;
+}
+
+static bool waits(pid_t pid)
+{
+	test_sleep_ms(60);
+	return waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+TEST(late_and_in_the_wrong_order)
+{
+	pid_t first, second;
+
+	become_pager();
+	first = reader(0);
+	asked_for(0);
+	second = reader(1);
+	asked_for(1);
+	CHECK(waits(first) && waits(second));
+	bring(1);
+	CHECK_EQ(test_wait(second), 0);
+	CHECK(waits(first));
+	bring(0);
+	CHECK_EQ(test_wait(first), 0);
+	bring(0); /* once more harms nobody */
+	CHECK_EQ(test_wait(reader(0)), 0);
+	CHECK_EQ(at[PAGE], 'b');
+}
+
+TEST(one_question_for_many)
+{
+	pid_t pid[5];
+
+	become_pager();
+	for (int i = 0; i < 4; i++)
+		pid[i] = reader(2);
+	CHECK(waits(pid[0]) && waits(pid[3]));
+	asked_for(2);
+	pid[4] = reader(2);
+	CHECK(waits(pid[4]));
+	bring(2);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(test_wait(pid[i]), 0);
+	pid[0] = reader(3);
+	asked_for(3);
+	bring(3);
+	CHECK_EQ(test_wait(pid[0]), 0);
+}
+
+TEST(supplied_frames_wake_too)
+{
+	int source;
+	pid_t pid;
+
+	become_pager();
+	source = (int)syscall(TERN_MEMOBJ_CREATE, PAGE, 0, 0, 0, 0, 0);
+	CHECK(source >= 0);
+	CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, source, 7, "e", 1), 1);
+	pid = reader(4);
+	asked_for(4);
+	CHECK_EQ(syscall(TERN_MEMOBJ_SUPPLY, object, 4 * PAGE, source, 0, PAGE), PAGE);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+/* Waiting ends by SIGKILL, and a question whose asker has died is not heard. */
+TEST(killed_while_waiting)
+{
+	pid_t pid;
+
+	become_pager();
+	pid = reader(0);
+	asked_for(0);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK_EQ(test_wait(pid), SIGKILL);
+	bring(0);
+	pid = reader(1);
+	CHECK(waits(pid));
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK_EQ(test_wait(pid), SIGKILL);
+	pid = reader(2);
+	asked_for(2);
+	bring(2);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+TEST(cut_while_waiting)
+{
+	pid_t pid;
+
+	become_pager();
+	pid = reader(5);
+	asked_for(5);
+	CHECK_EQ(syscall(TERN_MEMOBJ_RESIZE, object, 2 * PAGE, 0, 0, 0, 0), 0);
+	CHECK_EQ(test_wait(pid), 3 << 8);
+}
+
+TEST(the_pager_dies)
+{
+	pid_t pager, pid;
+	int p[2];
+	char c;
+
+	CHECK(pipe(p) == 0);
+	pager = fork();
+	if (pager == 0) {
+		become_pager();
+		pid = fork();
+		if (pid == 0) {
+			signal(SIGBUS, on_bus);
+			if (fork() == 0)
+				_exit(at[0]); /* waits when the pager ends */
+			wait((int *)at); /* cannot be written: the page never comes */
+			_exit(0);
+		}
+		asked_for(0);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pager), 0);
+	close(p[1]);
+	CHECK_EQ(read(p[0], &c, 1), 0); /* nobody who has the other end is left */
+}
+
+/* Private copies are made of what is brought. */
+TEST(private_mappings)
+{
+	pid_t pid;
+	char *own;
+
+	become_pager();
+	own = map_object(MAP_PRIVATE);
+	pid = fork();
+	if (pid == 0) {
+		own[PAGE] = 'X';
+		_exit(own[PAGE] != 'X' || own[PAGE + 1] != 'b' || at[PAGE] != 'b');
+	}
+	asked_for(1);
+	bring(1);
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(at[PAGE], 'b');
+}
+
+/* The buffers of system calls are such pages: the calls wait as an access would. */
+TEST(buffers_of_calls)
+{
+	char text[8] = "";
+	int p[2], fd;
+	pid_t pid;
+
+	become_pager();
+	CHECK(pipe(p) == 0);
+	fd = open("file", O_RDWR | O_CREAT, 0600);
+	CHECK_EQ(write(fd, "contents", 8), 8);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(write(p[1], at, 3), 3);
+		CHECK_EQ(pread(fd, at + PAGE, 8, 0), 8);
+		CHECK(!memcmp(at + PAGE, "contentsb", 9));
+		CHECK_EQ(pwrite(fd, at + 2 * PAGE, 4, 2), 4);
+		CHECK_EQ(open(at + 3 * PAGE, O_RDONLY), -1);
+		CHECK_EQ(errno, ENOENT);
+		_exit(0);
+	}
+	for (int i = 0; i < 4; i++) {
+		asked_for(i);
+		CHECK(waits(pid));
+		if (i < 3)
+			bring(i);
+		else
+			CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, 3 * PAGE, "none", 5), 5);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(read(p[0], text, 8), 3);
+	CHECK(!strcmp(text, "aaa"));
+	CHECK_EQ(pread(fd, text, 8, 0), 8);
+	CHECK(!memcmp(text, "coccccts", 8));
+}
