@@ -615,7 +615,7 @@ TEST(killed_after_a_signal_in_a_queued_call)
 	int fd = open("file", O_CREAT | O_RDWR, 0600);
 
 	on(SIGUSR1, simple, 0);
-	for (int round = 0; round < 12; round++) {
+	for (int round = 0; round < 6; round++) {
 		for (int i = 0; i < CROWD; i++) {
 			pid[i] = fork();
 			CHECK(pid[i] >= 0);
