@@ -346,6 +346,8 @@ s64 native_caller(struct thread *t, struct call *c, u64 *a)
 			v.sigignored |= 1ull << i;
 	v.limit_fsize = process_limit(p, RLIMIT_FSIZE);
 	v.limit_nofile = process_limit(p, RLIMIT_NOFILE);
+	v.limit_stack = process_limit(p, RLIMIT_STACK);
+	v.personality = p->personality;
 	v.cred = who->cred->c;
 	kernel_unlock();
 	return put_user(t, a[1], &v, sizeof v);
