@@ -153,32 +153,3 @@ struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry 
 	}
 	return NULL;
 }
-
-void runq_check(const struct runq *q)
-{
-	u32 total = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		const struct prio_array *a = &q->arrays[i];
-		u32 count = a == q->active && q->first;
-
-		for (unsigned p = 0; p < PRIO_COUNT; p++) {
-			bool bit = a->bitmap[p / 64] >> (p % 64) & 1;
-
-			assert(bit == !list_empty(&a->queue[p]));
-			list_for_each(l, &a->queue[p]) {
-				const struct runq_entry *e = list_entry(l, struct runq_entry, link);
-
-				assert(e->array == a && e->prio == p);
-				(void)e;
-				count++;
-			}
-			(void)bit;
-		}
-		assert(count == a->count);
-		total += count;
-	}
-	assert(total == q->count);
-	assert(q->best == (q->first ? q->first->prio : array_best(q->active)));
-	assert(!q->first || q->best <= array_best(q->active));
-}

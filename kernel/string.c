@@ -40,16 +40,3 @@ int strncmp(const char *a, const char *b, size_t n)
 			return (u8)*a - (u8)*b;
 	return 0;
 }
-
-size_t strlcpy(char *to, const char *from, size_t size)
-{
-	size_t n = strlen(from);
-
-	if (size) {
-		size_t k = MIN(n, size - 1);
-
-		memcpy(to, from, k);
-		to[k] = 0;
-	}
-	return n;
-}

@@ -409,37 +409,3 @@ void frame_stats(struct frame_stats *v)
 	for (unsigned o = 0; o < FRAME_ORDERS; o++)
 		v->free_blocks[o] = READ_ONCE(free_blocks[o]);
 }
-
-void frame_check(void)
-{
-	struct frame_stats s;
-	u64 seen[FRAME_USER + 1] = { 0 }, blocks[FRAME_ORDERS] = { 0 };
-
-	frame_stats(&s);
-	for (pfn_t pfn = frame_base; pfn < frame_limit;) {
-		struct frame *f = frame_of(pfn);
-		u64 n = 1;
-
-		assert(f->kind <= FRAME_USER);
-		if (f->flags & FRAME_IN_BUDDY) {
-			n = 1ul << f->order;
-			assert(f->kind == FRAME_FREE && !(pfn & (n - 1)));
-			blocks[f->order]++;
-			for (pfn_t p = pfn + 1; p < pfn + n; p++)
-				assert(frame_of(p)->kind == FRAME_FREE && !frame_of(p)->flags);
-			if (f->order < FRAME_ORDERS - 1 && frame_is_ram(pfn ^ n))
-				assert(!(frame_of(pfn ^ n)->flags & FRAME_IN_BUDDY) ||
-				       frame_of(pfn ^ n)->order != f->order);
-		} else if (f->kind != FRAME_FREE && f->kind != FRAME_RESERVED) {
-			n = 1ul << f->order;
-		}
-		assert((f->kind == FRAME_FREE || f->kind == FRAME_RESERVED) == !f->refs);
-		seen[f->kind] += n;
-		pfn += n;
-	}
-	assert(seen[FRAME_FREE] == s.free && seen[FRAME_USER] == s.user);
-	assert(seen[FRAME_KERNEL] == s.kernel && seen[FRAME_SLAB] == s.slab);
-	assert(seen[FRAME_TABLE] == s.table);
-	for (unsigned o = 0; o < FRAME_ORDERS; o++)
-		assert(blocks[o] == s.free_blocks[o]);
-}

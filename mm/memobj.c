@@ -493,27 +493,3 @@ long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u
 	zap_finish(src);
 	return (long)MIN(done, n);
 }
-
-void memobj_check(struct memobj *m)
-{
-	struct radix t;
-	u64 n = 0, index = 0;
-	u32 regions = 0;
-	pfn_t pfn;
-
-	spin_lock(&m->lock);
-	assert(m->refs);
-	tree_of(m, &t);
-	radix_check(&t);
-	for (; (pfn = radix_next(&t, &index)); index++, n++) {
-		assert(index < pages_of(m->size));
-		assert(frame_of(pfn)->kind == FRAME_USER && frame_of(pfn)->refs);
-	}
-	assert(n == m->resident);
-	list_for_each(e, &m->regions) {
-		assert(list_entry(e, struct region, in_memobj)->memobj == m);
-		regions++;
-	}
-	assert(regions == m->nregions && m->refs >= regions);
-	spin_unlock(&m->lock);
-}

@@ -213,17 +213,3 @@ u64 radix_next(const struct radix *t, u64 *index)
 	}
 	return 0;
 }
-
-void radix_check(const struct radix *t)
-{
-	u64 index = 0, last = 0;
-	bool first = true;
-
-	for (; radix_next(t, &index); index++) {
-		assert(first || index > last);
-		assert(radix_get(t, index));
-		last = index;
-		first = false;
-	}
-	assert(t->root || t->height == 0 || first);
-}

@@ -5,7 +5,7 @@
  * enabled in the context is ignored, and the source would stay claimed for ever.  An interrupt is
  * claimed, masked, completed and handed to the kernel; its driver's acknowledgement unmasks it.
  * Source: RISC-V platform-level interrupt controller specification 1.0.
- * Lock: plic_lock for enable words and routes; priorities and claims are single stores and loads.
+ * Lock: plic_lock for enable words; priorities and claims are single stores and loads.
  */
 #include <arch/cpu.h>
 #include <kernel/boot.h>
@@ -19,10 +19,10 @@
 #define THRESHOLD(context) (0x200000 + (u64)(context) * 0x1000)
 #define CLAIM(context) (THRESHOLD(context) + 4)
 #define NO_CONTEXT (~0u)
+#define BOOT_HART 0 /* takes all of them */
 
 static volatile u8 *plic;
 static unsigned nsources;
-static u8 route[MAX_SOURCES]; /* hart index */
 static struct spinlock plic_lock = SPINLOCK_INIT;
 
 static u32 plic_read(u64 at) { return *(volatile u32 *)(plic + at); }
@@ -49,22 +49,15 @@ void plic_init_hart(void)
 	plic_write(THRESHOLD(context), 0);
 }
 
-/* plic_lock held. */
-static void set_enabled(unsigned irq, unsigned hart, bool on)
-{
-	u32 context = boot_facts.plic_context[hart], bit = 1u << (irq % 32);
-	u64 at = ENABLE(context) + irq / 32 * 4;
-
-	if (context != NO_CONTEXT)
-		plic_write(at, on ? plic_read(at) | bit : plic_read(at) & ~bit);
-}
-
 void arch_irq_enable(unsigned irq)
 {
-	if (!plic || irq == 0 || irq >= nsources)
+	u32 context = boot_facts.plic_context[BOOT_HART];
+	u64 at = ENABLE(context) + irq / 32 * 4;
+
+	if (!plic || irq == 0 || irq >= nsources || context == NO_CONTEXT)
 		return;
 	spin_lock(&plic_lock);
-	set_enabled(irq, route[irq], true);
+	plic_write(at, plic_read(at) | 1u << (irq % 32));
 	spin_unlock(&plic_lock);
 	plic_write(irq * 4ul, 1);
 }
@@ -73,18 +66,6 @@ void arch_irq_disable(unsigned irq)
 {
 	if (plic && irq && irq < nsources)
 		plic_write(irq * 4ul, 0);
-}
-
-void arch_irq_route(unsigned irq, unsigned hart)
-{
-	if (!plic || irq == 0 || irq >= nsources || hart >= boot_facts.nharts ||
-	    boot_facts.plic_context[hart] == NO_CONTEXT)
-		return;
-	spin_lock(&plic_lock);
-	set_enabled(irq, route[irq], false);
-	route[irq] = (u8)hart;
-	set_enabled(irq, hart, true);
-	spin_unlock(&plic_lock);
 }
 
 void plic_interrupt(void)

@@ -67,8 +67,6 @@ int sbi_init(const char **why)
 	return 0;
 }
 
-bool sbi_has_reset(void) { return has_reset; }
-
 void sbi_putchar(char c) { call(EXT_PUTCHAR, 0, (u8)c, 0, 0, 0, 0); }
 
 void sbi_set_timer(u64 ticks) { call(EXT_TIME, 0, ticks, 0, 0, 0, 0); }
@@ -111,11 +109,6 @@ static void rfence(u64 fn, u32 hart_mask, va_t va, u64 len, u16 asid)
 }
 
 void sbi_remote_fence_i(u32 hart_mask) { rfence(RFENCE_I, hart_mask, 0, 0, 0); }
-
-void sbi_remote_sfence(u32 hart_mask, va_t va, u64 len)
-{
-	rfence(RFENCE_VMA, hart_mask, va, len, 0);
-}
 
 void sbi_remote_sfence_asid(u32 hart_mask, va_t va, u64 len, u16 asid)
 {

@@ -4,6 +4,7 @@ set(mm_sources)
 foreach(name asid aspace copy fault fork frame leaf look memobj pagetable radix region remap slab work)
 	list(APPEND mm_sources ${TERN_TOP}/mm/${name}.c)
 endforeach()
+list(APPEND mm_sources mm_check.c)
 tern_host_test(NAME mm SOURCES mm_unit.c tlb_model.c ${mm_sources})
 tern_host_test(NAME mm-property SOURCES mm_property.c tlb_model.c ${mm_sources}
 	DEFINES STEP_ENTRIES=7 PT_BITS=4)

@@ -12,6 +12,37 @@
 #define THREADS 500
 #define STEPS 200000
 
+/* How many are in the lists of a, after checking them; *best: the first priority that has one. */
+static u32 check_array(const struct prio_array *a, unsigned *best)
+{
+	u32 count = 0;
+
+	*best = PRIO_COUNT;
+	for (unsigned p = PRIO_COUNT; p-- > 0;) {
+		assert_true((a->bitmap[p / 64] >> (p % 64) & 1) == !list_empty(&a->queue[p]));
+		list_for_each(l, &a->queue[p]) {
+			const struct runq_entry *e = list_entry(l, struct runq_entry, link);
+
+			assert_true(e->array == a && e->prio == p);
+			*best = p;
+			count++;
+		}
+	}
+	return count;
+}
+
+static void runq_check(const struct runq *q)
+{
+	unsigned best, unused;
+	u32 active = check_array(q->active, &best), expired = check_array(q->expired, &unused);
+
+	assert_int_equal(active + (q->first != NULL), q->active->count);
+	assert_int_equal(expired, q->expired->count);
+	assert_int_equal(q->count, q->active->count + q->expired->count);
+	assert_int_equal(q->best, q->first ? q->first->prio : best);
+	assert_true(q->best <= best);
+}
+
 struct model {
 	int queue[2][PRIO_COUNT][THREADS]; /* [0]: active */
 	unsigned n[2][PRIO_COUNT];

@@ -42,4 +42,3 @@ struct runq_entry *runq_take(struct runq *q);
 static inline bool runq_has_better(const struct runq *q, unsigned prio) { return q->best < prio; }
 /* A thread that another hart may take: allowed(e, arg); NULL if none. Bounded search. */
 struct runq_entry *runq_steal(struct runq *q, bool (*allowed)(struct runq_entry *, void *), void *arg);
-void runq_check(const struct runq *q);

@@ -10,10 +10,6 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
-#ifndef TERN_HOST
-/* Copies at most size - 1 bytes and always ends `to` with NUL, if size > 0.  strlen(from). */
-size_t strlcpy(char *to, const char *from, size_t size);
-#endif
 
 /* One page each, page-aligned. */
 void page_zero(void *page);

@@ -83,7 +83,5 @@ void kernel_external_interrupt(unsigned irq); /* already claimed and masked at t
 /* The kernel's side of the PLIC. */
 void arch_irq_enable(unsigned irq); /* unmask (again) */
 void arch_irq_disable(unsigned irq);
-/* The hart (index) that takes it; the boot hart unless told. */
-void arch_irq_route(unsigned irq, unsigned hart);
 
 static inline u64 arch_now_ns(void) { return arch_ticks_to_ns(arch_ticks()); }
