@@ -2,7 +2,7 @@
  * The scheduler: who runs on each hart.
  *
  * Each hart has a run queue (kernel/runq.c); an idle one takes from the others.  A thread's
- * priority is 99 - rt_prio for SCHED_FIFO and SCHED_RR, else 120 + nice with a bonus of up to five
+ * priority is 100 - rt_prio for SCHED_FIFO and SCHED_RR, 0 for a server's, else 120 + nice with a bonus of up to five
  * either way: sleepers rise, processor-bound ones sink.  A slice that ends puts it into the expired
  * array, unless it is interactive and nobody has waited there for long.
  *
@@ -37,11 +37,12 @@ static unsigned prio_of(const struct thread *t)
 {
 	int p, bonus;
 
-	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
-		return 99u - t->rt_prio;
-	/* What a server does is short and somebody waits for it. */
+	/* What a server does is short and somebody waits for it, perhaps one with real-time priority: who
+	 * spins with one must not keep a server from ending it. */
 	if (t->process->authority & TERN_AUTH_SERVER)
-		return PRIO_RT_COUNT;
+		return 0;
+	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
+		return 100u - t->rt_prio;
 	if (t->policy == SCHED_IDLE)
 		return PRIO_COUNT - 1;
 	bonus = (int)(t->sleep_avg * 10 / (MAX_SLEEP_MS * ticks_per_ms)) - 5;

@@ -756,3 +756,37 @@ TEST(many_children)
 		CHECK_EQ(WEXITSTATUS(test_wait(pid[i])), i);
 	CHECK_ERR(wait(NULL), ECHILD);
 }
+
+/* Threads with real-time priority that take all the time there is still let those above them use the
+ * system, and be ended by them. */
+TEST(spinners_do_not_hold_up_who_is_above)
+{
+	struct sched_param low = { .sched_priority = 10 }, high = { .sched_priority = 20 };
+	uint64_t end;
+	pid_t pid[4];
+
+	CHECK_EQ(sched_setscheduler(0, SCHED_FIFO, &high), 0);
+	for (int i = 0; i < 4; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			sched_setscheduler(0, SCHED_FIFO, &low);
+			for (;;)
+				sched_yield();
+		}
+	}
+	for (end = test_now_ns() + 500000000; test_now_ns() < end; test_sleep_ms(5)) {
+		int fd = open("file", O_RDWR | O_CREAT, 0600);
+
+		CHECK_EQ(write(fd, "abc", 3), 3);
+		close(fd);
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		CHECK_EQ(test_wait(child), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		kill(pid[i], SIGKILL);
+		CHECK_EQ(test_wait(pid[i]), SIGKILL);
+	}
+}
