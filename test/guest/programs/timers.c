@@ -1,6 +1,7 @@
 /* Time: clocks, sleeping and what an interruption leaves of it, interval and POSIX timers, alarms. */
 #include "test.h"
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/times.h>
 
 static volatile sig_atomic_t caught;
@@ -184,4 +185,79 @@ TEST(sleepers_in_order)
 		CHECK_EQ(got[i] * 5 % 8, i);
 		CHECK_EQ(test_wait(pid[i]), 0);
 	}
+}
+
+static volatile sig_atomic_t alarms, first_overruns;
+
+static void count_alarm(int sig, siginfo_t *si, void *context)
+{
+	(void)sig;
+	(void)context;
+	if (!alarms++)
+		first_overruns = timer_getoverrun(*(timer_t *)si->si_value.sival_ptr);
+}
+
+static void make_timer(timer_t *t, struct itimerspec value, int flags)
+{
+	struct sigaction act = { .sa_sigaction = count_alarm, .sa_flags = SA_SIGINFO };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+
+	ev.sigev_value.sival_ptr = t;
+	CHECK_EQ(sigaction(SIGUSR2, &act, NULL), 0);
+	CHECK_EQ(timer_create(CLOCK_REALTIME, &ev, t), 0);
+	CHECK_EQ(timer_settime(*t, flags, &value, NULL), 0);
+}
+
+static void move_clock(long seconds)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += seconds;
+	CHECK_EQ(clock_settime(CLOCK_REALTIME, &now), 0);
+}
+
+TEST(a_clock_that_is_set)
+{
+	struct itimerspec later = { .it_value = { 300, 0 } }, soon = { .it_value = { 0, 200000000 } };
+	int fd = timerfd_create(CLOCK_REALTIME, 0);
+	struct timespec now;
+	timer_t counting, until;
+	uint64_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	later.it_value.tv_sec += now.tv_sec;
+	make_timer(&until, later, TIMER_ABSTIME);
+	CHECK_EQ(timerfd_settime(fd, TFD_TIMER_ABSTIME, &later, NULL), 0);
+	move_clock(1000);
+	test_sleep_ms(100);
+	move_clock(-1000);
+	CHECK_EQ(alarms, 1);
+	CHECK_EQ(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	CHECK_EQ(read(fd, &n, sizeof n), sizeof n);
+	CHECK_EQ(n, 1);
+	/* One that counts time does not care. */
+	make_timer(&counting, soon, 0);
+	move_clock(-1000);
+	test_sleep_ms(1000);
+	move_clock(1000);
+	CHECK_EQ(alarms, 2);
+}
+
+TEST(overruns_of_the_signal_that_was_taken)
+{
+	struct itimerspec fast = { .it_value = { 0, 1000000 }, .it_interval = { 0, 200 } };
+	sigset_t set;
+	timer_t t;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	make_timer(&t, fast, 0);
+	test_sleep_ms(300);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	timer_delete(t);
+	CHECK(alarms >= 1);
+	/* All that came while it was blocked, and not what came since. */
+	CHECK(first_overruns >= 1000000);
 }

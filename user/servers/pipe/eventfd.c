@@ -198,6 +198,35 @@ void timerfd_event(void)
 	timers_set();
 }
 
+static uint64_t real_offset(void)
+{
+	return tern_clock_ns(TERN_CLOCK_REALTIME) - tern_clock_ns(TERN_CLOCK_MONOTONIC);
+}
+
+/* Real time was set: what waits for a point of it has another way to go. */
+long timerfd_clock_set(struct tern_msg *m)
+{
+	uint64_t offset = real_offset();
+	struct desc *d = server->timers, *next;
+
+	if (m->badge != TERN_BADGE_FROM_PM)
+		return -ENOSYS;
+	server->timers = NULL;
+	for (; d; d = next) {
+		next = d->timer_next;
+		if (d->offset) {
+			/* A deadline that is before the machine's start is due as well. */
+			uint64_t real = d->expires + d->offset;
+
+			d->expires = real > offset ? real - offset : 1;
+			d->offset = offset;
+		}
+		timer_insert(d);
+	}
+	timerfd_event();
+	return 0;
+}
+
 void event_drop(struct desc *d)
 {
 	if (d->expires) {
@@ -271,15 +300,15 @@ long timerfd_settime(struct tern_msg *m)
 	now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 	current(d, now, &old);
 	at = to_ns(&new.value);
+	if (d->expires)
+		timer_remove(d);
+	d->offset = 0;
 	if (at && !(flags & TFD_TIMER_ABSTIME)) {
 		at += now;
 	} else if (at && d->clock == TERN_CLOCK_REALTIME) {
-		uint64_t real = tern_clock_ns(TERN_CLOCK_REALTIME);
-
-		at = at > real ? at - real + now : now;
+		d->offset = real_offset();
+		at = at > d->offset ? at - d->offset : 1;
 	}
-	if (d->expires)
-		timer_remove(d);
 	d->count = 0;
 	d->expires = at;
 	d->interval = to_ns(&new.interval);

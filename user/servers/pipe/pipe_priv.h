@@ -78,6 +78,7 @@ struct desc {
 	bool semaphore;
 	uint32_t clock;
 	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
+	uint64_t offset; /* set to a point of real time: what real time was ahead then; else 0 */
 	struct desc *timer_next;
 };
 
@@ -172,6 +173,7 @@ void event_drop(struct desc *d);
 long timerfd_create(struct tern_msg *m);
 long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
+long timerfd_clock_set(struct tern_msg *m);
 void timerfd_event(void);
 
 /* main.c: the table, for the tests too */

@@ -2,7 +2,8 @@
  * monotonic and boot clocks and on the process's CPU time.
  *
  * While a timer's signal is still pending, further expirations only count as overruns, so a timer
- * never fills its process's queue.  CPU time is looked at as itimer.c does.
+ * never fills its process's queue.  CPU time is looked at as itimer.c does.  A timer set to a point of
+ * real time follows that clock when it is set; one that counts time does not.
  */
 #include "pm.h"
 #include <stdlib.h>
@@ -18,14 +19,16 @@
 
 struct ptimer {
 	struct timer timer;
-	struct link link;
+	struct link link, all;
 	struct proc *proc;
+	bool real; /* its deadline is real time; else monotonic or CPU time */
 	int id, clock, notify, signo;
 	uint32_t tid;
 	uint64_t value; /* sigev_value */
 	uint64_t deadline, interval;
-	int64_t overruns, last_overrun;
+	int64_t overruns, last_overrun; /* of the signal that is pending; of the one taken before */
 };
+static struct link ptimers = { &ptimers, &ptimers };
 
 struct sigevent {
 	uint64_t value;
@@ -45,8 +48,7 @@ static uint64_t clock_now(const struct ptimer *t)
 			return 0;
 		return st.user_ns + st.system_ns;
 	}
-	return tern_clock_ns(t->clock == TERN_CLOCK_REALTIME ? TERN_CLOCK_REALTIME
-							      : TERN_CLOCK_MONOTONIC);
+	return tern_clock_ns(t->real ? TERN_CLOCK_REALTIME : TERN_CLOCK_MONOTONIC);
 }
 
 static void arm(struct ptimer *t, uint64_t now)
@@ -89,7 +91,8 @@ static void notify(struct ptimer *t, uint64_t missed)
 		t->overruns += (int64_t)missed + 1;
 		return;
 	}
-	t->overruns = (int64_t)missed; /* of this signal; more may come until it is taken */
+	t->last_overrun = t->overruns;
+	t->overruns = (int64_t)missed;
 	si.u.timer.id = t->id;
 	si.u.timer.overrun = clamp(t->overruns);
 	si.u.timer.value = t->value;
@@ -135,6 +138,7 @@ static void ptimer_free(struct ptimer *t)
 {
 	timer_set(&t->timer, 0);
 	link_remove(&t->link);
+	link_remove(&t->all);
 	free(t);
 }
 
@@ -210,6 +214,7 @@ long pm_timer_create(struct tern_msg *m)
 	t->value = m->args[1] ? e.value : (uint64_t)id;
 	t->timer.fire = fired;
 	link_append(&p->ptimers, &t->link);
+	link_append(&ptimers, &t->all);
 	r = server_out(m, 1, &id, sizeof id, 0);
 	if (r < 0)
 		ptimer_free(t);
@@ -259,6 +264,7 @@ long pm_timer_settime(struct tern_msg *m)
 		return -EINVAL;
 	current(t, &old);
 	value = to_ns(&new.value);
+	t->real = t->clock == TERN_CLOCK_REALTIME && m->args[1] & TERN_TIMER_ABSTIME;
 	now = clock_now(t);
 	t->overruns = t->last_overrun = 0;
 	t->interval = value ? to_ns(&new.interval) : 0;
@@ -267,6 +273,18 @@ long pm_timer_settime(struct tern_msg *m)
 	if (m->args[3])
 		return server_out(m, 1, &old, sizeof old, 0);
 	return 0;
+}
+
+/* timerfds are the pipe server's: it ends the call. */
+long pm_clock_set(struct tern_msg *m)
+{
+	LINK_EACH(l, &ptimers) {
+		struct ptimer *t = LINK_OF(l, struct ptimer, all);
+
+		if (t->real)
+			arm(t, clock_now(t));
+	}
+	return tern_forward(m->token, pm.pipe, 0, 0, -1) < 0 ? 0 : SERVER_NO_REPLY;
 }
 
 long pm_timer_gettime(struct tern_msg *m)
