@@ -76,10 +76,6 @@ u32 enosys_counts[NR_SYSCALLS];
 #define FN_V2(n, m) FN_NULL
 #define FN_S(s) FN_NULL
 #define FN_S_REF(s, n) FN_NULL
-#define NEVER RESTART_NEVER
-#define RESTART RESTART_RESTART
-#define NOHAND RESTART_NOHAND
-#define BLOCK RESTART_BLOCK
 
 #define CALL(nr, name_, to, right, fd, windows, els, intr)                                       \
 	[nr] = { TO_##to, .fn = FN_##to(name_), .rights = right, fd, windows, .otherwise = els,   \
