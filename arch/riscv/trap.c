@@ -7,7 +7,6 @@
 #include <arch/cpu.h>
 #include <arch/fpu.h>
 #include <arch/trap.h>
-#include <ipc/pager.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>

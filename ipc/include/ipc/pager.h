@@ -18,9 +18,6 @@ void pagers_endpoint_died(struct endpoint *ep);
 void pager_load(struct thread *r, struct ipc_node *n);
 /* t no longer waits for a page. */
 void page_wait_end(struct thread *t);
-/* t's access to va found no page: it waits, or gets SIGBUS; who runs next.  No lock held; the
- * kernel lock is not held afterwards. */
-struct thread *pager_fault(struct thread *t, va_t va);
 /* A copy for a held, pinned call could do nothing at va of its caller's: EFAULT; or EAGAIN, and the
  * page is on its way (PAGED).  No lock held. */
 s64 pager_copy_short(struct call *c, va_t va);
