@@ -183,16 +183,6 @@ enum tern_op {
 	TERN_METHOD_END = 0x1208,
 };
 
-/* Methods between servers. */
-#define TERN_VFS_PATHS (TERN_METHOD_WIN + 1)	/* in: idents (u64), out: paths, NUL after each */
-/* (pgid, signal, 0): from tty.  Members reached; -ESRCH: none; -EIO: a stop signal for a group that
- * is orphaned, nobody was signalled (a read from the background fails with EIO then). */
-#define TERN_PM_SIGNAL_GROUP (TERN_METHOD + 2)
-#define TERN_PM_SESSION_TTY (TERN_METHOD + 3)	/* (pid): sid of it; for TIOCSCTTY */
-/* (sid): from pm to tty as the leader of a session ends: its terminal sends SIGHUP and SIGCONT to
- * the foreground group and is nobody's any more. */
-#define TERN_TTY_SESSION_END (TERN_METHOD + 4)
-
 /* Directions of TERN_COPY…, or'ed to the window's index. */
 #define TERN_COPY_IN 0x100  /* from the client to the server */
 #define TERN_COPY_OUT 0x200 /* from the server to the client */
@@ -238,17 +228,6 @@ enum tern_service {
 	TERN_SVC_SOCKET,
 	TERN_NSERVICES,
 };
-
-/* Badges below this are for sessions made at start-up (services and server-to-server); servers'
- * own badges are larger. */
-#define TERN_BADGE_SERVICE 0 /* a client without an object of its own */
-/* pm's own calls of path lines, without a subject, come before it has a root or a working directory:
- * their references are TERN_REF_BAD and mean the root of the tree. */
-#define TERN_BADGE_FROM_PM 1
-#define TERN_BADGE_FROM_VFS 2
-#define TERN_BADGE_FROM_TTY 3
-#define TERN_BADGE_FROM_PIPE 4
-#define TERN_BADGE_FIRST 256
 
 #define TERN_SLOT_CWD 0x40
 #define TERN_SLOT_ROOT 0x41
@@ -556,11 +535,3 @@ struct tern_time_info {
 #define TERN_USER_TOP 0x4000000000ull
 #define TERN_VDSO_BASE 0x3fffffe000ull
 #define TERN_STACK_TOP 0x3fff000000ull
-
-/* The table of live pids that pm writes and vfs maps read-only: /proc's directory. */
-#define TERN_PID_MAX 16384
-struct tern_pid_entry {
-	uint32_t uid;
-	uint32_t state; /* 0: no such process; 1: a process; 2: zombie; 3: server */
-	uint64_t exe;	/* vfs ident of the program, 0: none */
-};

@@ -8,7 +8,7 @@
 #include <server/server.h>
 #include <stddef.h>
 #include <string.h>
-#include <tern/linux/stat.h>
+#include <server/stat.h>
 
 struct server_frame {
 	struct tern_msg msg;

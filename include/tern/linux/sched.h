@@ -1,4 +1,4 @@
-/* clone(2) flags, scheduling policies, wait status, resource limits. */
+/* clone(2) flags, scheduling policies, wait status, resource limits; server/sched.h has the rest. */
 #pragma once
 #include <stdint.h>
 
@@ -6,48 +6,23 @@
 #define CLONE_FS 0x00000200
 #define CLONE_FILES 0x00000400
 #define CLONE_SIGHAND 0x00000800
-#define CLONE_PIDFD 0x00001000
-#define CLONE_PTRACE 0x00002000
 #define CLONE_VFORK 0x00004000
-#define CLONE_PARENT 0x00008000
 #define CLONE_THREAD 0x00010000
-#define CLONE_NEWNS 0x00020000
-#define CLONE_SYSVSEM 0x00040000
 #define CLONE_SETTLS 0x00080000
 #define CLONE_PARENT_SETTID 0x00100000
 #define CLONE_CHILD_CLEARTID 0x00200000
-#define CLONE_DETACHED 0x00400000
-#define CLONE_UNTRACED 0x00800000
 #define CLONE_CHILD_SETTID 0x01000000
-#define CLONE_IO 0x80000000ull
 #define CLONE_CLEAR_SIGHAND 0x100000000ull
-#define CLONE_INTO_CGROUP 0x200000000ull
-#define CSIGNAL 0x000000ff
 
 #define SCHED_OTHER 0
 #define SCHED_FIFO 1
 #define SCHED_RR 2
 #define SCHED_BATCH 3
 #define SCHED_IDLE 5
-#define SCHED_RESET_ON_FORK 0x40000000
-
-#define WNOHANG 1
-#define WUNTRACED 2
-#define WSTOPPED 2
-#define WEXITED 4
-#define WCONTINUED 8
-#define WNOWAIT 0x01000000
-#define P_ALL 0
-#define P_PID 1
-#define P_PGID 2
-#define P_PIDFD 3
 
 /* Wait status words (wait(2)). */
 #define TERN_W_EXIT(code) (((code)&0xff) << 8)
 #define TERN_W_SIGNAL(sig) ((sig)&0x7f)
-#define TERN_W_STOP(sig) (((sig) << 8) | 0x7f)
-#define TERN_W_CONT 0xffff
-#define TERN_W_COREFLAG 0x80
 
 #define RLIMIT_CPU 0
 #define RLIMIT_FSIZE 1

@@ -21,5 +21,3 @@ struct tern_timeval {
 #define TERN_CLOCK_MONOTONIC_COARSE 6
 #define TERN_CLOCK_BOOTTIME 7
 #define TERN_TIMER_ABSTIME 1
-#define TERN_UTIME_NOW 0x3fffffff
-#define TERN_UTIME_OMIT 0x3ffffffe

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include <tern/linux/errno.h>
-#include <tern/linux/sched.h>
+#include <server/sched.h>
 #include <tern/linux/signal.h>
 #include <tree.h>
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/fcntl.h>
+#include <server/fcntl.h>
 #include <tern/linux/poll.h>
 #include <tern/linux/signal.h>
 

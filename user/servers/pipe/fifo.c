@@ -5,7 +5,7 @@
  * that two which wait for each other both go on; its req lies in pipe->openers and takes its
  * session when it is answered.  An open through /proc/<pid>/fd/<n> makes a new description.
  */
-#include <tern/linux/stat.h>
+#include <server/stat.h>
 
 #include "pipe_priv.h"
 

@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/stat.h>
-#include <tern/linux/termios.h>
+#include <server/stat.h>
+#include <server/termios.h>
 #include <tern/linux/time.h>
 
 #include "pipe_priv.h"

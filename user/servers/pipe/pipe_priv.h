@@ -6,7 +6,7 @@
 
 #include <server/server.h>
 #include <stdbool.h>
-#include <tern/linux/fcntl.h>
+#include <server/fcntl.h>
 #include <tern/linux/poll.h>
 
 #define PIPE_BUF 4096u

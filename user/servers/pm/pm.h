@@ -5,8 +5,8 @@
 #include "text.h"
 #include "tree.h"
 #include <server/server.h>
-#include <tern/linux/fcntl.h>
-#include <tern/linux/sched.h>
+#include <server/fcntl.h>
+#include <server/sched.h>
 #include <tern/linux/signal.h>
 #include <tern/linux/time.h>
 

@@ -7,7 +7,7 @@
 #include "proc_priv.h"
 #include <stdlib.h>
 #include <string.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 static struct pool files;
 

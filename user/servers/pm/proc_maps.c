@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tern/linux/mman.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 #define BATCH 32
 #define MAX_REGIONS 65536

@@ -4,7 +4,7 @@
  * and session, and says of a zombie what was kept of it. */
 #include "proc_priv.h"
 #include <string.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
 #define KB(bytes) UL((bytes) / 1024)

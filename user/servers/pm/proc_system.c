@@ -2,7 +2,7 @@
  * Each is asked of the kernel (TERN_SYSTEM_INFO) at the moment of reading. */
 #include "proc_priv.h"
 #include <string.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
 #define MAX_HARTS 64

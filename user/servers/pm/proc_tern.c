@@ -3,7 +3,7 @@
  * kernel's log. */
 #include "proc_priv.h"
 #include <string.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/sched.h>
+#include <server/sched.h>
 #include <tern/linux/signal.h>
 
 void tree_init(struct tree *t)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <tern/abi.h>
+#include <server/methods.h>
 
 #define PID_FIRST_RECYCLED 300
 

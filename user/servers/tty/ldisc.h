@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <tern/linux/termios.h>
+#include <server/termios.h>
 
 #define LDISC_IN 4096u
 #define LDISC_OUT 65536u

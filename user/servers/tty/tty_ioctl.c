@@ -1,6 +1,6 @@
 /* Terminal ioctls (tty_ioctl(2)).  What changes the terminal is only for the foreground group:
  * others get SIGTTOU first.  TCSETSW, TCSETSF and TCSBRK wait until the output has gone. */
-#include <tern/linux/fcntl.h>
+#include <server/fcntl.h>
 #include <tern/linux/signal.h>
 
 #include "tty_priv.h"

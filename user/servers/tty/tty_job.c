@@ -4,7 +4,7 @@
  * pm's, which is asked by asynchronous calls.  Until its answer the client's call waits as a req
  * that lies in no queue; the answer's cookie is the req's badge.
  */
-#include <tern/linux/fcntl.h>
+#include <server/fcntl.h>
 #include <tern/linux/signal.h>
 
 #include "tty_priv.h"

@@ -6,10 +6,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/fcntl.h>
+#include <server/fcntl.h>
 #include <tern/linux/poll.h>
 #include <tern/linux/signal.h>
-#include <tern/linux/stat.h>
+#include <server/stat.h>
 #include <tern/linux/time.h>
 
 #include "tty_priv.h"

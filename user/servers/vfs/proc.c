@@ -4,13 +4,13 @@
  * Its nodes are made as they are walked to and kept in a table only while something refers to
  * them, found by what they are: type, pid and a number.  Which processes there are is read from the
  * table that pm shares.  The entries of a process's directory and the tree of the system's files
- * are the lists of tern/proc.h.
+ * are the lists of server/proc.h.
  */
 #include "vfs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 enum proc_type {
 	PROC_ROOT,

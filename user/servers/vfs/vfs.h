@@ -8,8 +8,8 @@
 #include <server/server.h>
 #include <string.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/fcntl.h>
-#include <tern/linux/stat.h>
+#include <server/fcntl.h>
+#include <server/stat.h>
 #include <tern/linux/time.h>
 
 #define PAGE 4096ull

@@ -10,6 +10,7 @@
  * they are sent with that reply, in one kernel entry. */
 #pragma once
 
+#include <server/methods.h>
 #include <server/native.h>
 #include <stdbool.h>
 #include <stddef.h>
