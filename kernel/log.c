@@ -22,163 +22,73 @@ static u64 log_head;
 static struct spinlock console_lock = SPINLOCK_INIT;
 static u32 console_owner; /* hart index + 1 */
 
+/* A line that is being made; what does not fit is dropped. */
 struct out {
-	char *buf;
-	size_t size, n; /* n may pass size: what would have been written */
+	char buf[LINE_MAX];
+	size_t n;
 };
 
 static void put(struct out *o, char c)
 {
-	if (o->n + 1 < o->size)
-		o->buf[o->n] = c;
-	o->n++;
+	if (o->n < LINE_MAX)
+		o->buf[o->n++] = c;
 }
 
-static void pad(struct out *o, char c, int n)
+static void put_string(struct out *o, const char *s)
 {
-	while (n-- > 0)
-		put(o, c);
+	for (s = s ? s : "(null)"; *s; s++)
+		put(o, *s);
 }
 
-struct spec {
-	bool left, zero, upper;
-	int width, precision; /* precision -1: none */
-};
-
-static void put_string(struct out *o, const struct spec *sp, const char *s)
+static void put_number(struct out *o, u64 v, unsigned base, char fill, int width)
 {
+	char text[20];
 	int n = 0;
 
-	if (!s)
-		s = "(null)";
-	while ((sp->precision < 0 || n < sp->precision) && s[n])
-		n++;
-	if (!sp->left)
-		pad(o, ' ', sp->width - n);
-	for (int i = 0; i < n; i++)
-		put(o, s[i]);
-	if (sp->left)
-		pad(o, ' ', sp->width - n);
-}
-
-static void put_number(struct out *o, const struct spec *sp, u64 v, unsigned base, bool negative)
-{
-	const char *digits = sp->upper ? "0123456789ABCDEF" : "0123456789abcdef";
-	char text[24];
-	int n = 0, len;
-
 	do
-		text[n++] = digits[v % base];
+		text[n++] = "0123456789abcdef"[v % base];
 	while ((v /= base) != 0);
-	len = n + negative;
-	if (!sp->left && !sp->zero)
-		pad(o, ' ', sp->width - len);
-	if (negative)
-		put(o, '-');
-	if (!sp->left && sp->zero)
-		pad(o, '0', sp->width - len);
+	for (; width > n; width--)
+		put(o, fill);
 	while (n)
 		put(o, text[--n]);
-	if (sp->left)
-		pad(o, ' ', sp->width - len);
 }
 
-static const char *parse_flags(const char *f, struct spec *sp, va_list *ap)
+/* The conversion at f, behind its percent sign; returns its last character. */
+static const char *put_value(struct out *o, const char *f, va_list *ap)
 {
-	*sp = (struct spec){ .precision = -1 };
-	for (;; f++) {
-		if (*f == '-')
-			sp->left = true;
-		else if (*f == '0')
-			sp->zero = true;
-		else
-			break;
-	}
-	if (*f == '*') {
-		sp->width = va_arg(*ap, int);
-		f++;
-	}
+	char fill = *f == '0' ? '0' : ' ';
+	int width = 0;
+	bool wide = false;
+	s64 v;
+
 	for (; *f >= '0' && *f <= '9'; f++)
-		sp->width = sp->width * 10 + *f - '0';
-	if (*f != '.')
-		return f;
-	f++;
-	sp->precision = 0;
-	if (*f == '*') {
-		sp->precision = va_arg(*ap, int);
-		f++;
+		width = width * 10 + *f - '0';
+	for (; *f == 'l'; f++)
+		wide = true;
+	switch (*f) {
+	case 's':
+		put_string(o, va_arg(*ap, const char *));
+		break;
+	case 'd':
+		v = wide ? va_arg(*ap, s64) : va_arg(*ap, int);
+		if (v < 0)
+			put(o, '-');
+		put_number(o, v < 0 ? -(u64)v : (u64)v, 10, fill, width);
+		break;
+	case 'x':
+	case 'u':
+		put_number(o, wide ? va_arg(*ap, u64) : va_arg(*ap, unsigned), *f == 'u' ? 10 : 16, fill,
+			   width);
+		break;
+	case 'p':
+		put_string(o, "0x");
+		put_number(o, (u64)va_arg(*ap, void *), 16, fill, width);
+		break;
+	default:
+		put(o, *f);
 	}
-	for (; *f >= '0' && *f <= '9'; f++)
-		sp->precision = sp->precision * 10 + *f - '0';
 	return f;
-}
-
-static void format(struct out *o, const char *f, va_list *ap)
-{
-	for (; *f; f++) {
-		struct spec sp;
-		bool wide = false;
-		u64 v;
-
-		if (*f != '%') {
-			put(o, *f);
-			continue;
-		}
-		f = parse_flags(f + 1, &sp, ap);
-		for (; *f == 'l' || *f == 'z'; f++)
-			wide = true;
-		switch (*f) {
-		case 's':
-			put_string(o, &sp, va_arg(*ap, const char *));
-			break;
-		case 'c':
-			put(o, (char)va_arg(*ap, int));
-			break;
-		case 'd':
-		case 'i':
-			v = wide ? va_arg(*ap, u64) : (u64)(s64)va_arg(*ap, int);
-			put_number(o, &sp, (s64)v < 0 ? -v : v, 10, (s64)v < 0);
-			break;
-		case 'X':
-			sp.upper = true;
-			/* fall through */
-		case 'x':
-		case 'u':
-			v = wide ? va_arg(*ap, u64) : va_arg(*ap, unsigned);
-			put_number(o, &sp, v, *f == 'u' ? 10 : 16, false);
-			break;
-		case 'p':
-			put(o, '0');
-			put(o, 'x');
-			put_number(o, &sp, (u64)va_arg(*ap, void *), 16, false);
-			break;
-		case 0:
-			return;
-		default:
-			put(o, *f);
-		}
-	}
-}
-
-static int vformat(char *buf, size_t size, const char *fmt, va_list *ap)
-{
-	struct out o = { buf, size, 0 };
-
-	format(&o, fmt, ap);
-	if (size)
-		buf[MIN(o.n, size - 1)] = 0;
-	return (int)o.n;
-}
-
-int ksnprintf(char *buf, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vformat(buf, size, fmt, &ap);
-	va_end(ap);
-	return n;
 }
 
 /* True if the lock was taken and is to be dropped. */
@@ -213,14 +123,17 @@ void log_write(const char *text, size_t n)
 
 void log_vprint(const char *fmt, va_list *ap)
 {
-	char line[LINE_MAX];
-	int n = vformat(line, sizeof(line), fmt, ap);
+	struct out o = { .n = 0 };
 
-	if ((size_t)n >= sizeof(line)) {
-		n = sizeof(line) - 1;
-		line[n - 1] = '\n';
+	for (; *fmt; fmt++) {
+		if (*fmt == '%' && fmt[1])
+			fmt = put_value(&o, fmt + 1, ap);
+		else
+			put(&o, *fmt);
 	}
-	log_write(line, (size_t)n);
+	if (o.n == LINE_MAX)
+		o.buf[LINE_MAX - 1] = '\n';
+	log_write(o.buf, o.n);
 }
 
 void klog(const char *fmt, ...)

@@ -198,6 +198,7 @@ static void make_idle(struct hart *h)
 _Noreturn void kernel_main(void)
 {
 	mm_init();
+	random_init();
 	sched_init();
 	futex_init();
 	for (unsigned i = 0; i < nharts; i++)

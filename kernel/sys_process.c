@@ -473,14 +473,6 @@ s64 native_process_set(struct process *p, u64 *a)
 			p->limits[a[2] & 0xff].cur = a[3];
 		process_apply_limits(p);
 		break;
-	case TERN_PW_CHILD_TIMES:
-		p->child_user_ns += a[2];
-		p->child_system_ns += a[3];
-		break;
-	case TERN_PW_CHILD_FAULTS:
-		p->child_minflt += a[2];
-		p->child_majflt += a[3];
-		break;
 	case TERN_PW_COMM:
 		if (p->leader) {
 			memcpy(p->leader->comm, &a[2], 16);
@@ -580,8 +572,6 @@ s64 native_process_stat(struct thread *t, u64 *a)
 	n = p && (u32)a[1] ? process_find_thread(p, (u32)a[1]) : NULL;
 	r = !p ? -EBADF : (u32)a[1] && !n ? -ESRCH : 0;
 	if (!r) {
-		u64 user = p->dead_user_ticks, system = p->dead_system_ticks;
-
 		s->pid = p->pid;
 		s->ppid = p->ppid;
 		s->pgid = p->pgid;
@@ -589,10 +579,12 @@ s64 native_process_stat(struct thread *t, u64 *a)
 		s->authority = p->authority;
 		s->nthreads = p->nthreads;
 		s->nfds = p->handles ? p->handles->count : 0;
-		s->nvcsw = p->dead_nvcsw;
-		s->nivcsw = p->dead_nivcsw;
-		s->user_ns = arch_ticks_to_ns(user);
-		s->system_ns = arch_ticks_to_ns(system);
+		if (!n) {
+			s->nvcsw = p->dead_nvcsw;
+			s->nivcsw = p->dead_nivcsw;
+			s->user_ns = arch_ticks_to_ns(p->dead_user_ticks);
+			s->system_ns = arch_ticks_to_ns(p->dead_system_ticks);
+		}
 		for_each_thread(o, p) {
 			if (n && o != n)
 				continue;
@@ -601,10 +593,6 @@ s64 native_process_stat(struct thread *t, u64 *a)
 			s->nvcsw += o->nvcsw;
 			s->nivcsw += o->nivcsw;
 		}
-		s->child_user_ns = p->child_user_ns;
-		s->child_system_ns = p->child_system_ns;
-		s->child_minflt = p->child_minflt;
-		s->child_majflt = p->child_majflt;
 		s->start_ns = p->start_ns;
 		s->sig_shared_pending = p->sig_pending.set;
 		s->sig_queued = p->sig_queued;

@@ -231,6 +231,18 @@ static void wake_execer(struct process *p)
 			thread_wake(t, 0);
 }
 
+/* t, which runs here, is no more among its process's threads: what it used is the process's now. */
+static void unlink_thread(struct process *p, struct thread *t)
+{
+	sched_charge(this_hart(), arch_ticks(), this_hart()->charge);
+	p->dead_user_ticks += t->user_ticks;
+	p->dead_system_ticks += t->system_ticks;
+	p->dead_nvcsw += t->nvcsw;
+	p->dead_nivcsw += t->nivcsw;
+	p->nthreads--;
+	list_del(&t->in_process);
+}
+
 /* Kernel lock held. True if others live on: t is dead then. */
 static bool leave_process(struct thread *t)
 {
@@ -240,14 +252,9 @@ static bool leave_process(struct thread *t)
 	if (ep)
 		endpoint_kill(ep); /* drops t->endpoint's reference */
 	sigpending_remove(p, &t->sig_pending, ALL_SIGNALS);
-	p->dead_user_ticks += t->user_ticks;
-	p->dead_system_ticks += t->system_ticks;
-	p->dead_nvcsw += t->nvcsw;
-	p->dead_nivcsw += t->nivcsw;
 	if (p->nthreads > 1) {
 		signal_thread_leaves(t);
-		p->nthreads--;
-		list_del(&t->in_process);
+		unlink_thread(p, t);
 		if (p->leader == t)
 			p->leader = NULL;
 		wake_execer(p);
@@ -363,8 +370,7 @@ static struct thread *exit_tell(struct thread *t)
 
 	kernel_lock();
 	p->state = PROCESS_DEAD;
-	p->nthreads--;
-	list_del(&t->in_process);
+	unlink_thread(p, t);
 	p->leader = NULL;
 	p->events.status = p->never_ran ? TERN_STATUS_NEVER_RAN : p->exit_status;
 	process_event(p, 1);

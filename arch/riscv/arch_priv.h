@@ -54,7 +54,6 @@ void plic_init_hart(void);
 /* Hands every external interrupt that waits for this hart to the kernel. */
 void plic_interrupt(void);
 void power_init(void);
-void entropy_init(void);
 
 /* Harts (indices) that are running. */
 u32 online_mask(void);

@@ -160,7 +160,6 @@ _Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image)
 	if (problem)
 		cannot_start(problem);
 	plic_init();
-	entropy_init();
 	frames_init(boot_facts.ram, boot_facts.nram, boot_facts.reserved, boot_facts.nreserved);
 	frames_adopt(boot_facts.initrd.start, boot_facts.initrd.end);
 

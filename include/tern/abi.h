@@ -170,6 +170,7 @@ enum tern_op {
 	TERN_LOG,		 /* (text, length): to the kernel's log */
 	TERN_LOG_READ,		 /* INFO (position, buffer, size): bytes; for /dev/kmsg and tty */
 	TERN_POWER,		 /* SYSTEM (0 off, 1 reset, else exit code << 8 | 2) */
+	TERN_CLOCK_SET,		 /* SYSTEM (ns since 1970): sets the real-time clock */
 
 	TERN_OP_END,
 
@@ -423,8 +424,6 @@ enum tern_process_word {
 	TERN_PW_PGID,
 	TERN_PW_SID,
 	TERN_PW_RLIMIT, /* value = resource | (1 << 8 for the maximum), value2 */
-	TERN_PW_CHILD_TIMES, /* value = user ns, value2 = system ns: added */
-	TERN_PW_CHILD_FAULTS, /* value = minor, value2 = major: added */
 	TERN_PW_DUMPABLE,
 	TERN_PW_COMM, /* value, value2: the 16 bytes of the name */
 };
@@ -437,8 +436,8 @@ struct tern_process_stat {
 	uint32_t prio, rt_prio;
 	uint32_t hart, nfds;
 	uint64_t affinity;
-	uint64_t user_ns, system_ns, child_user_ns, child_system_ns, start_ns;
-	uint64_t minflt, majflt, child_minflt, child_majflt;
+	uint64_t user_ns, system_ns, start_ns;
+	uint64_t minflt, majflt;
 	uint64_t nvcsw, nivcsw;
 	uint64_t vsize, rss; /* bytes, pages */
 	uint64_t peak_vsize, peak_rss;

@@ -34,6 +34,9 @@ int must_check fdt_parse(const void *fdt, size_t size, struct boot_facts *f);
  * Pure: safe on hostile input. */
 int must_check archive_find(const void *base, size_t size, const char *path, size_t *off, size_t *len);
 
+/* Takes the seed out of boot_facts; once, at start-up. */
+void random_init(void);
+
 /* arch/riscv/start.S -> arch_start() (page tables, facts, frames, harts) -> kernel_main() on the
  * boot hart, then kernel_secondary() on the others once kernel_main released them. */
 _Noreturn void kernel_main(void);

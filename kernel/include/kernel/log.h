@@ -3,10 +3,9 @@
 
 #include <kernel/types.h>
 
-/* Formats (%s %c %d %u %x %lx %lu %ld %llx … %p %%, widths, 0 and - flags) into the log ring and
- * onto the console.  Any context; takes the console lock only. */
+/* A line (%s %d %u %x %ld %lu %lx %p %%; widths, padded with spaces or zeroes; at most 512 bytes)
+ * into the log ring and onto the console.  Any context; takes the console lock only. */
 void klog(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int ksnprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Prints "PANIC: hart N: text", registers, a symbolised backtrace of every hart, and stops the
  * machine with a failing exit code. */

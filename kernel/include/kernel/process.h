@@ -79,9 +79,8 @@ struct process {
 	u32 personality;
 	u32 membarrier; /* registrations; atomic */
 
-	/* accounting: of dead threads and reaped children */
+	/* accounting: of dead threads */
 	u64 dead_user_ticks, dead_system_ticks, dead_nvcsw, dead_nivcsw;
-	u64 child_user_ns, child_system_ns, child_minflt, child_majflt;
 	u64 dead_minflt, dead_majflt, dead_peak_rss;
 	u64 start_ns;
 	struct list all; /* every process */

@@ -10,9 +10,6 @@
 #define NSEC_PER_SEC 1000000000ull
 #define NO_DEADLINE (~0ull)
 
-#define CAP_SYS_ADMIN 21
-#define CAP_SYS_RESOURCE 24
-#define CAP_SYS_TIME 25
 static inline bool capable(const struct thread *t, unsigned cap)
 {
 	return t->cred->c.cap_effective >> cap & 1;
@@ -43,7 +40,6 @@ u64 deadline_after(u64 ns);
 u64 deadline_of_realtime(u64 ns);
 /* Ticks of a deadline in monotonic ns, rounded up so that it has passed when the timer fires. */
 u64 deadline_ticks(u64 ns);
-u64 process_cpu_ns(const struct process *p, u64 *user, u64 *system);
 
 /* sys_mm.c */
 s64 must_check mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot);

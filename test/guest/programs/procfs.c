@@ -46,6 +46,7 @@ TEST(status)
 	CHECK_EQ(field("/proc/self/status", "Tgid:"), getpid());
 	CHECK_EQ(field("/proc/self/status", "Threads:"), 1);
 	CHECK_EQ(field("/proc/self/status", "Uid:"), getuid());
+	CHECK_EQ(field("/proc/self/status", "Gid:"), getgid());
 	CHECK(field("/proc/self/status", "VmRSS:") > 0);
 	CHECK(field("/proc/self/status", "VmSize:") > 0);
 	CHECK(strstr(slurp("/proc/self/status"), "Name:\tprocfs\n"));
@@ -54,6 +55,25 @@ TEST(status)
 	snprintf(name, sizeof name, "/proc/%d/status", (int)getppid());
 	CHECK_EQ(field(name, "Pid:"), getppid());
 	CHECK_ERR(open("/proc/99999/status", O_RDONLY), ENOENT);
+}
+
+/* The files of a process are its user's and its group's, which need not be the same. */
+TEST(owner)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid())
+		_exit(TEST_SKIP);
+	pid = fork();
+	if (!pid) {
+		char *args[] = { "sh", "-c", "stat -c %u:%g /proc/self/ | grep -qx 8:7", NULL };
+
+		CHECK(setgid(7) == 0 && setuid(8) == 0);
+		execv("/bin/sh", args);
+		_exit(1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
 }
 
 TEST(stat_line)

@@ -1,5 +1,7 @@
 /* Time: clocks, sleeping and what an interruption leaves of it, interval and POSIX timers, alarms. */
 #include "test.h"
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/times.h>
@@ -260,4 +262,94 @@ TEST(overruns_of_the_signal_that_was_taken)
 	CHECK(alarms >= 1);
 	/* All that came while it was blocked, and not what came since. */
 	CHECK(first_overruns >= 1000000);
+static void shift_clock(long seconds)
+{
+	struct timespec now;
+
+	CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+	now.tv_sec += seconds;
+	CHECK(clock_settime(CLOCK_REALTIME, &now) == 0);
+}
+
+static int timerfd_in(long seconds, int flags)
+{
+	struct itimerspec at = { 0 };
+	int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
+
+	CHECK(clock_gettime(CLOCK_REALTIME, &at.it_value) == 0);
+	at.it_value.tv_sec += seconds;
+	CHECK(fd >= 0 && timerfd_settime(fd, TFD_TIMER_ABSTIME | flags, &at, NULL) == 0);
+	return fd;
+}
+
+/* Setting the clock moves what waits for a point of real time, and cancels what asked for it. */
+TEST(clock_set)
+{
+	struct itimerspec left, soon = { .it_value.tv_sec = 50 };
+	int plain = timerfd_in(100, 0), cancelled = timerfd_in(100, TFD_TIMER_CANCEL_ON_SET);
+	struct pollfd p = { .fd = cancelled, .events = POLLIN };
+	struct timespec bad = { .tv_nsec = 1000000000 };
+	uint64_t n;
+	timer_t t;
+
+	if (geteuid())
+		_exit(TEST_SKIP);
+	CHECK_ERR(clock_settime(CLOCK_MONOTONIC, &bad), EINVAL);
+	CHECK_ERR(clock_settime(CLOCK_REALTIME, &bad), EINVAL);
+	CHECK_ERR(syscall(SYS_clock_settime, CLOCK_REALTIME, 8), EFAULT);
+	CHECK(clock_gettime(CLOCK_REALTIME, &left.it_value) == 0);
+	left.it_interval = (struct timespec){ 0 };
+	left.it_value.tv_sec += 150;
+	on(SIGUSR1, 0);
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	CHECK(timer_create(CLOCK_REALTIME, &e, &t) == 0);
+	CHECK(timer_settime(t, TIMER_ABSTIME, &left, NULL) == 0);
+	CHECK_EQ(poll(&p, 1, 0), 0);
+	shift_clock(40);
+	CHECK_EQ(poll(&p, 1, 5000), 1);
+	CHECK_ERR(read(cancelled, &n, sizeof n), ECANCELED);
+	CHECK_ERR(read(cancelled, &n, sizeof n), EAGAIN);
+	CHECK_ERR(read(plain, &n, sizeof n), EAGAIN);
+	CHECK(timerfd_gettime(plain, &left) == 0 && left.it_value.tv_sec >= 55 && left.it_value.tv_sec <= 60);
+	/* a relative one stays */
+	CHECK(timerfd_settime(plain, 0, &soon, NULL) == 0);
+	shift_clock(80);
+	CHECK(timerfd_gettime(plain, &left) == 0 && left.it_value.tv_sec >= 45 && left.it_value.tv_sec <= 50);
+	/* the other one's time has come, and it is cancelled again */
+	CHECK_EQ(poll(&p, 1, 5000), 1);
+	CHECK_ERR(read(cancelled, &n, sizeof n), ECANCELED);
+	CHECK_EQ(caught, 0);
+	shift_clock(40);
+	for (int i = 0; i < 100 && !caught; i++)
+		usleep(10000);
+	CHECK_EQ(caught, 1);
+	shift_clock(-160);
+	if (!setuid(1000))
+		CHECK_ERR(clock_settime(CLOCK_REALTIME, &left.it_value), EPERM);
+}
+
+TEST(usage)
+{
+	struct rusage self, thread, children;
+	struct tms t;
+	pid_t pid = fork();
+	uint64_t until = test_now_ns() + 50000000;
+
+	CHECK(pid >= 0);
+	while (test_now_ns() < until)
+		;
+	if (!pid)
+		_exit(0);
+	CHECK(getrusage(RUSAGE_CHILDREN, &children) == 0);
+	CHECK_EQ(children.ru_utime.tv_usec + children.ru_stime.tv_usec, 0);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(getrusage(RUSAGE_SELF, &self) == 0 && getrusage(RUSAGE_THREAD, &thread) == 0);
+	CHECK(getrusage(RUSAGE_CHILDREN, &children) == 0);
+	CHECK(self.ru_utime.tv_usec + self.ru_stime.tv_usec > 0 && self.ru_minflt > 0 && self.ru_maxrss > 0);
+	CHECK(thread.ru_utime.tv_usec + thread.ru_stime.tv_usec > 0);
+	CHECK(children.ru_utime.tv_usec + children.ru_stime.tv_usec > 0 && children.ru_maxrss > 0);
+	CHECK(times(&t) > 0 && t.tms_utime + t.tms_stime > 0 && t.tms_cutime + t.tms_cstime > 0);
+	CHECK(times(NULL) > 0);
+	CHECK_ERR(syscall(SYS_getrusage, 2, &self), EINVAL);
+	CHECK_ERR(syscall(SYS_getrusage, RUSAGE_SELF, 8), EFAULT);
 }

@@ -119,6 +119,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		return 0;
 	case TERN_CALL_ASYNC:
 		assert_int_equal(b, boot.pm);
+		if ((uint32_t)c == TERN_PM_TERMINAL)
+			return 0;
 		pm_cookie = a;
 		pm_op = (uint32_t)c;
 		memcpy(pm_args, (void *)(uintptr_t)e, sizeof pm_args);

@@ -1,7 +1,9 @@
 /* eventfd(2) and timerfd: counters that can be waited for.
  *
  * The counter is the desc itself: such objects have one description.  timerfds that are armed lie
- * in server->timers by their time; the endpoint's one kernel timer is set to the first.
+ * in server->timers by their time; the endpoint's one kernel timer is set to the first.  Those of a
+ * point of real time are in server->wall, too: when the clock is set they get a new time, and the
+ * next read of one with TFD_TIMER_CANCEL_ON_SET fails with ECANCELED.
  */
 #include <tern/linux/time.h>
 
@@ -75,13 +77,23 @@ static uint64_t take(struct desc *d)
 	return v;
 }
 
+/* The clock was set: whoever reads first hears of it, in place of the expirations. */
+static void take_cancelled(struct desc *d)
+{
+	d->cancelled = false;
+	d->count = 0;
+}
+
 /* Lets those that wait go on, in turn: a write may let a read go on and the other way round. */
 static void progress(struct desc *d)
 {
 	struct req *q;
 
 	for (;;) {
-		if ((q = d->rq.first) && d->count) {
+		if ((q = d->rq.first) && d->cancelled) {
+			take_cancelled(d);
+			req_complete(&d->rq, q, -ECANCELED);
+		} else if ((q = d->rq.first) && d->count) {
 			uint64_t v = d->semaphore ? 1 : d->count;
 			long r = tern_copy_out(q->token, 0, 0, &v, sizeof v);
 
@@ -113,6 +125,10 @@ long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 {
 	if (len < 8)
 		return -EINVAL;
+	if (d->cancelled) {
+		take_cancelled(d);
+		return finish(d, -ECANCELED);
+	}
 	if (!d->count) {
 		if (nonblock)
 			return -EAGAIN;
@@ -178,11 +194,52 @@ static void timer_fire(struct desc *d, uint64_t now)
 
 		d->count += more;
 		d->expires += more * d->interval;
+		if (d->real)
+			d->real += more * d->interval;
 		timer_insert(d);
 	} else {
 		d->count++;
-		d->expires = 0;
+		d->expires = d->real = 0;
 	}
+}
+
+/* The monotonic time of a point of real time, not before now. */
+static uint64_t from_real(uint64_t at, uint64_t now)
+{
+	uint64_t real = tern_clock_ns(TERN_CLOCK_REALTIME);
+
+	return at > real ? at - real + now : now;
+}
+
+static void wall_remove(struct desc *d)
+{
+	struct desc **at = &server->wall;
+
+	while (*at && *at != d)
+		at = &(*at)->wall_next;
+	if (*at)
+		*at = d->wall_next;
+	d->real = 0;
+	d->cancel_on_set = d->cancelled = false;
+}
+
+void timerfd_clock_set(void)
+{
+	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+
+	for (struct desc *d = server->wall; d; d = d->wall_next) {
+		if (d->real) {
+			timer_remove(d);
+			d->expires = from_real(d->real, now);
+			timer_insert(d);
+		}
+		if (d->cancel_on_set) {
+			d->cancelled = true;
+			d->count++;
+			finish(d, SERVER_NO_REPLY);
+		}
+	}
+	timerfd_event();
 }
 
 void timerfd_event(void)
@@ -198,41 +255,13 @@ void timerfd_event(void)
 	timers_set();
 }
 
-static uint64_t real_offset(void)
-{
-	return tern_clock_ns(TERN_CLOCK_REALTIME) - tern_clock_ns(TERN_CLOCK_MONOTONIC);
-}
-
-/* Real time was set: what waits for a point of it has another way to go. */
-long timerfd_clock_set(struct tern_msg *m)
-{
-	uint64_t offset = real_offset();
-	struct desc *d = server->timers, *next;
-
-	if (m->badge != TERN_BADGE_FROM_PM)
-		return -ENOSYS;
-	server->timers = NULL;
-	for (; d; d = next) {
-		next = d->timer_next;
-		if (d->offset) {
-			/* A deadline that is before the machine's start is due as well. */
-			uint64_t real = d->expires + d->offset;
-
-			d->expires = real > offset ? real - offset : 1;
-			d->offset = offset;
-		}
-		timer_insert(d);
-	}
-	timerfd_event();
-	return 0;
-}
-
 void event_drop(struct desc *d)
 {
 	if (d->expires) {
 		timer_remove(d);
 		timers_set();
 	}
+	wall_remove(d);
 	if (d->word.rid)
 		tern_ready_destroy((uint64_t)d->word.rid);
 }
@@ -288,7 +317,7 @@ long timerfd_settime(struct tern_msg *m)
 	struct desc *d = timer_of(m);
 	unsigned flags = (unsigned)m->args[1];
 	struct itimerspec new, old;
-	uint64_t now, at;
+	uint64_t now, at, real = 0;
 
 	if (!d)
 		return -EINVAL;
@@ -300,14 +329,20 @@ long timerfd_settime(struct tern_msg *m)
 	now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 	current(d, now, &old);
 	at = to_ns(&new.value);
-	if (d->expires)
-		timer_remove(d);
-	d->offset = 0;
 	if (at && !(flags & TFD_TIMER_ABSTIME)) {
 		at += now;
 	} else if (at && d->clock == TERN_CLOCK_REALTIME) {
-		d->offset = real_offset();
-		at = at > d->offset ? at - d->offset : 1;
+		real = at;
+		at = from_real(real, now);
+	}
+	if (d->expires)
+		timer_remove(d);
+	wall_remove(d);
+	if (real) {
+		d->real = real;
+		d->cancel_on_set = flags & TFD_TIMER_CANCEL_ON_SET;
+		d->wall_next = server->wall;
+		server->wall = d;
 	}
 	d->count = 0;
 	d->expires = at;

@@ -80,6 +80,10 @@ struct desc {
 	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
 	uint64_t offset; /* set to a point of real time: what real time was ahead then; else 0 */
 	struct desc *timer_next;
+	/* timerfd of a point of real time, which can be set: in server->wall */
+	uint64_t real; /* when it expires, real ns; 0: disarmed, or not of this kind */
+	bool cancel_on_set, cancelled;
+	struct desc *wall_next;
 };
 
 #define FIFO_BUCKETS 64
@@ -87,6 +91,7 @@ struct pipe_server {
 	struct pool descs, pipes, reqs;
 	struct queue done; /* answered as the current turn ends */
 	struct desc *timers; /* by expires */
+	struct desc *wall;   /* all that a set clock changes */
 	void *pages;	     /* free rings of a page */
 	uint64_t last_ident;
 	struct {
@@ -175,6 +180,7 @@ long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
 long timerfd_clock_set(struct tern_msg *m);
 void timerfd_event(void);
+void timerfd_clock_set(void); /* real time has jumped */
 
 /* main.c: the table, for the tests too */
 void pipe_server_init(void);

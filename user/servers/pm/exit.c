@@ -35,35 +35,6 @@ static void server_died(struct proc *p, int status)
 	power_off_failed();
 }
 
-static void collect_usage(struct proc *p)
-{
-	struct tern_process_stat st;
-
-	if (p->handle < 0 || tern_process_stat(p->handle, 0, &st) < 0)
-		return;
-	p->self = (struct rusage_sum){
-		.user_ns = st.user_ns,
-		.system_ns = st.system_ns,
-		.minflt = st.minflt,
-		.majflt = st.majflt,
-		.nvcsw = st.nvcsw,
-		.nivcsw = st.nivcsw,
-		.maxrss_pages = st.peak_rss,
-	};
-}
-
-static void add_usage(struct rusage_sum *to, const struct rusage_sum *from)
-{
-	to->user_ns += from->user_ns;
-	to->system_ns += from->system_ns;
-	to->minflt += from->minflt;
-	to->majflt += from->majflt;
-	to->nvcsw += from->nvcsw;
-	to->nivcsw += from->nivcsw;
-	if (from->maxrss_pages > to->maxrss_pages)
-		to->maxrss_pages = from->maxrss_pages;
-}
-
 void process_reap(struct proc *p)
 {
 	struct proc *parent = p->parent;
@@ -71,10 +42,8 @@ void process_reap(struct proc *p)
 	if (parent && parent->state == PROC_ALIVE) {
 		struct rusage_sum sum = p->reaped;
 
-		add_usage(&sum, &p->self);
-		add_usage(&parent->reaped, &sum);
-		tern_process_set(parent->handle, TERN_PW_CHILD_TIMES, sum.user_ns, sum.system_ns);
-		tern_process_set(parent->handle, TERN_PW_CHILD_FAULTS, sum.minflt, sum.majflt);
+		usage_add(&sum, &p->self);
+		usage_add(&parent->reaped, &sum);
 	}
 	process_destroy(p);
 }
@@ -154,7 +123,7 @@ static void exited(struct proc *p, int status)
 		process_destroy(p);
 		return;
 	}
-	collect_usage(p);
+	(void)usage_now(p, 0, &p->self);
 	itimers_drop(p);
 	ptimers_drop(p);
 	wait_drop_all(p);

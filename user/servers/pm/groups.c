@@ -57,3 +57,15 @@ long pm_getsid(struct tern_msg *m)
 
 	return p ? (long)proc_sid(p) : -ESRCH;
 }
+
+/* TERN_PM_TERMINAL: what is shown of a session's terminal. */
+long session_terminal(struct tern_msg *m)
+{
+	struct number *n = number_find(&pm.tree, (int64_t)m->args[0]);
+
+	if (m->badge != TERN_BADGE_FROM_TTY || !n)
+		return -ESRCH;
+	n->terminal = (uint32_t)m->args[1];
+	n->foreground = (uint32_t)m->args[2];
+	return 0;
+}

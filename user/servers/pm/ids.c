@@ -252,3 +252,41 @@ long pm_setgroups(struct tern_msg *m)
 		return -EFAULT;
 	return change_commit(&c, m);
 }
+
+static long put_ids(struct tern_msg *m, const uint32_t ids[3])
+{
+	for (unsigned i = 0; i < 3; i++)
+		if (tern_copy_out(m->token, i, 0, &ids[i], 4) != 4)
+			return -EFAULT;
+	return 0;
+}
+
+long pm_getresuid(struct tern_msg *m)
+{
+	struct tern_cred c;
+
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	return put_ids(m, (uint32_t[]){ c.uid, c.euid, c.suid });
+}
+
+long pm_getresgid(struct tern_msg *m)
+{
+	struct tern_cred c;
+
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	return put_ids(m, (uint32_t[]){ c.gid, c.egid, c.sgid });
+}
+
+long pm_getgroups(struct tern_msg *m)
+{
+	int64_t size = (int32_t)m->args[0];
+	struct tern_cred c;
+
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	if (size < 0 || (size && size < (int64_t)c.ngroups))
+		return -EINVAL;
+	return size ? server_out(m, 0, c.groups, c.ngroups * 4, (long)c.ngroups) : (long)c.ngroups;
+}

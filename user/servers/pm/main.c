@@ -79,6 +79,7 @@ void pidmap_update(const struct proc *p)
 		return;
 	e = &pm.pidmap[p->pid];
 	e->uid = p->undumpable ? 0 : p->euid;
+	e->gid = p->undumpable ? 0 : p->egid;
 	e->exe = p->exe;
 	e->state = p->state == PROC_ZOMBIE ? 2 : p->state == PROC_SERVER ? 3 : 1;
 }
@@ -93,6 +94,8 @@ static long method(struct tern_msg *m)
 	switch (TERN_MSG_OP(m->op)) {
 	case TERN_PM_SIGNAL_GROUP:
 		return signal_group_method(m);
+	case TERN_PM_TERMINAL:
+		return session_terminal(m);
 	case TERN_PM_SESSION_TTY:
 		p = proc_find(&pm.tree, (int32_t)m->args[0]);
 		return p ? (long)proc_sid(p) : -ESRCH;
@@ -133,7 +136,7 @@ static const server_handler calls[512] = {
 	[109] = pm_timer_getoverrun,
 	[110] = pm_timer_settime,
 	[111] = pm_timer_delete,
-	[112] = pm_clock_set, /* clock_settime */
+	[112] = pm_clock_settime,
 	[116] = pm_syslog,
 	[118] = pm_sched_setparam,
 	[119] = pm_sched_setscheduler,
@@ -141,6 +144,8 @@ static const server_handler calls[512] = {
 	[121] = pm_sched_getparam,
 	[122] = pm_sched_setaffinity,
 	[123] = pm_sched_getaffinity,
+	[125] = pm_sched_get_priority_max,
+	[126] = pm_sched_get_priority_min,
 	[127] = pm_sched_rr_get_interval,
 	[129] = pm_kill,
 	[130] = pm_tkill,
@@ -154,23 +159,38 @@ static const server_handler calls[512] = {
 	[145] = pm_setreuid,
 	[146] = pm_setuid,
 	[147] = pm_setresuid,
+	[148] = pm_getresuid,
 	[149] = pm_setresgid,
+	[150] = pm_getresgid,
 	[151] = pm_setfsuid,
 	[152] = pm_setfsgid,
+	[153] = pm_times,
 	[154] = pm_setpgid,
 	[155] = pm_getpgid,
 	[156] = pm_getsid,
 	[157] = pm_setsid,
+	[158] = pm_getgroups,
 	[159] = pm_setgroups,
+	[160] = pm_uname,
+	[161] = pm_sethostname,
+	[162] = pm_setdomainname,
 	[163] = pm_getrlimit,
 	[164] = pm_setrlimit,
+	[165] = pm_getrusage,
 	[167] = pm_prctl,
-	[170] = pm_clock_set, /* settimeofday */
+	[170] = pm_settimeofday,
+	[171] = pm_adjtimex,
+	[179] = pm_sysinfo,
 	[220] = pm_clone,
 	[221] = pm_execve,
+	[235] = pm_mbind,
+	[236] = pm_get_mempolicy,
+	[237] = pm_set_mempolicy,
 	[240] = pm_rt_tgsigqueueinfo,
+	[258] = pm_riscv_hwprobe,
 	[260] = pm_wait4,
 	[261] = pm_prlimit64,
+	[266] = pm_clock_adjtime,
 	[268] = refuse_setns,
 	[274] = pm_sched_setattr,
 	[275] = pm_sched_getattr,

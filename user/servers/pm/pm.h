@@ -59,6 +59,7 @@ enum {
 	CAP_SYS_BOOT = 22,
 	CAP_SYS_NICE = 23,
 	CAP_SYS_RESOURCE = 24,
+	CAP_SYS_TIME = 25,
 	CAP_SYSLOG = 34,
 	CAP_LAST = 40,
 };
@@ -105,11 +106,41 @@ void wait_cancel(uint64_t badge, uint64_t token);
 void wait_gone(uint64_t badge, uint64_t token);
 void wait_wake(struct proc *parent); /* a child of it changed */
 void wait_drop_all(struct proc *p);
+
+/* ---- usage.c ---- */
 struct rusage {
 	struct tern_timeval utime, stime;
 	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd,
 		msgrcv, nsignals, nvcsw, nivcsw;
 };
+void usage_add(struct rusage_sum *to, const struct rusage_sum *from);
+/* Of a process that lives, or of one thread; zeroes and the errno if the kernel knows none. */
+long usage_now(const struct proc *p, uint32_t tid, struct rusage_sum *sum);
+void usage_fill(struct rusage *u, const struct rusage_sum *sum);
+long pm_getrusage(struct tern_msg *m);
+long pm_times(struct tern_msg *m);
+
+/* ---- clock.c ---- */
+long pm_clock_settime(struct tern_msg *m);
+long pm_settimeofday(struct tern_msg *m);
+long pm_adjtimex(struct tern_msg *m);
+long pm_clock_adjtime(struct tern_msg *m);
+
+/* ---- system.c ---- */
+struct uts {
+	char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65];
+};
+const struct uts *system_names(void);
+long pm_uname(struct tern_msg *m);
+long pm_sethostname(struct tern_msg *m);
+long pm_setdomainname(struct tern_msg *m);
+long pm_sysinfo(struct tern_msg *m);
+long pm_riscv_hwprobe(struct tern_msg *m);
+
+/* ---- policy.c ---- */
+long pm_set_mempolicy(struct tern_msg *m);
+long pm_get_mempolicy(struct tern_msg *m);
+long pm_mbind(struct tern_msg *m);
 
 /* ---- signal.c ---- */
 long pm_kill(struct tern_msg *m);
@@ -143,6 +174,7 @@ long pm_setpgid(struct tern_msg *m);
 long pm_getpgid(struct tern_msg *m);
 long pm_setsid(struct tern_msg *m);
 long pm_getsid(struct tern_msg *m);
+long session_terminal(struct tern_msg *m);
 
 /* ---- ids.c, caps.c ---- */
 long pm_setuid(struct tern_msg *m);
@@ -154,6 +186,9 @@ long pm_setresgid(struct tern_msg *m);
 long pm_setfsuid(struct tern_msg *m);
 long pm_setfsgid(struct tern_msg *m);
 long pm_setgroups(struct tern_msg *m);
+long pm_getresuid(struct tern_msg *m);
+long pm_getresgid(struct tern_msg *m);
+long pm_getgroups(struct tern_msg *m);
 long pm_capget(struct tern_msg *m);
 long pm_capset(struct tern_msg *m);
 
@@ -167,6 +202,8 @@ long pm_sched_getparam(struct tern_msg *m);
 long pm_sched_setaffinity(struct tern_msg *m);
 long pm_sched_getaffinity(struct tern_msg *m);
 long pm_sched_rr_get_interval(struct tern_msg *m);
+long pm_sched_get_priority_max(struct tern_msg *m);
+long pm_sched_get_priority_min(struct tern_msg *m);
 long pm_sched_setattr(struct tern_msg *m);
 long pm_sched_getattr(struct tern_msg *m);
 long pm_ioprio_set(struct tern_msg *m);
@@ -213,6 +250,7 @@ long pm_timer_gettime(struct tern_msg *m);
 long pm_timer_getoverrun(struct tern_msg *m);
 long pm_timer_delete(struct tern_msg *m);
 void ptimers_drop(struct proc *p);
+void ptimers_clock_set(void); /* real time has jumped */
 
 /* ---- proc_*.c ---- */
 void proc_files_init(void);

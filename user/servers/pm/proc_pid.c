@@ -95,10 +95,12 @@ static void status(struct text *t, struct proc *p, uint32_t tid)
 static void stat(struct text *t, struct proc *p, uint32_t tid)
 {
 	struct tern_process_stat st;
+	struct number *session;
 	bool realtime;
 	int priority;
 
 	get_stat(p, tid, &st);
+	session = number_find(&pm.tree, st.sid);
 	if (p->state == PROC_ZOMBIE) {
 		st.user_ns = p->self.user_ns;
 		st.system_ns = p->self.system_ns;
@@ -106,12 +108,14 @@ static void stat(struct text *t, struct proc *p, uint32_t tid)
 	}
 	realtime = st.policy == SCHED_FIFO || st.policy == SCHED_RR;
 	priority = realtime ? -1 - (int)st.rt_prio : 20 + (int)st.nice;
-	text_printf(t, "%u (%s) %c %u %u %u 0 -1 %u ", tid, st.comm, (char)st.state, st.ppid, st.pgid,
-		    st.sid, p->state == PROC_SERVER ? 0x200000u : 0x400000u);
-	text_printf(t, "%lu %lu %lu %lu %lu %lu %lu %lu ", UL(st.minflt), UL(st.child_minflt),
-		    UL(st.majflt), UL(st.child_majflt), UL(TICKS(st.user_ns)),
-		    UL(TICKS(st.system_ns)), UL(TICKS(st.child_user_ns)),
-		    UL(TICKS(st.child_system_ns)));
+	text_printf(t, "%u (%s) %c %u %u %u ", tid, st.comm, (char)st.state, st.ppid, st.pgid,
+		    st.sid);
+	text_printf(t, "%u %d %u ", session ? session->terminal : 0,
+		    session && session->terminal ? (int)session->foreground : -1, p->state == PROC_SERVER ? 0x200000u : 0x400000u);
+	text_printf(t, "%lu %lu %lu %lu %lu %lu %lu %lu ", UL(st.minflt), UL(p->reaped.minflt),
+		    UL(st.majflt), UL(p->reaped.majflt), UL(TICKS(st.user_ns)),
+		    UL(TICKS(st.system_ns)), UL(TICKS(p->reaped.user_ns)),
+		    UL(TICKS(p->reaped.system_ns)));
 	text_printf(t, "%d %d %u 0 %lu %lu %lu %lu ", priority, (int)st.nice,
 		    st.nthreads ? st.nthreads : 1, UL(TICKS(st.start_ns)), UL(st.vsize), UL(st.rss),
 		    UL(st.limits[RLIMIT_RSS][0]));

@@ -8,16 +8,6 @@
 #define MAX_HARTS 64
 #define MAX_SLABS 96
 
-struct uts {
-	char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65];
-};
-
-static void get_uts(struct uts *u)
-{
-	memset(u, 0, sizeof *u);
-	tern_syscall(160, TERN_PTR(u), 0, 0, 0, 0, 0);
-}
-
 static void row(struct text *t, const char *name, uint64_t pages)
 {
 	text_printf(t, "%-16s%8lu kB\n", name, UL(pages * 4));
@@ -220,9 +210,8 @@ static void vmstat(struct text *t)
 
 void proc_text_system(struct text *t, int number)
 {
-	struct uts u;
+	const struct uts *u = system_names();
 
-	get_uts(&u);
 	switch (number) {
 	case TERN_PROC_MEMINFO:
 		meminfo(t);
@@ -240,7 +229,7 @@ void proc_text_system(struct text *t, int number)
 		loadavg(t);
 		break;
 	case TERN_PROC_VERSION:
-		text_printf(t, "%s version %s (tern) (gcc) %s\n", u.sysname, u.release, u.version);
+		text_printf(t, "%s version %s (tern) (gcc) %s\n", u->sysname, u->release, u->version);
 		break;
 	case TERN_PROC_FILESYSTEMS:
 		text_printf(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n");
@@ -274,16 +263,16 @@ void proc_text_system(struct text *t, int number)
 		text_printf(t, "major minor  #blocks  name\n\n");
 		break;
 	case TERN_PROC_SYS_HOSTNAME:
-		text_printf(t, "%s\n", u.nodename);
+		text_printf(t, "%s\n", u->nodename);
 		break;
 	case TERN_PROC_SYS_OSRELEASE:
-		text_printf(t, "%s\n", u.release);
+		text_printf(t, "%s\n", u->release);
 		break;
 	case TERN_PROC_SYS_OSTYPE:
-		text_printf(t, "%s\n", u.sysname);
+		text_printf(t, "%s\n", u->sysname);
 		break;
 	case TERN_PROC_SYS_KVERSION:
-		text_printf(t, "%s\n", u.version);
+		text_printf(t, "%s\n", u->version);
 		break;
 	case TERN_PROC_SYS_PID_MAX:
 		text_printf(t, "%d\n", TERN_PID_MAX);

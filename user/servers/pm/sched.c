@@ -155,6 +155,23 @@ long pm_sched_getaffinity(struct tern_msg *m)
 	return server_out(m, 0, &mask, sizeof mask, sizeof mask);
 }
 
+static long priority_end(uint32_t policy, long of_real_time)
+{
+	if (policy == SCHED_FIFO || policy == SCHED_RR)
+		return of_real_time;
+	return policy <= SCHED_BATCH || policy == SCHED_IDLE ? 0 : -EINVAL;
+}
+
+long pm_sched_get_priority_max(struct tern_msg *m)
+{
+	return priority_end((uint32_t)m->args[0], 99);
+}
+
+long pm_sched_get_priority_min(struct tern_msg *m)
+{
+	return priority_end((uint32_t)m->args[0], 1);
+}
+
 struct sched_attr {
 	uint32_t size, policy;
 	uint64_t flags;

@@ -58,6 +58,7 @@ struct number {
 	struct link members;	/* as a group: processes, by proc.in_group */
 	struct number *session; /* as a group with members */
 	uint32_t groups;	/* as a session: groups with members */
+	uint32_t terminal, foreground; /* as a session: device number, 0: none; group */
 };
 
 enum proc_state {

@@ -56,40 +56,14 @@ static void waiter_free(struct waiter *w)
 	pool_free(&waiters, w);
 }
 
-static void usage_timeval(struct tern_timeval *tv, uint64_t ns)
-{
-	tv->tv_sec = (int64_t)(ns / NSEC);
-	tv->tv_usec = (int64_t)(ns % NSEC / 1000);
-}
-
 static void child_usage(const struct proc *child, struct rusage *u)
 {
 	struct rusage_sum sum = child->self;
 
-	if (child->state != PROC_ZOMBIE) {
-		struct tern_process_stat st;
-
-		memset(&sum, 0, sizeof sum);
-		if (tern_process_stat(child->handle, 0, &st) == 0) {
-			sum.user_ns = st.user_ns;
-			sum.system_ns = st.system_ns;
-			sum.minflt = st.minflt;
-			sum.majflt = st.majflt;
-			sum.nvcsw = st.nvcsw;
-			sum.nivcsw = st.nivcsw;
-			sum.maxrss_pages = st.peak_rss;
-		}
-	}
-	memset(u, 0, sizeof *u);
-	usage_timeval(&u->utime, sum.user_ns + child->reaped.user_ns);
-	usage_timeval(&u->stime, sum.system_ns + child->reaped.system_ns);
-	u->maxrss = (int64_t)(sum.maxrss_pages > child->reaped.maxrss_pages
-				      ? sum.maxrss_pages
-				      : child->reaped.maxrss_pages) * 4;
-	u->minflt = (int64_t)(sum.minflt + child->reaped.minflt);
-	u->majflt = (int64_t)(sum.majflt + child->reaped.majflt);
-	u->nvcsw = (int64_t)(sum.nvcsw + child->reaped.nvcsw);
-	u->nivcsw = (int64_t)(sum.nivcsw + child->reaped.nivcsw);
+	if (child->state != PROC_ZOMBIE)
+		(void)usage_now(child, 0, &sum);
+	usage_add(&sum, &child->reaped);
+	usage_fill(u, &sum);
 }
 
 static void fill_info(struct wait_info *info, const struct proc *child, enum wait_event event)

@@ -10,6 +10,7 @@
 #include "tty_priv.h"
 
 #define DEV_TTY 0x500
+#define DEV_CONSOLE 0x440 /* ttyS0 */
 #define REOPEN 0xFD00u
 #define OP_OPENAT2 437
 #define CAP_SYS_ADMIN (1ull << 21)
@@ -87,10 +88,27 @@ static bool is_leader(const struct tern_caller *who)
 	return who->sid && who->pid == who->sid;
 }
 
+/* For /proc only, so an answer, or that there was no memory, is of no interest. */
+static void tell_pm(uint32_t session, uint32_t device, uint32_t pgrp)
+{
+	uint64_t args[6] = { session, device, pgrp };
+
+	if (session)
+		(void)tern_call_async(0, server_boot->pm, TERN_PM_TERMINAL, 0, args);
+}
+
+static void set_pgrp(struct tty *t, uint32_t pgrp)
+{
+	t->pgrp = pgrp;
+	tell_pm(t->session, DEV_CONSOLE, pgrp);
+}
+
 static void take(struct tty *t, uint32_t session, uint32_t pgrp)
 {
+	if (t->session != session)
+		tell_pm(t->session, 0, 0);
 	t->session = session;
-	t->pgrp = pgrp;
+	set_pgrp(t, pgrp);
 }
 
 long tty_take(struct desc *d, struct tern_msg *m)
@@ -196,7 +214,7 @@ long tty_set_pgrp(struct desc *d, struct tern_msg *m)
 	if (pgid < 0)
 		return -EINVAL;
 	if ((uint32_t)pgid == who.pgid) {
-		t->pgrp = who.pgid;
+		set_pgrp(t, who.pgid);
 		return 0;
 	}
 	r = req_create(d, m, REQ_SET_PGRP);
@@ -327,7 +345,7 @@ void tty_answered(struct req *r, long result)
 		else if (result >= 0 && result != (long)r->sid)
 			reply = -EPERM;
 		else
-			t->pgrp = r->pgid;
+			set_pgrp(t, r->pgid);
 		break;
 	case REQ_SET_TTY:
 		if (owner_died(r, t, result))

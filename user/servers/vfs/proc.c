@@ -122,7 +122,8 @@ static struct node *proc_node(uint32_t type, uint32_t pid, uint32_t n, uint32_t 
 		node_mark(x);
 	}
 	x->mode = mode;
-	x->uid = x->gid = uid;
+	x->uid = uid;
+	x->gid = pidmap && pid < TERN_PID_MAX ? pidmap[pid].gid : uid;
 	x->size = IS_LNK(x) ? 64 : 0;
 	return x;
 }

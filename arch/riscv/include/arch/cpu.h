@@ -68,8 +68,6 @@ static inline void arch_spin_wait(const u32 *word)
 	__asm__ volatile("call t0, spin_wait" : : "r"(t1) : "t0", "t2", "memory");
 }
 #endif
-/* Entropy from the device tree's rng-seed, and whatever else differs between boots. */
-u64 arch_entropy(void);
 /* The board's clock: nanoseconds since 1970, 0 without one. */
 u64 arch_rtc_ns(void);
 

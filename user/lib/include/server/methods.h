@@ -12,6 +12,10 @@
 /* (sid): from pm to tty as the leader of a session ends: its terminal sends SIGHUP and SIGCONT to
  * the foreground group and is nobody's any more. */
 #define TERN_TTY_SESSION_END (TERN_METHOD + 4)
+/* (sid, device number, foreground group): from tty, who tells what /proc/<pid>/stat shows of a
+ * session's terminal; device 0: it has none any more. */
+#define TERN_PM_TERMINAL (TERN_METHOD + 6)
+#define TERN_PIPE_CLOCK_SET (TERN_METHOD + 5) /* (): from pm: the real-time clock was set */
 
 /* Badges below this are for sessions made at start-up (services and server-to-server); servers'
  * own badges are larger. */
@@ -27,7 +31,8 @@
 /* The table of live pids that pm writes and vfs maps read-only: /proc's directory. */
 #define TERN_PID_MAX 16384
 struct tern_pid_entry {
-	uint32_t uid;
+	uint32_t uid, gid;
 	uint32_t state; /* 0: no such process; 1: a process; 2: zombie; 3: server */
+	uint32_t pad;
 	uint64_t exe;	/* vfs ident of the program, 0: none */
 };

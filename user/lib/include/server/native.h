@@ -256,6 +256,7 @@ static inline long tern_log_read(uint64_t pos, char *buf, size_t n)
 {
 	return TERN_OP3(TERN_LOG_READ, pos, TERN_PTR(buf), n);
 }
+static inline long tern_clock_set(uint64_t realtime_ns) { return TERN_OP1(TERN_CLOCK_SET, realtime_ns); }
 static inline long tern_power(uint64_t how) { return TERN_OP1(TERN_POWER, how); }
 
 /* Linux calls that servers use too. */
