@@ -9,7 +9,7 @@
 #include "stack.h"
 #include <string.h>
 #include <tern/linux/mman.h>
-#include <tern/linux/stat.h>
+#include <server/stat.h>
 
 #define PAGE 4096ull
 #define ADDR_NO_RANDOMIZE 0x0040000

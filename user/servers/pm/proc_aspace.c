@@ -3,7 +3,7 @@
 #include "proc_priv.h"
 #include <string.h>
 #include <tern/linux/mman.h>
-#include <tern/proc.h>
+#include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
 
