@@ -223,10 +223,12 @@ static void wall_remove(struct desc *d)
 	d->cancel_on_set = d->cancelled = false;
 }
 
-void timerfd_clock_set(void)
+long timerfd_clock_set(struct tern_msg *m)
 {
 	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 
+	if (m->badge != TERN_BADGE_FROM_PM)
+		return -ENOSYS;
 	for (struct desc *d = server->wall; d; d = d->wall_next) {
 		if (d->real) {
 			timer_remove(d);
@@ -240,6 +242,7 @@ void timerfd_clock_set(void)
 		}
 	}
 	timerfd_event();
+	return 0;
 }
 
 void timerfd_event(void)

@@ -371,17 +371,8 @@ static const server_handler calls[512] = {
 	[437] = pipe_open,
 };
 
-static long method(struct tern_msg *m)
-{
-	if (m->badge != TERN_BADGE_FROM_PM || TERN_MSG_OP(m->op) != TERN_PIPE_CLOCK_SET)
-		return -ENOSYS;
-	timerfd_clock_set();
-	return 0;
-}
-
 const struct server_ops pipe_server_ops = {
 	.calls = calls,
-	.method = method,
 	.closed = closed,
 	.cancel = cancel,
 	.gone = gone,

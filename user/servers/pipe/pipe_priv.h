@@ -78,7 +78,6 @@ struct desc {
 	bool semaphore;
 	uint32_t clock;
 	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
-	uint64_t offset; /* set to a point of real time: what real time was ahead then; else 0 */
 	struct desc *timer_next;
 	/* timerfd of a point of real time, which can be set: in server->wall */
 	uint64_t real; /* when it expires, real ns; 0: disarmed, or not of this kind */
@@ -178,9 +177,8 @@ void event_drop(struct desc *d);
 long timerfd_create(struct tern_msg *m);
 long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
-long timerfd_clock_set(struct tern_msg *m);
+long timerfd_clock_set(struct tern_msg *m); /* real time has jumped, says pm */
 void timerfd_event(void);
-void timerfd_clock_set(void); /* real time has jumped */
 
 /* main.c: the table, for the tests too */
 void pipe_server_init(void);

@@ -1,28 +1,11 @@
 /* Setting the real-time clock, and who must hear of it: the kernel's sleepers do by the operation
- * itself, timers of ours are armed anew, and the pipe server sees to its timerfds. */
+ * itself, timers of ours are armed anew, and the pipe server, whose the timerfds are, ends the call. */
 #include "pm.h"
 #include <string.h>
 
 #define CLOCK_SGI_CYCLE 10
 #define CLOCK_TAI 11
 #define SECONDS_MAX ((int64_t)(INT64_MAX / NSEC - 30ull * 365 * 24 * 3600)) /* Linux's limit */
-#define AGAIN_NS 10000000ull /* after a message for which there was no memory */
-
-static void tell_pipe(struct timer *t);
-static struct timer again = { .fire = tell_pipe };
-
-static void told(void *arg, long result, int handle)
-{
-	(void)arg, (void)result, (void)handle;
-}
-
-static void tell_pipe(struct timer *t)
-{
-	static const uint64_t nothing[6];
-
-	if (async_call(pm.pipe, TERN_PIPE_CLOCK_SET, 0, nothing, told, NULL) == -ENOMEM)
-		timer_set(t, tern_clock_ns(TERN_CLOCK_MONOTONIC) + AGAIN_NS);
-}
 
 static long set_clock(struct tern_msg *m, uint64_t ns)
 {
@@ -36,8 +19,7 @@ static long set_clock(struct tern_msg *m, uint64_t ns)
 		return -EINVAL;
 	tern_clock_set(ns);
 	ptimers_clock_set();
-	tell_pipe(&again);
-	return 0;
+	return tern_forward(m->token, pm.pipe, 0, 0, -1) < 0 ? 0 : SERVER_NO_REPLY;
 }
 
 long pm_clock_settime(struct tern_msg *m)

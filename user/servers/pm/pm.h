@@ -245,7 +245,6 @@ long pm_setitimer(struct tern_msg *m);
 void itimers_drop(struct proc *p);
 long pm_timer_create(struct tern_msg *m);
 long pm_timer_settime(struct tern_msg *m);
-long pm_clock_set(struct tern_msg *m); /* the kernel has set CLOCK_REALTIME */
 long pm_timer_gettime(struct tern_msg *m);
 long pm_timer_getoverrun(struct tern_msg *m);
 long pm_timer_delete(struct tern_msg *m);

@@ -275,8 +275,7 @@ long pm_timer_settime(struct tern_msg *m)
 	return 0;
 }
 
-/* timerfds are the pipe server's: it ends the call. */
-long pm_clock_set(struct tern_msg *m)
+void ptimers_clock_set(void)
 {
 	LINK_EACH(l, &ptimers) {
 		struct ptimer *t = LINK_OF(l, struct ptimer, all);
@@ -284,7 +283,6 @@ long pm_clock_set(struct tern_msg *m)
 		if (t->real)
 			arm(t, clock_now(t));
 	}
-	return tern_forward(m->token, pm.pipe, 0, 0, -1) < 0 ? 0 : SERVER_NO_REPLY;
 }
 
 long pm_timer_gettime(struct tern_msg *m)

@@ -15,7 +15,6 @@
 /* (sid, device number, foreground group): from tty, who tells what /proc/<pid>/stat shows of a
  * session's terminal; device 0: it has none any more. */
 #define TERN_PM_TERMINAL (TERN_METHOD + 6)
-#define TERN_PIPE_CLOCK_SET (TERN_METHOD + 5) /* (): from pm: the real-time clock was set */
 
 /* Badges below this are for sessions made at start-up (services and server-to-server); servers'
  * own badges are larger. */
