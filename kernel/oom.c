@@ -3,7 +3,7 @@
  * that meanwhile the kernel's copies and the servers, who cannot wait, still find frames; and when
  * a fault finds none at all.
  *
- * What counts is resident pages and tables; servers and pid 1 are never chosen.  Of those who hold
+ * What counts is resident pages, tables and what regions take; servers and pid 1 are never chosen.  Of those who hold
  * at least a quarter of what the holder of a typical page does, the youngest goes: one process that
  * took it all, however many small ones there are beside it, and of a crowd of equals the last to
  * come, not the shell that they come from.  One at a time: while a victim is on its way out, who
@@ -19,7 +19,8 @@ static u64 pages_of(const struct process *p)
 {
 	if (p->authority & TERN_AUTH_SERVER || p->pid <= 1 || p->state != PROCESS_ALIVE || !p->aspace)
 		return 0;
-	return p->aspace->resident + p->aspace->tables;
+	return p->aspace->resident + p->aspace->tables +
+	       p->aspace->nregions * sizeof(struct region) / PAGE_SIZE;
 }
 
 static struct process *choose(void)
