@@ -501,7 +501,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		thread_add_work(t, WORK_SIGNAL);
 	}
 	if (likely(!c->special))
-		call_end_plain(c, c->session->endpoint);
+		(void)call_end_plain(c, c->session->endpoint);
 	else
 		call_end_slowly(c);
 	t->regs.x[REG_A0] = (u64)result;

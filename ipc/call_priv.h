@@ -93,8 +93,9 @@ static inline __attribute__((always_inline)) void load_call(struct thread *r, st
 		load_references(r, c, c->thread);
 }
 
-/* The end of a plain call: nothing given, parked, forwarded, interrupted or copied. */
-static inline void call_end_plain(struct call *c, struct endpoint *ep)
+/* The end of a plain call: nothing given, parked, forwarded, interrupted or copied.  True: it was
+ * its session's last use. */
+static inline bool call_end_plain(struct call *c, struct endpoint *ep)
 {
 	struct session *s = c->session;
 
@@ -105,7 +106,9 @@ static inline void call_end_plain(struct call *c, struct endpoint *ep)
 	if (unlikely(--s->calls == 0) && unlikely(s->handles == 0)) {
 		s->calls = 1;
 		session_end_call(s);
+		return true;
 	}
+	return false;
 }
 
 /* A server busy, dead callers, names to carry: everything that is not the straight path. */
@@ -136,7 +139,7 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 	u64 now;
 
 	call_begin(t, line, op, s);
-	if (unlikely(!ep->waiting || c->special || (t->work & (WORK_SIGNAL | WORK_KILLED))))
+	if (unlikely(!ep->waiting || c->special || t->work))
 		return call_send_slowly(t, s);
 	r = ep->receiver;
 	h = this_hart();

@@ -62,9 +62,8 @@ struct thread *entry_reply_recv(struct thread *t)
 		return reply_recv_slowly(t);
 	next->regs.x[REG_A0] = x[11];
 	next->wait = WAIT_NONE;
-	call_end_plain(c, ep);
-	if (unlikely(!list_empty(&ep->queue))) {
-		/* It was the session's last use: CLOSED is there. */
+	if (unlikely(call_end_plain(c, ep)) && !list_empty(&ep->queue)) {
+		/* CLOSED is there. */
 		sched_ready(next);
 		return endpoint_receive(t);
 	}

@@ -54,7 +54,7 @@ bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor);
 /* The handle, or NULL if the number is free or reserved.  Hot: fd is 32 bits. */
 static inline struct handle *handle_find(const struct handle_table *t, u32 fd)
 {
-	u32 c = fd / HANDLES_PER_CHUNK;
+	u64 c = fd / HANDLES_PER_CHUNK;
 
 	if (unlikely(c >= t->nchunks || !t->chunks[c]))
 		return NULL;
