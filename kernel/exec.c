@@ -71,7 +71,7 @@ void fork_start(struct thread *child)
 	sched_ready(child);
 }
 
-void process_fork_step(struct thread *t)
+struct thread *process_fork_step(struct thread *t)
 {
 	struct thread *child = t->fork_child;
 	struct aspace *from = child->fork_from;
@@ -83,8 +83,10 @@ void process_fork_step(struct thread *t)
 		r = -EINTR;
 	else
 		r = aspace_fork(from, child->aspace, &t->mm_work);
-	if (r == MM_MORE || r == MM_BUSY)
-		return;
+	if (r == MM_MORE)
+		return t;
+	if (r == MM_BUSY)
+		return mm_wait(t);
 	t->fork_child = NULL;
 	thread_clear_work(t, WORK_FORK);
 	if (r == 0)
@@ -102,6 +104,7 @@ void process_fork_step(struct thread *t)
 	}
 	kernel_unlock();
 	aspace_put(from);
+	return t;
 }
 
 /* ---- exec ---- */

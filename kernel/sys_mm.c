@@ -10,6 +10,7 @@
  */
 #include <kernel/handle.h>
 #include <kernel/log.h>
+#include <kernel/sched.h>
 #include <kernel/sys.h>
 #include <tern/linux/mman.h>
 
@@ -37,18 +38,31 @@ static struct list *bucket_of(const struct aspace *as)
 
 static void wait_unlink(struct thread *t) { list_del(&t->wait_link); }
 
+/* The space that a thread in a list waits for: what it copies for a fork, else its own. */
+static struct aspace *awaited(const struct thread *t)
+{
+	return t->fork_child ? t->fork_child->fork_from : t->aspace;
+}
+
 /* The kernel lock is held on entry; dropped. */
 static s64 wait_for_aspace(struct thread *t, void (*cancel)(struct thread *))
 {
-	list_add_tail(bucket_of(t->aspace), &t->wait_link);
+	list_add_tail(bucket_of(awaited(t)), &t->wait_link);
 	thread_block(t, WAIT_ASPACE, false, cancel);
 	/* mm clears `busy` before it calls mm_wake: either it is seen here, or we are found there. */
-	if (t->wait == WAIT_ASPACE && !READ_ONCE(t->aspace->busy)) {
+	if (t->wait == WAIT_ASPACE && !READ_ONCE(awaited(t)->busy)) {
 		cancel(t);
 		thread_wake(t, (s64)t->orig_a0);
 	}
 	kernel_unlock();
 	return SYS_BLOCKED;
+}
+
+struct thread *mm_wait(struct thread *t)
+{
+	kernel_lock();
+	(void)wait_for_aspace(t, wait_unlink);
+	return sched_after_block();
 }
 
 void mm_wake(struct aspace *as)
@@ -63,7 +77,7 @@ void mm_wake(struct aspace *as)
 	list_for_each_safe(p, n, b) {
 		struct thread *t = list_entry(p, struct thread, wait_link);
 
-		if (t->aspace == as) {
+		if (awaited(t) == as) {
 			t->wait_cancel(t);
 			thread_wake(t, (s64)t->orig_a0);
 		}

@@ -389,12 +389,6 @@ static struct thread *exit_step(struct thread *t)
 
 /* ---- before user mode ---- */
 
-static struct thread *fork_step(struct thread *t)
-{
-	process_fork_step(t);
-	return t;
-}
-
 static struct thread *begin_exit(struct thread *t)
 {
 	thread_clear_work(t, WORK_KILLED | WORK_STOP | WORK_SIGNAL | WORK_RETRY | WORK_RESUME |
@@ -485,7 +479,7 @@ static struct thread *reap(struct thread *t)
 
 /* By the bit's number. Each does a bounded step and returns who runs next. */
 static struct thread *(*const works[])(struct thread *t) = {
-	sched_idle, mm_work_run, reap, exit_step, fork_step, begin_exit, process_exec_step, place_map,
+	sched_idle, mm_work_run, reap, exit_step, process_fork_step, begin_exit, process_exec_step, place_map,
 	resume_call, retry_call, pair_step, stop, take_signal, give_memory, sched_preempt,
 };
 

@@ -121,7 +121,9 @@ int must_check process_unshare_handles(struct process *p);
 /* Queues an event for pm (bits of process_events.pending).  Kernel lock held. */
 void process_event(struct process *p, u32 bits);
 /* WORK_FORK and WORK_EXEC of thread_exit_work(). */
-void process_fork_step(struct thread *t);
+struct thread *process_fork_step(struct thread *t);
+/* The space that t copies is busy with a long operation: t waits for its end. */
+struct thread *mm_wait(struct thread *t);
 struct thread *process_exec_step(struct thread *t);
 void process_exec_abort(struct thread *t);
 extern struct memobj *vdso_memobj;

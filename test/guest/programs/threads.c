@@ -545,8 +545,47 @@ TEST(threads_that_fork)
 	CHECK_EQ(bad, 0);
 }
 
-/* One thread changes the space under the others' feet. */
 static volatile bool stop;
+
+static void *fill_and_unmap(void *unused)
+{
+	(void)unused;
+	while (!stop) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+		if (p == MAP_FAILED || munmap(p, 1 << 20))
+			return (void *)1;
+	}
+	return NULL;
+}
+
+/* A fork meets another thread's long operation: it waits, though it may be the one with the higher
+ * priority. */
+TEST(a_fork_waits_for_a_busy_space)
+{
+	struct sched_param p = { .sched_priority = 1 };
+	pthread_t t;
+	void *bad;
+
+	stop = false;
+	CHECK(pthread_create(&t, NULL, fill_and_unmap, NULL) == 0);
+	CHECK(sched_setscheduler(0, SCHED_FIFO, &p) == 0);
+	for (int i = 0; i < 12; i++) {
+		pid_t pid;
+
+		usleep(1500);
+		pid = fork();
+		if (pid == 0)
+			_exit(0);
+		CHECK_EQ(test_wait(pid), 0);
+	}
+	stop = true;
+	CHECK(pthread_join(t, &bad) == 0);
+	CHECK(bad == NULL);
+}
+
+/* One thread changes the space under the others' feet. */
 
 static void *map_and_unmap(void *unused)
 {
@@ -568,6 +607,7 @@ TEST(threads_that_map)
 	pthread_t t[4];
 	void *bad;
 
+	stop = false;
 	for (int i = 0; i < 4; i++)
 		CHECK(pthread_create(&t[i], NULL, map_and_unmap, NULL) == 0);
 	for (int i = 0; i < 3; i++) {
