@@ -210,9 +210,10 @@ void boot(void)
 	pm.service[TERN_SVC_PIPE] = make_session(S_PIPE, TERN_BADGE_SERVICE);
 	make_objects();
 	register_server(PID_PM);
-	start_server(S_VFS, PID_VFS, TERN_AUTH_INFO | TERN_AUTH_SERVER);
 	start_server(S_TTY, PID_TTY, TERN_AUTH_INFO | TERN_AUTH_SERVER);
 	start_server(S_PIPE, PID_PIPE, TERN_AUTH_SERVER);
+	/* Last: as soon as it runs it moves pages out of the archive that the others are read from. */
+	start_server(S_VFS, PID_VFS, TERN_AUTH_INFO | TERN_AUTH_SERVER);
 	for (int i = S_VFS; i < NSERVERS; i++)
 		for (int to = 0; to < NSERVERS; to++)
 			if (i != to)
