@@ -324,9 +324,10 @@ s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, uns
 static s64 copy_string(struct call *c, struct aspace *as, u64 to, va_t from, u64 size)
 {
 	s64 r = aspace_copy_string(as, to, c->thread->aspace, from, size);
+	va_t end = from < USER_MAX ? from + MIN(size, USER_MAX - from) : 0;
 
 	/* It may be any of the pages up to the NUL. */
-	for (va_t at = from; r == -EFAULT && at < from + size; at = PAGE_DOWN(at) + PAGE_SIZE)
+	for (va_t at = from; r == -EFAULT && at < end; at = PAGE_DOWN(at) + PAGE_SIZE)
 		r = pager_copy_short(c, at);
 	return r;
 }

@@ -102,6 +102,7 @@ struct runq_entry *runq_best(struct runq *q)
 			return NULL;
 		q->active = q->expired;
 		q->expired = a;
+		q->swaps++;
 		q->best = array_best(q->active);
 	}
 	return list_entry(q->active->queue[q->best].next, struct runq_entry, link);

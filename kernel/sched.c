@@ -22,6 +22,7 @@
 
 #define NEVER_TICKS (~0ull)
 #define MAX_SLEEP_MS 1000
+#define STARVING_MS 500 /* interactive threads step back when others have waited for so long */
 
 static u64 ticks_per_ms = 10000;
 
@@ -33,13 +34,15 @@ static u64 slice_of(const struct thread *t)
 	return ms * ticks_per_ms;
 }
 
+static bool is_server(const struct thread *t) { return t->process->authority & TERN_AUTH_SERVER; }
+
 static unsigned prio_of(const struct thread *t)
 {
 	int p, bonus;
 
 	/* What a server does is short and somebody waits for it, perhaps one with real-time priority: who
 	 * spins with one must not keep a server from ending it. */
-	if (t->process->authority & TERN_AUTH_SERVER)
+	if (is_server(t))
 		return 0;
 	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
 		return 100u - t->rt_prio;
@@ -121,8 +124,13 @@ static struct thread *run(struct hart *h, struct thread *t)
 	if (unlikely(t->slice == 0))
 		t->slice = slice_of(t);
 	switch_to(h, t);
-	h->slice_end = h->runq.count && t->policy != SCHED_FIFO ? h->last_switch + t->slice :
-								  NEVER_TICKS;
+	if (!h->runq.count || t->policy == SCHED_FIFO) {
+		h->slice_end = NEVER_TICKS;
+		h->fair_since = h->last_switch;
+	} else if (h->slice_end == NEVER_TICKS || !is_server(t)) {
+		/* A server goes on in the slice that was running: it hands the hart to whom it answers. */
+		h->slice_end = h->last_switch + t->slice;
+	}
 	timers_program();
 	kernel_unlock();
 	return t;
@@ -283,6 +291,11 @@ void sched_tick(void)
 {
 	struct thread *t = this_hart()->current;
 
+	if (is_server(t)) {
+		/* Not its own slice: whoever runs after it pays. */
+		this_hart()->slice_end = arch_ticks() + ticks_per_ms;
+		return;
+	}
 	this_hart()->slice_end = NEVER_TICKS;
 	if (t != this_hart()->idle) {
 		t->slice = 0;
@@ -290,13 +303,23 @@ void sched_tick(void)
 	}
 }
 
+/* The active array has not been emptied for long: its lower priorities may wait for ever. */
+static bool somebody_starves(struct hart *h, u64 now)
+{
+	if (h->swaps != h->runq.swaps) {
+		h->swaps = h->runq.swaps;
+		h->fair_since = now;
+	}
+	return now - h->fair_since > STARVING_MS * ticks_per_ms;
+}
+
 /* WORK_RESCHED and sched_yield: back into the queue, by what is left of the slice. */
 static void requeue(struct thread *t, bool yield)
 {
 	struct hart *h = this_hart();
-	u64 ran = arch_ticks() - h->last_switch;
-	bool rt = t->policy == SCHED_FIFO || t->policy == SCHED_RR;
-	bool over = t->slice <= ran;
+	u64 now = arch_ticks();
+	bool rt = t->policy == SCHED_FIFO || t->policy == SCHED_RR || is_server(t);
+	bool over = t->slice <= now - h->last_switch;
 	bool expired = false;
 
 	if (!yield && !over && likely(t->affinity >> h->index & 1)) {
@@ -305,13 +328,13 @@ static void requeue(struct thread *t, bool yield)
 		return;
 	}
 	t->prio = (u8)prio_of(t);
-	if (!rt && (over || yield)) {
+	if (over)
+		t->slice = 0;
+	if (!rt && over) {
 		/* Interactive threads stay among the active ones while nobody starves. */
 		bool interactive = t->prio < NICE_TO_PRIO(t->nice) - 1;
 
-		expired = !yield && (!interactive || h->runq.expired->count > 0);
-		if (over)
-			t->slice = 0;
+		expired = !interactive || h->runq.expired->count > 0 || somebody_starves(h, now);
 	}
 	if (unlikely(!(t->affinity >> h->index & 1))) {
 		t->state = THREAD_NEW;

@@ -20,6 +20,7 @@ struct runq {
 	struct prio_array *active, *expired;
 	struct runq_entry *first; /* the best of the active array, in none of its lists, or NULL */
 	u32 count; /* ready threads, the running one not among them */
+	u32 swaps; /* how often the arrays changed places */
 	u32 best;  /* the best priority in the active array, PRIO_COUNT if there is none */
 	struct prio_array arrays[2];
 };
