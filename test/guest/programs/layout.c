@@ -1,6 +1,7 @@
 /* Where the parts of a program's space lie: at random places, at fixed ones when it asks for that.
- * helper_pie is a static position-independent program. */
+ * helper_pie is a static position-independent program, here also the interpreter of another. */
 #include "test.h"
+#include <elf.h>
 #include <sys/personality.h>
 
 #define RUNS 8
@@ -71,7 +72,8 @@ TEST(places_are_fixed_when_asked_for)
 	}
 }
 
-static unsigned long run_pie(unsigned long persona)
+/* The address that helper_pie lies at, as a program or as the interpreter of one. */
+static unsigned long run_pie(const char *path, unsigned long persona)
 {
 	unsigned long at = 0;
 	int fds[2];
@@ -82,7 +84,7 @@ static unsigned long run_pie(unsigned long persona)
 	if (pid == 0) {
 		personality(persona);
 		dup2(fds[1], 1);
-		execl("/test/helper_pie", "helper_pie", NULL);
+		execl(path, path, NULL);
 		_exit(1);
 	}
 	CHECK_EQ(test_wait(pid), 0);
@@ -92,14 +94,49 @@ static unsigned long run_pie(unsigned long persona)
 	return at;
 }
 
-TEST(position_independent_programs)
+static void check_moves(const char *path)
 {
-	unsigned long first = run_pie(PER_LINUX), fixed = run_pie(PER_LINUX | ADDR_NO_RANDOMIZE);
+	unsigned long first = run_pie(path, PER_LINUX);
+	unsigned long fixed = run_pie(path, PER_LINUX | ADDR_NO_RANDOMIZE);
 	bool moved = false;
 
 	for (int i = 1; i < RUNS; i++) {
-		moved |= run_pie(PER_LINUX) != first;
-		CHECK_EQ(run_pie(PER_LINUX | ADDR_NO_RANDOMIZE), fixed);
+		moved |= run_pie(path, PER_LINUX) != first;
+		CHECK_EQ(run_pie(path, PER_LINUX | ADDR_NO_RANDOMIZE), fixed);
 	}
 	CHECK(moved);
+}
+
+TEST(position_independent_programs)
+{
+	check_moves("/test/helper_pie");
+}
+
+TEST(interpreters_of_programs)
+{
+	static const struct {
+		Elf64_Ehdr head;
+		Elf64_Phdr load, interp;
+		char name[sizeof "/test/helper_pie"];
+	} file = {
+		.head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			  .e_type = ET_DYN,
+			  .e_machine = EM_RISCV,
+			  .e_version = EV_CURRENT,
+			  .e_phoff = sizeof file.head,
+			  .e_ehsize = sizeof file.head,
+			  .e_phentsize = sizeof file.load,
+			  .e_phnum = 2 },
+		.load = { .p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = sizeof file,
+			  .p_memsz = sizeof file, .p_align = 4096 },
+		.interp = { .p_type = PT_INTERP, .p_flags = PF_R,
+			    .p_offset = sizeof file.head + 2 * sizeof file.load,
+			    .p_filesz = sizeof file.name, .p_memsz = sizeof file.name },
+		.name = "/test/helper_pie",
+	};
+	int fd = open("program", O_CREAT | O_WRONLY, 0755);
+
+	CHECK_EQ(write(fd, &file, sizeof file), sizeof file);
+	close(fd);
+	check_moves("./program");
 }

@@ -13,12 +13,11 @@
 
 #define PAGE 4096ull
 #define ADDR_NO_RANDOMIZE 0x0040000
-#define STACK_KEPT 0x10000000ull /* no program reaches above this much below the stack's top */
 #define STACK_ROOM 0x20000ull /* mapped at once below the first stack image */
 
 static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t bias, uint64_t stack_top)
 {
-	if (bias + e->high > stack_top - STACK_KEPT)
+	if (bias + e->high > stack_top - LAYOUT_STACK_ROOM)
 		return -ENOMEM;
 	return load_segments(aspace, memobj, 0, e, bias, false);
 }

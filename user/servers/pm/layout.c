@@ -17,7 +17,6 @@
 #define MMAP_BITS 17
 #define PIE_BITS 17
 #define BRK_BITS 13
-#define STACK_ROOM_MIN (128 * MIB)
 #define STACK_ROOM_MAX (TERN_STACK_TOP / 6 * 5)
 
 static uint64_t pages(uint64_t word, unsigned bits)
@@ -27,9 +26,9 @@ static uint64_t pages(uint64_t word, unsigned bits)
 
 void layout_choose(struct layout *l, const uint64_t words[4], bool random, uint64_t stack_limit)
 {
-	uint64_t room = stack_limit < STACK_ROOM_MIN   ? STACK_ROOM_MIN
-			: stack_limit > STACK_ROOM_MAX ? STACK_ROOM_MAX
-						       : stack_limit;
+	uint64_t room = stack_limit < LAYOUT_STACK_ROOM ? LAYOUT_STACK_ROOM
+			: stack_limit > STACK_ROOM_MAX  ? STACK_ROOM_MAX
+							: stack_limit;
 
 	l->stack_top = TERN_STACK_TOP - (random ? pages(words[0], STACK_BITS) : 0);
 	l->mmap_top = (l->stack_top - room - (random ? pages(words[1], MMAP_BITS) : 0)) & ~(PAGE - 1);

@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The stack may always grow this much: only what lies below may be another's. */
+#define LAYOUT_STACK_ROOM (128ull << 20)
+
 struct layout {
 	uint64_t stack_top;
 	uint64_t mmap_top;  /* mappings go downward from here */
