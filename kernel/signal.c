@@ -576,7 +576,7 @@ void signal_deliver(struct thread *t)
 {
 	int code = interrupted_call(t), sig;
 	struct frame_head head;
-	struct tern_sigaction act;
+	struct tern_sigaction act = { .handler = SIG_DFL };
 	u64 mask;
 
 	kernel_lock();

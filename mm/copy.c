@@ -8,19 +8,24 @@
 
 #define TRIES 16 /* a page may be taken away again between fault and look; not for ever */
 
-/* The place of va if its entry has the rights; NULL otherwise. Lock held. */
-static inline char *user_page(const struct aspace *as, va_t va, pte_t need)
+/* Where va is, if its entry has the rights.  Lock held.  On every message's path: the walk is
+ * written out, since a slot that may be NULL would be looked at twice. */
+static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char **p)
 {
-	pte_t *slot = pt_find(as, va), e;
+	pte_t e = as->root[pt_index(va, 2)];
 
-	if (unlikely(!slot))
-		return NULL;
-	e = *slot;
+	if (unlikely(!pte_valid(e)))
+		return false;
+	e = pte_next_table(e)[pt_index(va, 1)];
+	if (unlikely(!pte_valid(e)))
+		return false;
+	e = pte_next_table(e)[pt_index(va, 0)];
 	need |= PTE_V;
 	if (unlikely((e & (need | PTE_SPECIAL)) != need) &&
 	    (e & (need | PTE_SPECIAL | PTE_ANON)) != (need | PTE_SPECIAL | PTE_ANON))
-		return NULL;
-	return (char *)pfn_to_virt(pte_pfn(e)) + (va & PAGE_MASK);
+		return false;
+	*p = (char *)pfn_to_virt(pte_pfn(e)) + (va & PAGE_MASK);
+	return true;
 }
 
 /* Returns with the lock held; NULL, without it: the page cannot be had. */
@@ -33,8 +38,7 @@ static char *user_page_slow(struct aspace *as, va_t va, enum fault_access access
 		if (aspace_fault(as, va, access) != FAULT_OK)
 			return NULL;
 		spin_lock(&as->lock);
-		p = user_page(as, va, need);
-		if (p)
+		if (user_page(as, va, need, &p))
 			return p;
 		spin_unlock(&as->lock);
 	}
@@ -47,8 +51,7 @@ static inline char *user_lock(struct aspace *as, va_t va, enum fault_access acce
 	char *p;
 
 	spin_lock(&as->lock);
-	p = user_page(as, va, (pte_t)access << 1);
-	if (likely(p))
+	if (likely(user_page(as, va, (pte_t)access << 1, &p)))
 		return p;
 	spin_unlock(&as->lock);
 	return user_page_slow(as, va, access);
@@ -83,15 +86,16 @@ static __attribute__((noinline)) size_t from_user_in_parts(struct aspace *as, vo
 
 size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
 {
+	bool there;
 	char *p;
 
 	if (likely(in_one_page(from, n))) {
 		spin_lock(&as->lock);
-		p = user_page(as, from, PTE_R);
-		if (likely(p))
+		there = user_page(as, from, PTE_R, &p);
+		if (likely(there))
 			memcpy(to, p, n);
 		spin_unlock(&as->lock);
-		if (likely(p))
+		if (likely(there))
 			return n;
 	}
 	return from_user_in_parts(as, to, from, n);
@@ -119,15 +123,16 @@ static __attribute__((noinline)) size_t to_user_in_parts(struct aspace *as, va_t
 
 size_t copy_to_user(struct aspace *as, va_t to, const void *from, size_t n)
 {
+	bool there;
 	char *p;
 
 	if (likely(in_one_page(to, n))) {
 		spin_lock(&as->lock);
-		p = user_page(as, to, PTE_W);
-		if (likely(p))
+		there = user_page(as, to, PTE_W, &p);
+		if (likely(there))
 			memcpy(p, from, n);
 		spin_unlock(&as->lock);
-		if (likely(p))
+		if (likely(there))
 			return n;
 	}
 	return to_user_in_parts(as, to, from, n);
@@ -154,9 +159,7 @@ static inline bool try_pages(struct aspace *to_as, va_t to, struct aspace *from_
 			     char **d, char **s)
 {
 	lock_both(to_as, from_as);
-	*s = user_page(from_as, from, PTE_R);
-	*d = user_page(to_as, to, PTE_W);
-	if (likely(*s && *d))
+	if (likely(user_page(from_as, from, PTE_R, s) && user_page(to_as, to, PTE_W, d)))
 		return true;
 	unlock_both(to_as, from_as);
 	return false;
@@ -169,9 +172,9 @@ static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (try_pages(to_as, to, from_as, from, d, s))
 			return true;
-		if (!*s && aspace_fault(from_as, from, FAULT_READ) != FAULT_OK)
+		if (aspace_fault(from_as, from, FAULT_READ) != FAULT_OK)
 			return false;
-		if (!*d && aspace_fault(to_as, to, FAULT_WRITE) != FAULT_OK)
+		if (aspace_fault(to_as, to, FAULT_WRITE) != FAULT_OK)
 			return false;
 	}
 	return false;
@@ -366,8 +369,7 @@ static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as
 	char *p, *q;
 
 	spin_lock(&as->lock);
-	p = user_page(as, va, out ? PTE_W : PTE_R);
-	if (likely(p)) {
+	if (likely(user_page(as, va, out ? PTE_W : PTE_R, &p))) {
 		spin_lock(&m->lock);
 		if (likely(off < m->size && n <= m->size - off && m->kind == MEMOBJ_ANON))
 			pfn = radix_get_small(m->root, m->height, off >> PAGE_SHIFT);

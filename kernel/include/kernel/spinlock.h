@@ -26,7 +26,7 @@ static inline bool spin_trylock(struct spinlock *l)
 #else
 static inline bool spin_trylock(struct spinlock *l)
 {
-	return __atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE) == 0;
+	return arch_swap_acquire(&l->locked, 1) == 0;
 }
 static inline void spin_lock(struct spinlock *l)
 {
@@ -35,7 +35,7 @@ static inline void spin_lock(struct spinlock *l)
 }
 static inline void spin_unlock(struct spinlock *l)
 {
-	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+	arch_store_release(&l->locked, 0);
 }
 #endif
 static inline bool spin_is_locked(const struct spinlock *l) { return READ_ONCE(l->locked) != 0; }

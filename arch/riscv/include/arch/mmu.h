@@ -35,7 +35,6 @@ typedef u64 pte_t;
 #define PTE_SW0 (1ul << 8) /* free for software, also in valid entries */
 #define PTE_SW1 (1ul << 9)
 #define PTE_PFN_SHIFT 10
-#define PTE_PFN_MASK (((1ul << 44) - 1) << PTE_PFN_SHIFT)
 
 static inline unsigned pt_index(va_t va, int level)
 {
@@ -44,7 +43,8 @@ static inline unsigned pt_index(va_t va, int level)
 static inline u64 pt_span(int level) { return PAGE_SIZE << (PT_BITS * level); } /* bytes an entry covers */
 static inline bool pte_valid(pte_t e) { return e & PTE_V; }
 static inline bool pte_is_table(pte_t e) { return (e & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V; }
-static inline pfn_t pte_pfn(pte_t e) { return (e & PTE_PFN_MASK) >> PTE_PFN_SHIFT; }
+/* The bits above the frame number are zero in every entry: no Svpbmt, no Svnapot. */
+static inline pfn_t pte_pfn(pte_t e) { return e >> PTE_PFN_SHIFT; }
 static inline pte_t pte_table(pfn_t pfn) { return (pfn << PTE_PFN_SHIFT) | PTE_V; }
 /* A valid user leaf entry; prot in PROT_* bits (write without read becomes read-write, as Sv39
  * has no write-only pages; PROT_NONE has no entry).  A is set, D if writable. */
@@ -66,7 +66,14 @@ static inline pte_t pte_user(pfn_t pfn, unsigned prot)
 void *phys_to_virt(pa_t pa);
 pa_t virt_to_phys(const void *p);
 #else
-static inline void *phys_to_virt(pa_t pa) { return (void *)(pa + DIRECT_MAP); }
+static inline void *phys_to_virt(pa_t pa)
+{
+	void *p = (void *)(pa + DIRECT_MAP);
+
+	if (!p) /* so the compiler need not look */
+		__builtin_unreachable();
+	return p;
+}
 static inline pa_t virt_to_phys(const void *p) { return (pa_t)p - DIRECT_MAP; } /* direct map only */
 #endif
 static inline void *pfn_to_virt(pfn_t pfn) { return phys_to_virt(pfn << PAGE_SHIFT); }
