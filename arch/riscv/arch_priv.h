@@ -46,6 +46,7 @@ int must_check stack_map(unsigned i, pa_t pa);
 /* mmu.c */
 void mmu_init(void);
 /* timer.c, console.c, plic.c, power.c: once, on the boot hart, after boot_facts. */
+extern u64 spin_sleep;
 void timer_init_boot(void);
 void timer_init_hart(void);
 void console_init(void);

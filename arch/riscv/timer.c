@@ -14,6 +14,7 @@
 #include "arch_priv.h"
 
 #define NS_PER_S 1000000000ul
+#define SPIN_SLEEP_NS 50000
 #define NS_SHIFT 32   /* 10^9 << 32 is below 2^62, so any frequency fits */
 #define TICK_SHIFT 60 /* a 32-bit frequency << 60 / 10^9 is below 2^63 */
 
@@ -21,6 +22,7 @@ typedef unsigned __int128 u128;
 
 static u64 ns_mult, tick_mult;
 static bool sstc;
+u64 spin_sleep; /* ticks; 0 without Sstc (spin.S) */
 
 /* (a << shift) / b without a 128-bit division; the result fits 64 bits. */
 static u64 scaled(u64 a, unsigned shift, u64 b)
@@ -43,6 +45,8 @@ void timer_init_boot(void)
 	ns_mult = scaled(NS_PER_S, NS_SHIFT, boot_facts.timebase_hz);
 	tick_mult = scaled(boot_facts.timebase_hz, TICK_SHIFT, NS_PER_S);
 	sstc = boot_facts.sstc;
+	if (sstc)
+		spin_sleep = arch_ns_to_ticks(SPIN_SLEEP_NS);
 }
 
 void timer_init_hart(void) { arch_timer_arm(~0ul); }
