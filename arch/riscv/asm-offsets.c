@@ -3,6 +3,8 @@
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
 
+#include "arch_priv.h"
+
 #define DEFINE(sym, val) __asm__ volatile("\n->" #sym " %0" : : "i"(val))
 
 void asm_offsets(void);
@@ -25,6 +27,7 @@ void asm_offsets(void)
 	DEFINE(NR_REPLY_RECV, TERN_REPLY_RECV);
 	DEFINE(NR_METHOD, TERN_METHOD);
 	DEFINE(SYS_LAST_SPECIAL, (long)SYS_LAST_SPECIAL);
+	DEFINE(STACK_SIZE, STACK_SIZE);
 	DEFINE(H_CURRENT, offsetof(struct hart, current));
 	DEFINE(H_KERNEL_SP, offsetof(struct hart, kernel_sp));
 }

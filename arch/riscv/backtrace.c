@@ -5,8 +5,7 @@
  * With frame pointers (debug builds) the chain is followed: [fp - 8] is the return address and
  * [fp - 16] the caller's fp; a leaf function keeps only its caller's fp, at [fp - 8].  Without, the
  * stack is searched for words that point behind a call in the text: callers are among them, so are
- * leftovers, and the lines say "?".  A trap taken in the kernel continues on another stack: its
- * stack pointer is in sscratch.  Nothing is read but the kernel's stacks.  No locks.
+ * leftovers, and the lines say "?".  Nothing is read but the kernel's stacks.  No locks.
  */
 #include <arch/cpu.h>
 #include <kernel/hart.h>
@@ -33,7 +32,7 @@ static u64 stack_end(u64 a)
 		return 0;
 	if (top && a >= top - STACK_SIZE && a < top)
 		return top;
-	/* the stacks in the image: boot, panic */
+	/* the boot stack, in the image */
 	if (a >= (u64)_data_start && a < (u64)_end_va)
 		return (u64)_end_va;
 	return 0;
@@ -107,18 +106,20 @@ static void search(u64 sp)
 }
 #endif
 
-void arch_backtrace(u64 fp, u64 pc)
+void arch_backtrace(u64 sp, u64 pc)
 {
+	u64 here = (u64)__builtin_frame_address(0);
+
 	if (pc)
 		print_line(pc, false, "");
 #if TERN_DEBUG
-	follow(fp ? fp : (u64)__builtin_frame_address(0));
+	(void)sp;
+	follow(here);
 #else
-	if (!stack_end(fp))
-		fp = (u64)__builtin_frame_address(0);
-	/* On the panic stack after a trap of the kernel: sscratch has the stack it came from. */
-	if (stack_end(fp) == (u64)_end_va && stack_end(csr_read(sscratch)))
-		fp = csr_read(sscratch);
-	search(fp);
+	u64 bottom = this_hart()->kernel_sp - STACK_SIZE;
+
+	if (sp < bottom && bottom - sp < STACK_SIZE)
+		sp = bottom; /* it overflowed */
+	search(stack_end(sp) ? sp : here);
 #endif
 }

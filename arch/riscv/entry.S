@@ -20,6 +20,7 @@
 #define X(n) ((n) * 8)
 #define CAUSE_ECALL_U 8
 #define NR_METHOD_SHIFT 8
+#define REPORT_ROOM 4096 /* of stack, for the report of a trap in the kernel */
 
 	.macro	save_callee t
 	sd	s0, X(8)(\t)
@@ -333,10 +334,18 @@ from_kernel:
 	csrr	a1, stval
 	csrr	a2, sepc
 	csrr	a3, sscratch
+	csrw	sscratch, zero
 	mv	a4, ra
-	/* A stack overflow must not fault again on its own stack. */
-	la	sp, panic_stack_top
-	call	trap_from_kernel
+	/* On where its stack ends; if that leaves too little (an overflow), from its top again: what
+	 * is lost there is where it began. */
+	ld	t0, H_KERNEL_SP(tp)
+	mv	sp, a3
+	sub	t1, t0, a3
+	li	t2, STACK_SIZE - REPORT_ROOM
+	bleu	t1, t2, 1f
+	beqz	t0, 1f
+	mv	sp, t0
+1:	call	trap_from_kernel
 
 	/* enter_first(idle): this hart's first step: its idle thread "resumes". */
 	.global enter_first
@@ -368,9 +377,3 @@ fpu_load:
 	fscsr	t0
 	ret
 	.option pop
-
-	.bss
-	.balign 16
-panic_stack:
-	.space	4096
-panic_stack_top:

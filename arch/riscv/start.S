@@ -15,7 +15,6 @@
 #define PTE_RW 0xe7  /* V R W, G A D */
 #define PTE_RWX 0xef
 #define SATP_SV39 (8 << 60)
-#define STACK_SIZE 16384
 
 	/* satp in \satp: goes on at the next line, at its virtual address. */
 	.macro	mmu_on satp, t

@@ -119,6 +119,6 @@ _Noreturn void trap_from_kernel(u64 scause, u64 stval, u64 sepc, u64 sp, u64 ra)
 	if (t && t->process)
 		klog("thread %u of process %u (%s), pc %lx, a7 %lu\n", t->tid, t->process->pid,
 		     t->comm, t->regs.x[REG_PC], t->regs.x[REG_A7]);
-	arch_backtrace(0, sepc);
+	arch_backtrace(sp, sepc);
 	panic("trap in the kernel: scause %lx, stval %lx, pc %lx", scause, stval, sepc);
 }

@@ -89,8 +89,8 @@ static inline void arch_spin_wait(const u32 *word)
 /* The board's clock: nanoseconds since 1970, 0 without one. */
 u64 arch_rtc_ns(void);
 
-/* Prints a backtrace of the calling hart, or of a frame pointer, symbolised. */
-void arch_backtrace(u64 fp, u64 pc);
+/* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer on. */
+void arch_backtrace(u64 sp, u64 pc);
 
 /* Called by arch: the kernel's side of interrupts; interrupts are off, no lock held. */
 void kernel_timer_interrupt(void);
