@@ -18,6 +18,7 @@
 #include <kernel/string.h>
 #include <kernel/thread.h>
 #include <mm/slab.h>
+#include <tern/linux/errno.h>
 
 static struct slab_cache session_cache, endpoint_cache, ready_cache;
 static struct idtable sessions;
@@ -55,6 +56,8 @@ void ready_put(struct ready *r)
 	if (--r->refs > 0)
 		return;
 	assert(list_empty(&r->waiters));
+	if (r->payer)
+		account_discharge(r->payer, r->charged);
 	id_free(&readies, r->id);
 	list_del(&r->in_endpoint);
 	endpoint_put(r->endpoint);
@@ -62,23 +65,45 @@ void ready_put(struct ready *r)
 	object_count_readies--;
 }
 
+s64 ready_charge(struct ready *r, struct process *p, u64 bytes)
+{
+	u64 more = bytes > r->charged ? bytes - r->charged : 0;
+
+	if (!r->payer)
+		r->payer = process_charge(p, more);
+	else if (!account_charge(r->payer, more))
+		return -ENOMEM;
+	if (!r->payer)
+		return -ENOMEM;
+	account_discharge(r->payer, r->charged + more - bytes);
+	r->charged = bytes;
+	if (!bytes)
+		r->payer = NULL;
+	return 0;
+}
+
 /* ---- sessions ---- */
 
+/* What one costs: itself, its share of a readiness word, and about what its server keeps of it. */
+#define SESSION_BYTES (sizeof(struct session) + sizeof(struct ready) + 256)
+
 struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
-			       struct ready *ready, struct session *meta)
+			       struct ready *ready, struct session *meta, struct process *p)
 {
+	struct account *payer = process_charge(p, SESSION_BYTES);
 	struct session *s;
 
 	if (!session_cache.name)
 		slab_cache_init(&session_cache, "session", sizeof(struct session));
+	if (!payer)
+		return NULL;
 	s = slab_alloc(&session_cache);
 	if (!s)
-		return NULL;
+		goto out_charge;
 	s->sid = id_alloc(&sessions, s);
-	if (!s->sid) {
-		slab_free(&session_cache, s);
-		return NULL;
-	}
+	if (!s->sid)
+		goto out_session;
+	s->payer = payer;
 	s->endpoint = ep;
 	endpoint_get(ep);
 	s->badge = badge;
@@ -94,6 +119,11 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 	list_init(&s->closed.link);
 	object_count_sessions++;
 	return s;
+out_session:
+	slab_free(&session_cache, s);
+out_charge:
+	account_discharge(payer, SESSION_BYTES);
+	return NULL;
 }
 
 struct session *session_find(u64 sid) { return id_find(&sessions, sid); }
@@ -108,6 +138,7 @@ void session_free(struct session *s)
 		if (s->ready)
 			ready_put(s->ready);
 		endpoint_put(s->endpoint);
+		account_discharge(s->payer, SESSION_BYTES);
 		slab_free(&session_cache, s);
 		object_count_sessions--;
 		s = NULL;
@@ -180,12 +211,8 @@ struct endpoint *endpoint_create(void)
 	return ep;
 }
 
-void endpoint_get(struct endpoint *ep) { ep->refs++; }
-
-void endpoint_put(struct endpoint *ep)
+void endpoint_free(struct endpoint *ep)
 {
-	if (--ep->refs > 0)
-		return;
 	timer_cancel(&ep->timer);
 	list_del(&ep->in_owner);
 	slab_free(&endpoint_cache, ep);

@@ -11,6 +11,7 @@
 #include <arch/cpu.h>
 #include <ipc/poll.h>
 #include <kernel/log.h>
+#include <kernel/process.h>
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
@@ -35,6 +36,7 @@
 
 struct waitset {
 	u32 refs;
+	struct account *payer; /* of who made it */
 	struct ready ready; /* only its list of waiters is used */
 	struct list items;
 	struct list ready_items;
@@ -80,6 +82,7 @@ static void item_free(struct item *i)
 	list_del(&i->in_ready);
 	list_del(&i->in_hash);
 	items_total--;
+	account_discharge(i->set->payer, sizeof *i);
 	kfree(i);
 }
 
@@ -108,6 +111,7 @@ void waitset_put(struct waitset *w)
 	while (!list_empty(&w->items))
 		item_free(list_entry(w->items.next, struct item, in_set));
 	object_count_waitsets--;
+	account_discharge(w->payer, sizeof *w);
 	kfree(w);
 }
 
@@ -186,9 +190,13 @@ static s64 item_add(struct thread *t, struct waitset *w, s32 fd, const struct ha
 
 	if (h->type == HANDLE_WAITSET && nests(h->object, w, 1) > MAX_NESTS)
 		return -ELOOP;
-	i = kmalloc(sizeof *i);
-	if (!i)
+	if (!account_charge(w->payer, sizeof *i))
 		return -ENOMEM;
+	i = kmalloc(sizeof *i);
+	if (!i) {
+		account_discharge(w->payer, sizeof *i);
+		return -ENOMEM;
+	}
 	i->set = w;
 	i->object = h->object;
 	i->type = h->type;
@@ -278,7 +286,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 
 	if ((u32)a[0] & ~(u32)O_CLOEXEC)
 		return -EINVAL;
-	w = kmalloc(sizeof *w);
+	w = kmalloc_for(t->process, sizeof *w);
 	if (!w)
 		return -ENOMEM;
 	w->refs = 1;
@@ -286,6 +294,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	list_init(&w->items);
 	list_init(&w->ready_items);
 	kernel_lock();
+	w->payer = t->process->account;
 	object_count_waitsets++;
 	r = handle_add(t->process->handles,
 		       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1ull << 20),

@@ -90,7 +90,7 @@ static s64 unqueue(struct thread *t)
 			woken = i;
 		list_del(&w[i].link);
 	}
-	kfree(t->wait_on.futex.many);
+	kfree_for(t->process, t->wait_on.futex.many, t->wait_on.futex.count * sizeof *w);
 	t->wait_on.futex.many = NULL;
 	return woken;
 }
@@ -669,7 +669,7 @@ s64 sys_futex_waitv(struct thread *t, u64 *a)
 	r = clock_deadline(t, a[3], a[4], &deadline);
 	if (r)
 		return r;
-	w = kmalloc(n * sizeof *w);
+	w = kmalloc_for(t->process, n * sizeof *w);
 	if (!w)
 		return -ENOMEM;
 	for (u32 i = 0; i < n && !r; i++) {
@@ -686,7 +686,7 @@ s64 sys_futex_waitv(struct thread *t, u64 *a)
 		r = wait_words(t, w, n, deadline, 0);
 	}
 	if (r != SYS_BLOCKED)
-		kfree(w);
+		kfree_for(t->process, w, n * sizeof *w);
 	return r;
 }
 

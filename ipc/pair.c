@@ -57,7 +57,7 @@ static void pair_free(struct thread *t)
 	thread_clear_work(t, WORK_PAIR);
 	t->call.args = &t->regs.x[REG_A0];
 	t->call.buffer = NULL;
-	kfree(t->pair);
+	kfree_for(t->process, t->pair, sizeof *t->pair);
 	t->pair = NULL;
 }
 
@@ -219,7 +219,7 @@ static s64 pair_begin(struct thread *t, const struct end *in, const struct end *
 
 	if (!count)
 		return 0;
-	p = kmalloc(sizeof *p);
+	p = kmalloc_for(t->process, sizeof *p);
 	if (!p)
 		return -ENOMEM;
 	p->in = *in;

@@ -12,6 +12,7 @@
 #include <arch/cpu.h>
 #include <ipc/poll.h>
 #include <kernel/log.h>
+#include <kernel/process.h>
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
@@ -29,7 +30,7 @@ struct poll_slot {
 
 struct poll_wait {
 	s64 (*resume)(struct thread *t);
-	u32 n;
+	u32 n, bytes;
 	struct poll_slot slot[];
 };
 
@@ -90,7 +91,7 @@ static void poll_cancel(struct thread *t)
 	}
 	wait_resumes(t, w->resume);
 	t->wait_on.poll = NULL;
-	kfree(w);
+	kfree_for(t->process, w, w->bytes);
 }
 
 static void poll_end(struct thread *t)
@@ -154,12 +155,15 @@ static void poll_watch(struct thread *t, struct poll_wait *w, enum handle_type t
 		signalfd_get(object);
 }
 
-static struct poll_wait *poll_alloc(unsigned n, s64 (*resume)(struct thread *t))
+static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(struct thread *t))
 {
-	struct poll_wait *w = kmalloc(sizeof *w + n * sizeof w->slot[0]);
+	u32 bytes = (u32)(sizeof(struct poll_wait) + n * sizeof(struct poll_slot));
+	struct poll_wait *w = kmalloc_for(t->process, bytes);
 
-	if (w)
+	if (w) {
+		w->bytes = bytes;
 		w->resume = resume;
+	}
 	return w;
 }
 
@@ -177,7 +181,7 @@ static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
 s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events, u64 deadline,
 		     s64 (*resume)(struct thread *t))
 {
-	struct poll_wait *w = poll_alloc(1, resume);
+	struct poll_wait *w = poll_alloc(t, 1, resume);
 
 	if (!w) {
 		kernel_unlock();
@@ -295,7 +299,7 @@ static s64 scan_or_wait(struct thread *t, struct tern_pollfd *v, unsigned n, u64
 	if (signal_pending(t))
 		goto out_unlock;
 	ready = -ENOMEM;
-	w = poll_alloc(n, resume);
+	w = poll_alloc(t, n, resume);
 	if (!w)
 		goto out_unlock;
 	for (unsigned i = 0; i < n; i++) {

@@ -222,7 +222,7 @@ static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned 
 
 /* A session with the readiness word rid (0: none) and the meta session of handle h (-1: none). */
 static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
-			u64 rid, u64 h, struct session **out)
+			u64 rid, u64 h, struct process *payer, struct session **out)
 {
 	struct session *meta = NULL;
 	struct ready *ready = NULL;
@@ -237,15 +237,17 @@ static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsign
 		if (!ready || ready->endpoint != ep)
 			return -EINVAL;
 	}
-	*out = session_create(ep, badge, kind, ident, ready, meta);
+	*out = session_create(ep, badge, kind, ident, ready, meta, payer);
 	return *out ? (s64)(*out)->sid : -ENOMEM;
 }
 
 s64 native_give_session(struct thread *t, struct call *c, u64 *a)
 {
 	struct session *s;
-	s64 sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5], &s), r;
+	s64 sid, r;
 
+	sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5], subject_of(c)->process,
+			   &s);
 	if (sid < 0)
 		return sid;
 	session_get(s);
@@ -425,7 +427,7 @@ s64 native_session_create(struct thread *t, u64 *a)
 		ep = own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
 	if (!ep || ep->dead)
 		return -EBADF;
-	return make_session(t, ep, a[1], (u8)a[2], a[3], a[4], a[5], &s);
+	return make_session(t, ep, a[1], (u8)a[2], a[3], a[4], a[5], t->process, &s);
 }
 
 s64 native_session_handle(struct thread *t, u64 *a)
@@ -451,6 +453,13 @@ s64 native_ready_create(struct thread *t, u64 *a)
 	struct ready *r = t->endpoint ? ready_create(t->endpoint, (u32)a[0]) : NULL;
 
 	return r ? (s64)r->id : -ENOMEM;
+}
+
+s64 native_charge(struct thread *t, struct call *c, u64 *a)
+{
+	struct ready *r = own_ready(t, a[1]);
+
+	return r ? ready_charge(r, subject_of(c)->process, a[2]) : -EBADF;
 }
 
 s64 native_ready_set(struct thread *t, u64 *a)

@@ -11,17 +11,23 @@
 #include <kernel/handle.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
+#include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
 static struct slab_cache chunk_cache;
 u64 object_count_handles;
 
-static struct handle_chunk *chunk_create(void)
+static bool chunk_create(struct handle_table *t, u32 c)
 {
 	if (!chunk_cache.name)
 		slab_cache_init(&chunk_cache, "handle_chunk", sizeof(struct handle_chunk));
-	return slab_alloc(&chunk_cache);
+	if (unlikely(t->bytes + sizeof(struct handle_chunk) > kernel_share))
+		return false;
+	t->chunks[c] = slab_alloc(&chunk_cache);
+	if (t->chunks[c])
+		t->bytes += sizeof(struct handle_chunk);
+	return t->chunks[c];
 }
 
 struct handle_table *handle_table_create(void)
@@ -49,6 +55,7 @@ static bool grow(struct handle_table *t, u32 chunk)
 		memcpy(v, t->chunks, t->nchunks * sizeof *v);
 		kfree(t->chunks);
 	}
+	t->bytes += (n - t->nchunks) * sizeof *v;
 	t->chunks = v;
 	t->nchunks = n;
 	return true;
@@ -65,11 +72,8 @@ static long take(struct handle_table *t, u32 fd)
 
 	if (c >= t->nchunks && !grow(t, c))
 		return -ENOMEM;
-	if (!t->chunks[c]) {
-		t->chunks[c] = chunk_create();
-		if (!t->chunks[c])
-			return -ENOMEM;
-	}
+	if (!t->chunks[c] && !chunk_create(t, c))
+		return -ENOMEM;
 	t->chunks[c]->used |= 1ull << (fd % HANDLES_PER_CHUNK);
 	t->count++;
 	object_count_handles++;
@@ -231,8 +235,7 @@ struct handle_table *handle_table_copy(const struct handle_table *old)
 
 		if (!used)
 			continue;
-		t->chunks[c] = chunk_create();
-		if (!t->chunks[c])
+		if (!chunk_create(t, c))
 			goto out_table;
 		for (unsigned i = 0; i < HANDLES_PER_CHUNK && used >> i; i++) {
 			const struct handle *h = &old->chunks[c]->h[i];

@@ -3,10 +3,10 @@
  * that meanwhile the kernel's copies and the servers, who cannot wait, still find frames; and when
  * a fault finds none at all.
  *
- * What counts is resident pages, tables and what regions take; servers and pid 1 are never chosen.  Of those who hold
- * at least a quarter of what the holder of a typical page does, the youngest goes: one process that
- * took it all, however many small ones there are beside it, and of a crowd of equals the last to
- * come, not the shell that they come from.  One at a time: while a victim is on its way out, who
+ * What counts is resident pages and what is kept for the process (charge.c); servers and pid 1 are
+ * never chosen.  Of those who hold at least a quarter of what the holder of a typical page does, the
+ * youngest goes: one process that took it all, however many small ones there are beside it, and of
+ * a crowd of equals the last to come, not the shell that they come from.  One at a time: while a victim is on its way out, who
  * faults yields and tries again.  The choice is one line on the console.
  * Kernel lock.
  */
@@ -17,10 +17,13 @@
 
 static u64 pages_of(const struct process *p)
 {
+	struct tern_kept k;
+
 	if (p->authority & TERN_AUTH_SERVER || p->pid <= 1 || p->state != PROCESS_ALIVE || !p->aspace)
 		return 0;
-	return p->aspace->resident + p->aspace->tables +
-	       p->aspace->nregions * sizeof(struct region) / PAGE_SIZE;
+	process_kept(p, &k);
+	return p->aspace->resident +
+	       (k.space + k.descriptors + k.threads + k.objects) / PAGE_SIZE;
 }
 
 static struct process *choose(void)
@@ -73,7 +76,8 @@ bool process_out_of_memory(struct thread *t)
 	kernel_lock();
 	hope = one_is_ending();
 	if (!hope) {
-		p = choose();
+		/* Nobody else must go for one who has all the tables that he may have. */
+		p = aspace_has_room(t->aspace) ? choose() : t->process;
 		hope = p != NULL;
 	}
 	if (p) {

@@ -39,12 +39,8 @@ struct process *process_create(u32 pid)
 	return p;
 }
 
-void process_get(struct process *p) { p->refs++; }
-
-void process_put(struct process *p)
+void process_free(struct process *p)
 {
-	if (--p->refs > 0)
-		return;
 	list_del(&p->all);
 	/* Only a process that never got so far as to run still has these. */
 	if (p->handles)
@@ -57,6 +53,8 @@ void process_put(struct process *p)
 		aspace_put(p->aspace);
 	if (p->events_at)
 		endpoint_put(p->events_at);
+	if (p->account)
+		account_leave(p);
 	slab_free(&cache, p);
 	object_count_processes--;
 }

@@ -45,7 +45,7 @@ static void queue_free(struct process *owner, struct sigpending *p, struct sigqu
 	list_del(&q->link);
 	owner->sig_queued--;
 	if (q != &p->own)
-		kfree(q);
+		kfree_for(owner, q, sizeof *q);
 }
 
 void sigpending_remove(struct process *owner, struct sigpending *p, u64 set)
@@ -175,7 +175,7 @@ static int enqueue(struct process *p, struct sigpending *to, const struct tern_s
 	struct sigqueue *q = NULL;
 
 	if (likely(p->sig_queued < process_limit(p, RLIMIT_SIGPENDING) || !realtime))
-		q = likely(list_empty(&to->own.link)) ? &to->own : kmalloc(sizeof *q);
+		q = likely(list_empty(&to->own.link)) ? &to->own : kmalloc_for(p, sizeof *q);
 	if (likely(q)) {
 		for (unsigned i = 0; i < SIGINFO_WORDS; i++)
 			q->info[i] = ((const u64 *)si)[i];

@@ -307,6 +307,8 @@ static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_
 		return -EAGAIN;
 	if (!(g->flags & CLONE_THREAD))
 		p = fork_process(t, parent, g);
+	else if ((p->nthreads + 1) * sizeof *n > kernel_share)
+		return -EAGAIN;
 	if (!p)
 		return -ENOMEM;
 	n = fork_thread(p, parent, g);

@@ -96,8 +96,6 @@ int aspace_destroy(struct aspace *as, struct mm_work *w)
 /* ---- putting regions in ---- */
 
 /* Space for one more, or two if a region is to be cut in its middle. */
-static bool room_for(const struct aspace *as, u32 n) { return as->nregions + n <= REGIONS_MAX; }
-
 static bool within_limits(const struct aspace *as, u64 pages, u64 replaced, unsigned prot,
 			  unsigned flags, const struct memobj *m)
 {
@@ -160,7 +158,7 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 
 	if (likely(!cut && !fill)) {
 		if (!extend_neighbour(as, t, &dead)) {
-			r = room_for(as, 1) ? region_alloc() : NULL;
+			r = region_room(as, 1) ? region_alloc() : NULL;
 			if (!r)
 				goto out_memory;
 			template_into(r, t);
@@ -171,7 +169,7 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 		return 0;
 	}
 	work_init(w, WORK_UNMAP, as, t->start, cut ? t->end : t->start);
-	if (!room_for(as, 1u + split) || (cut && leaf_own_edges(as, t->start, t->end)))
+	if (!region_room(as, 1u + split) || (cut && leaf_own_edges(as, t->start, t->end)))
 		goto out_memory;
 	r = region_alloc();
 	if (!r)
@@ -360,7 +358,7 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 	struct region *spare = NULL, *dead = NULL;
 	bool split = region_cut_needs(as, start, end);
 
-	if (split && room_for(as, 1))
+	if (split && region_room(as, 1))
 		spare = region_alloc();
 	if ((split && !spare) || leaf_own_edges(as, start, end)) {
 		spin_unlock(&as->lock);
@@ -419,7 +417,7 @@ static int isolate(struct aspace *as, va_t start, va_t end)
 
 	if (!lower && !upper)
 		return 0;
-	if (!room_for(as, (u32)lower + upper))
+	if (!region_room(as, (u32)lower + upper))
 		return -ENOMEM;
 	if (upper) {
 		x = region_alloc();

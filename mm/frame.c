@@ -34,6 +34,7 @@ static struct list free_list[FRAME_ORDERS];
 static u64 free_blocks[FRAME_ORDERS];
 static u64 buddy_free; /* frames */
 static u64 total_frames;
+u64 kernel_share;
 static s64 promised; /* atomic */
 static struct list prepared; /* zeroed by idle harts, for every hart's `zeroed`; buddy_lock */
 static u64 nprepared;
@@ -363,6 +364,7 @@ void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_
 			frame_of(pa >> PAGE_SHIFT)->kind = FRAME_FREE;
 			buddy_put(pa >> PAGE_SHIFT, 0);
 		}
+	kernel_share = total_frames * (PAGE_SIZE / 8);
 }
 
 void frames_adopt(pa_t start, pa_t end)

@@ -51,6 +51,10 @@ void region_init(void);
 struct region *region_alloc(void); /* NULL */
 void region_free(struct region *r); /* out of the tree; drops its memobj: no lock held */
 void region_free_list(struct region *r); /* linked by next */
+static inline bool region_room(const struct aspace *as, u32 n) /* for n more */
+{
+	return as->nregions + n <= REGIONS_MAX && aspace_has_room(as);
+}
 struct region *region_next(const struct aspace *as, va_t va); /* the lowest with end > va */
 struct region *region_find_slow(struct aspace *as, va_t va);
 /* The region that va lies in, or NULL. */

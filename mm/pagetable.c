@@ -122,7 +122,7 @@ pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
 		else if (leaf_own(as, va, up))
 			return NULL;
 	} else {
-		leaf = frame_alloc(0, FRAME_TABLE, FRAME_ZERO);
+		leaf = aspace_has_room(as) ? frame_alloc(0, FRAME_TABLE, FRAME_ZERO) : 0;
 		if (!leaf) {
 			struct batch b;
 

@@ -165,7 +165,7 @@ static int start_move(struct aspace *as, struct region *r, const struct request 
 
 	/* The new region, and pieces for cuts in the middle: at the new place, of the old place's
 	 * tail, and of the old place at the end. */
-	if (as->nregions + 4 > REGIONS_MAX)
+	if (!region_room(as, 4))
 		goto out_memory;
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
 		parts[i] = region_alloc();

@@ -90,6 +90,10 @@ enum tern_op {
 	/* (rid, set, clear): each bit set is an edge and wakes who waits. */
 	TERN_READY_SET,
 	TERN_READY_DESTROY, /* (rid) */
+	/* SERVER (token, rid, bytes): the caller pays for what the server keeps for all that share the
+	 * word: that many bytes now.  Who pays is whose call it was the first time, until the word
+	 * is destroyed.  ENOMEM: that process has too much. */
+	TERN_CHARGE,
 	/* (badge): h of a notification that arrives at the bound endpoint as TERN_EV_NOTE. */
 	TERN_NOTE_CREATE,
 	TERN_NOTE_SIGNAL, /* (h, bits) */
@@ -157,6 +161,7 @@ enum tern_op {
 	TERN_SIGNAL_SEND,
 	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
 	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */
+	TERN_PROCESS_KEPT, /* INFO (process h, struct tern_kept *) */
 	TERN_PROCESS_HANDLES, /* INFO (process h, first fd, struct tern_handle_info *, max) */
 	TERN_CRED_SET,	      /* (token, const struct tern_cred *): the calling thread's, at once */
 	TERN_THREAD_SCHED, /* (process h, tid, policy or -1, rt priority, nice, affinity mask or 0) */
@@ -450,6 +455,12 @@ struct tern_process_stat {
 	uint32_t authority, syscall; /* the call it waits in, or -1 */
 	char comm[16];
 	struct tern_cred cred;
+};
+
+/* What the kernel, and servers as far as they say so, keep for a process: bytes. */
+struct tern_kept {
+	uint64_t space, descriptors, threads, objects;
+	uint64_t limit; /* of each */
 };
 
 enum tern_info {

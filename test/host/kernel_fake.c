@@ -2,6 +2,7 @@
 #include "kernel_fake.h"
 
 #include <kernel/log.h>
+#include <mm/frame.h>
 #include <mm/slab.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@ void kfree(void *p)
 		fake_allocs_live--;
 	free(p);
 }
+
+u64 kernel_share = 1ull << 30;
 
 void slab_cache_init(struct slab_cache *c, const char *name, size_t size)
 {

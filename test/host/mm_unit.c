@@ -583,11 +583,30 @@ static void test_too_many_regions(void **unused)
 	for (i = 0; !res; i++)
 		res = map_at(as, AT + 2 * i * P, P, 1, PRIV | MAP_FIXED, &at);
 	assert_int_equal(res, -ENOMEM);
-	assert_int_equal(as->nregions, REGIONS_MAX);
+	assert_true(as->nregions == REGIONS_MAX || !aspace_has_room(as));
 	assert_int_equal(done(aspace_unmap(as, AT, P, &work)), 0);
 	assert_int_equal(map_at(as, AT - 8 * P, 3 * P, 1, PRIV | MAP_FIXED, &at), 0);
 	assert_int_equal(aspace_unmap(as, AT - 7 * P, P, &work), -ENOMEM);
 	assert_int_equal(aspace_protect(as, AT - 7 * P, P, 3, &work), -ENOMEM);
+	finish(as);
+}
+
+/* Tables have the same bound as all that describes a space, and end with what needed them. */
+static void test_too_many_tables(void **unused)
+{
+	struct aspace *as = aspace_create();
+	va_t at = 0, va = AT;
+	u64 most = kernel_share / P;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	assert_int_equal(map_at(as, AT, (most + 8) * pt_span(1), 1, PRIV | MAP_FIXED, &at), 0);
+	while (aspace_fault(as, va, FAULT_READ) == FAULT_OK)
+		va += pt_span(1);
+	assert_int_equal(aspace_fault(as, va, FAULT_READ), FAULT_NOMEM);
+	assert_true(as->tables <= most && as->tables > most - 3);
+	assert_int_equal(done(aspace_unmap(as, AT, pt_span(1), &work)), 0);
+	assert_int_equal(aspace_fault(as, va, FAULT_READ), FAULT_OK);
 	finish(as);
 }
 
@@ -671,6 +690,7 @@ int main(void)
 		cmocka_unit_test_setup(test_remap_over_a_table, start),
 		cmocka_unit_test_setup(test_gaps, start),
 		cmocka_unit_test_setup(test_too_many_regions, start),
+		cmocka_unit_test_setup(test_too_many_tables, start),
 		cmocka_unit_test_setup(test_strings, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),
 	};

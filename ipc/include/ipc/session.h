@@ -34,6 +34,8 @@ struct ready {
 	u32 bits; /* POLL* */
 	bool destroyed; /* the server's reference is gone */
 	struct endpoint *endpoint;
+	u64 charged; /* bytes that its server keeps */
+	struct account *payer; /* NULL: nothing is charged */
 	struct list in_endpoint;
 	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
 };
@@ -43,6 +45,7 @@ struct session {
 	u32 calls;   /* in flight */
 	struct endpoint *endpoint; /* referenced */
 	u64 badge;
+	struct account *payer; /* of whom it was made for */
 	struct session *meta; /* counted in meta->handles */
 	struct ready *ready;  /* referenced; NULL: always readable and writable */
 	u64 ident;
@@ -56,14 +59,21 @@ struct session {
 static inline void session_get(struct session *s) { s->handles++; }
 void session_put(struct session *s);
 void session_end_call(struct session *s); /* calls - 1, likewise */
+/* NULL: out of memory, or the payer has too much. */
 struct session *must_check session_create(struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
-					  struct ready *ready, struct session *meta);
+					  struct ready *ready, struct session *meta,
+					  struct process *payer);
 struct session *session_find(u64 sid);
 
 struct endpoint *must_check endpoint_create(void);
 void endpoint_set_owner(struct endpoint *ep, struct process *p);
-void endpoint_get(struct endpoint *ep);
-void endpoint_put(struct endpoint *ep);
+void endpoint_free(struct endpoint *ep);
+static inline void endpoint_get(struct endpoint *ep) { ep->refs++; }
+static inline void endpoint_put(struct endpoint *ep)
+{
+	if (--ep->refs == 0)
+		endpoint_free(ep);
+}
 void endpoint_kill(struct endpoint *ep); /* its owner ended */
 /* Takes a node out of the queue if it is there. */
 static inline void endpoint_unqueue(struct endpoint *ep, struct ipc_node *n)
@@ -81,6 +91,8 @@ struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struc
 
 struct ready *must_check ready_create(struct endpoint *ep, u32 bits);
 void ready_put(struct ready *r);
+/* What its server keeps for it is `bytes` now, and p pays, or whoever paid before.  0, ENOMEM. */
+s64 must_check ready_charge(struct ready *r, struct process *p, u64 bytes);
 static inline u32 session_ready_bits(const struct session *s)
 {
 	if (s->endpoint->dead)

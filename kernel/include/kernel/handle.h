@@ -40,6 +40,7 @@ struct handle_table {
 	u32 nchunks; /* entries of chunks, a power of two or 0 */
 	u32 count;   /* not free */
 	u32 hint;    /* no free slot in chunks before this one */
+	u32 bytes;   /* of chunks, and of their array */
 	struct handle_chunk **chunks;
 };
 

@@ -2,6 +2,7 @@
  * Kernel lock guards all that is not constant. */
 #pragma once
 
+#include <kernel/charge.h>
 #include <kernel/handle.h>
 #include <kernel/list.h>
 #include <kernel/signal.h>
@@ -78,6 +79,7 @@ struct process {
 	struct tern_rlimit limits[TERN_NLIMITS];
 	u32 personality;
 	u32 membarrier; /* registrations; atomic */
+	struct account *account; /* NULL: nothing was charged yet; set once, atomically */
 
 	/* accounting: of dead threads */
 	u64 dead_user_ticks, dead_system_ticks, dead_nvcsw, dead_nivcsw;
@@ -92,8 +94,13 @@ extern struct list all_processes; /* kernel lock */
 extern u64 object_count_processes;
 
 struct process *must_check process_create(u32 pid); /* refs 1, no space, no threads; NULL */
-void process_get(struct process *p);
-void process_put(struct process *p);
+void process_free(struct process *p);
+static inline void process_get(struct process *p) { p->refs++; }
+static inline void process_put(struct process *p)
+{
+	if (--p->refs == 0)
+		process_free(p);
+}
 /* Every thread must end, with this wait status (the first call's counts). */
 void process_kill(struct process *p, s32 status);
 /* Somebody is chosen to end, or is on his way (kernel/oom.c), and t yields to him; false: there is

@@ -12,6 +12,7 @@
 #include <arch/mmu.h>
 #include <kernel/list.h>
 #include <kernel/spinlock.h>
+#include <mm/frame.h>
 #include <mm/memobj.h>
 
 #define MM_MORE 1
@@ -89,6 +90,17 @@ struct aspace {
 	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */
 	bool lock_future; /* mlockall(MCL_FUTURE): mmap locks what it places */
 };
+
+/* Bytes of the kernel's that describe it. */
+static inline u64 aspace_kernel_bytes(const struct aspace *as)
+{
+	return READ_ONCE(as->tables) * PAGE_SIZE + READ_ONCE(as->nregions) * sizeof(struct region);
+}
+/* It may have more of them. */
+static inline bool aspace_has_room(const struct aspace *as)
+{
+	return aspace_kernel_bytes(as) < kernel_share;
+}
 
 struct aspace *must_check aspace_create(void); /* refs 1; NULL */
 void aspace_get(struct aspace *as);

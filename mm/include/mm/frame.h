@@ -66,6 +66,8 @@ void frame_put(pfn_t pfn);
 static inline u32 frame_refs(pfn_t pfn) { return __atomic_load_n(&frame_of(pfn)->refs, __ATOMIC_RELAXED); }
 
 u64 frames_total(void);
+/* Bytes that the kernel keeps for one process at most: an eighth of memory (kernel/charge.c). */
+extern u64 kernel_share;
 /* Fewer than one frame in `share` is free and promised to nobody: what can be refused without harm
  * should be. */
 bool frames_scarce(unsigned share);

@@ -42,6 +42,7 @@ static uint64_t last_token, clock_now, timer_at;
 #define MAX_WORDS 4096
 static uint32_t words[MAX_WORDS];
 static unsigned nwords, live_words;
+static uint64_t paid[MAX_WORDS]; /* by word */
 static struct tern_reply extra;
 static int fail_after = -1; /* allocations until one fails */
 static bool privileged;
@@ -192,6 +193,14 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		return 0;
 	case TERN_READY_DESTROY:
 		live_words--;
+		paid[a] = 0;
+		return 0;
+	case TERN_CHARGE:
+		if (!held(a))
+			return -ESRCH;
+		if (c > paid[b] && fails())
+			return -ENOMEM;
+		paid[b] = c;
 		return 0;
 	case TERN_TIMER:
 		timer_at = a;
@@ -309,7 +318,7 @@ static void deliver(struct call *c, struct tern_msg *m)
 
 	m->token = c->token;
 	m->badge = c->badge;
-	m->who = 1 | 1ull << 32;
+	m->who = 1 | (privileged ? 2ull : 1ull) << 32;
 	memset(&extra, 0, sizeof extra);
 	r = pipe_server_ops.calls[TERN_MSG_OP(m->op)](m);
 	if (r != SERVER_NO_REPLY && c->held)
@@ -421,6 +430,7 @@ static void no_leaks(void)
 	assert_int_equal(server->pipes.used, 0);
 	assert_int_equal(server->reqs.used, 0);
 	assert_int_equal(live_words, 0);
+	assert_null(server->users);
 }
 
 /* Servers never give their pools back; kept, so that a leak is one of something else. */
@@ -544,6 +554,45 @@ static void sizes(void **state)
 	assert_int_equal(finish(start_read(e.r, 70000)), 16384);
 	assert_int_equal(simple(e.r, 25, F_SETPIPE_SZ, 0), 4096);
 	close_pipe(e);
+}
+
+/* pipe(7): beyond the soft limit a user without privilege gets small pipes, which stay so. */
+static void many_of_a_user(void **state)
+{
+	static struct ends e[TERN_PIPE_USER_PAGES / 16 + 1];
+	unsigned n = sizeof e / sizeof e[0];
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++)
+		e[i] = make_pipe(O_NONBLOCK);
+	assert_int_equal(simple(e[n - 2].w, 25, F_GETPIPE_SZ, 0), 65536);
+	assert_int_equal(simple(e[n - 1].w, 25, F_GETPIPE_SZ, 0), 8192);
+	assert_int_equal(simple(e[n - 1].w, 25, F_SETPIPE_SZ, 16384), -EPERM);
+	assert_int_equal(simple(e[n - 1].w, 25, F_SETPIPE_SZ, 4096), 4096);
+	privileged = true;
+	assert_int_equal(simple(e[n - 1].w, 25, F_SETPIPE_SZ, 131072), 131072);
+	privileged = false;
+	for (unsigned i = 0; i < n; i++)
+		close_pipe(e[i]);
+}
+
+/* The ring is charged by what it takes; if the writer cannot have it, that is ENOMEM. */
+static void charged(void **state)
+{
+	static char big[70000];
+	struct ends e = make_pipe(O_NONBLOCK);
+
+	(void)state;
+	assert_int_equal(finish(start_write(e.w, "x")), 1);
+	assert_int_equal(paid[1] + paid[2], 4096);
+	fail_after = 0;
+	assert_int_equal(finish(start_write_data(e.w, big, 4096, 4096)), -ENOMEM);
+	fail_after = -1;
+	assert_int_equal(paid[1] + paid[2], 4096);
+	assert_int_equal(finish(start_write_data(e.w, big, 9000, 9000)), 9000);
+	assert_int_equal(paid[1] + paid[2], 65536);
+	close_pipe(e);
+	assert_int_equal(paid[1] + paid[2], 0);
 }
 
 static void interrupted(void **state)
@@ -1094,6 +1143,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(nonblocking, setup, teardown),
 		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_of_a_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(charged, setup, teardown),
 		cmocka_unit_test_setup_teardown(interrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_memory, setup, teardown),

@@ -70,21 +70,6 @@ static long give(uint64_t token, unsigned slot, struct desc *d, int meta)
 				 (uint64_t)p->word[d->mode - 1].rid, meta);
 }
 
-static void owner(struct tern_msg *m, struct pipe *p)
-{
-	struct tern_caller who;
-
-	if (TERN_MSG_CRED(m->who) != server->cred || !server->cred) {
-		if (tern_caller(m->token, &who) < 0)
-			return;
-		server->cred = TERN_MSG_CRED(m->who);
-		server->uid = who.cred.fsuid;
-		server->gid = who.cred.fsgid;
-	}
-	p->uid = server->uid;
-	p->gid = server->gid;
-}
-
 long pipe_pipe2(struct tern_msg *m)
 {
 	unsigned flags = (unsigned)m->args[1];
@@ -94,10 +79,9 @@ long pipe_pipe2(struct tern_msg *m)
 
 	if (flags & ~(unsigned)O_NEEDED_PIPE2)
 		return -EINVAL;
-	p = pipe_create(++server->last_ident, false);
+	p = pipe_create(m, ++server->last_ident, false);
 	if (!p)
 		return -ENOMEM;
-	owner(m, p);
 	r = desc_create(p, MODE_R, O_RDONLY | (flags & O_NONBLOCK));
 	if (!r) {
 		pipe_destroy(p);
@@ -234,7 +218,7 @@ long pipe_open(struct tern_msg *m)
 	} else if (m->badge == TERN_BADGE_FROM_VFS) {
 		p = fifo_find(m->word[1]);
 		if (!p) {
-			p = pipe_create(m->word[1], true);
+			p = pipe_create(m, m->word[1], true);
 			if (p) {
 				p->hash_next = *bucket(p->ident);
 				*bucket(p->ident) = p;

@@ -204,13 +204,27 @@ static void ring_free(void *ring, uint32_t size)
 	}
 }
 
-static bool ring_resize(struct pipe *p, uint32_t size)
+/* The process that writes first pays for the ring. */
+static bool ring_charge(struct pipe *p, uint32_t size, uint64_t token)
 {
-	uint8_t *ring = ring_alloc(size);
+	for (int i = 0; i < 3 && !p->paid; i++)
+		p->paid = p->word[i].rid;
+	return tern_charge(token, (uint64_t)p->paid, size) >= 0;
+}
+
+/* On behalf of the call `token`. */
+static bool ring_resize(struct pipe *p, uint32_t size, uint64_t token)
+{
+	uint8_t *ring;
 	uint32_t part;
 
-	if (!ring)
+	if (!ring_charge(p, size, token))
 		return false;
+	ring = ring_alloc(size);
+	if (!ring) {
+		ring_charge(p, p->size, token);
+		return false;
+	}
 	part = p->size - p->head < p->used ? p->size - p->head : p->used;
 	if (p->used) {
 		memcpy(ring, p->ring + p->head, part);
@@ -224,7 +238,7 @@ static bool ring_resize(struct pipe *p, uint32_t size)
 }
 
 /* Room for more bytes, after the ring has grown for `want` more if it can. */
-static uint32_t ring_room(struct pipe *p, uint64_t want)
+static uint32_t ring_room(struct pipe *p, uint64_t want, uint64_t token)
 {
 	if (want > p->size - p->used && p->size < p->capacity) {
 		uint32_t size = PAGE;
@@ -237,8 +251,8 @@ static uint32_t ring_room(struct pipe *p, uint64_t want)
 		if (size > p->capacity)
 			size = p->capacity;
 		/* A smaller ring serves too, if more slowly. */
-		if (size > p->size && !ring_resize(p, size) && size > PAGE && p->size < PAGE)
-			ring_resize(p, PAGE);
+		if (size > p->size && !ring_resize(p, size, token) && size > PAGE && p->size < PAGE)
+			ring_resize(p, PAGE, token);
 	}
 	return p->size - p->used;
 }
@@ -287,13 +301,20 @@ static long ring_drain(struct pipe *p, uint64_t token, uint32_t n)
 
 /* ---- life ---- */
 
-struct pipe *pipe_create(uint64_t ident, bool fifo)
+struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo)
 {
 	struct pipe *p = pool_alloc(&server->pipes);
 
 	if (!p)
 		return NULL;
+	owner_learn(m);
+	p->uid = server->uid;
+	p->gid = server->gid;
 	p->capacity = PIPE_DEFAULT;
+	if (!user_join(p)) {
+		pool_free(&server->pipes, p);
+		return NULL;
+	}
 	p->ident = ident;
 	p->fifo = fifo;
 	return p;
@@ -307,6 +328,7 @@ void pipe_destroy(struct pipe *p)
 	ring_free(p->ring, p->size);
 	if (p->fifo)
 		fifo_forget(p);
+	user_leave(p);
 	pool_free(&server->pipes, p);
 }
 
@@ -391,7 +413,7 @@ static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, b
 	/* Big writes queue behind others. */
 	if (!atomic && p->wq.first)
 		return (long)done;
-	room = ring_room(p, rest);
+	room = ring_room(p, rest, token);
 	if (room < least) {
 		if (p->capacity - p->used < least)
 			return (long)done;
@@ -423,7 +445,7 @@ __attribute__((noinline)) static long write_any(struct desc *d, uint64_t token, 
 	}
 	if (p->rq.first) {
 		/* Room for the rest first: an atomic write must not fail half done. */
-		if (len > p->rq.first->len && len <= PIPE_BUF && ring_room(p, len) < len)
+		if (len > p->rq.first->len && len <= PIPE_BUF && ring_room(p, len, token) < len)
 			return -ENOMEM;
 		done = deliver(p, token, len);
 		if (done < 0 || p->rq.first)
@@ -470,7 +492,7 @@ void pipe_refill(struct pipe *p)
 		uint64_t left = q->len - q->done;
 		bool atomic = q->len <= PIPE_BUF;
 		uint64_t least = atomic || left < PIPE_BUF ? left : PIPE_BUF;
-		uint32_t room = ring_room(p, left), n;
+		uint32_t room = ring_room(p, left, q->token), n;
 		long r;
 
 		if (room < least) {
@@ -592,27 +614,23 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t want)
 {
 	uint32_t size = PAGE;
-	struct tern_caller who;
 
 	if (want > 1u << 31)
 		return -EINVAL;
 	while (size < want)
 		size *= 2;
-	if (size > p->capacity && size > PIPE_MAX_USER) {
-		long r = tern_caller(m->token, &who);
-
-		if (r < 0)
-			return r;
-		if (!(who.cred.cap_effective >> 24 & 1)) /* CAP_SYS_RESOURCE */
+	if (size > p->capacity) {
+		owner_learn(m);
+		if (!user_may_have(p, size) || (size > TERN_PIPE_MAX_SIZE && !server->resource))
 			return -EPERM;
 		if (size > PIPE_MAX)
 			return -ENOMEM;
 	}
 	if (size < p->used)
 		return -EBUSY;
-	if (p->size > size && !ring_resize(p, size))
+	if (p->size > size && !ring_resize(p, size, m->token))
 		return -ENOMEM;
-	p->capacity = size;
+	user_resize(p, size);
 	pipe_refill(p);
 	return finish(p, (long)size);
 }

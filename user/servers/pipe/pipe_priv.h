@@ -11,7 +11,6 @@
 
 #define PIPE_BUF 4096u
 #define PIPE_DEFAULT 65536u
-#define PIPE_MAX_USER (1u << 20)
 #define PIPE_MAX (1u << 26)
 #define TURN (256u << 10) /* bytes copied at most in one turn for a reader */
 
@@ -57,6 +56,8 @@ struct pipe {
 	struct queue rq, wq, openers;
 	struct word word[3]; /* of read ends, write ends, and opens for both */
 	uint64_t ident;
+	struct user *user;
+	int64_t paid; /* the word by which the ring is charged; 0: none yet */
 	uint32_t uid, gid;
 	uint64_t born; /* ns, 0: nobody has asked yet */
 	struct pipe *hash_next;
@@ -97,7 +98,9 @@ struct pipe_server {
 		struct pipe *pipe;
 		uint32_t head, read, written; /* written 0: a read */
 	} last; /* of the short ways, to be undone if its copy falls short */
-	uint32_t cred, uid, gid; /* of the credentials last asked for */
+	struct user *users;
+	uint32_t cred, uid, gid, ruid; /* of the credentials last asked for */
+	bool resource, privileged;   /* they have CAP_SYS_RESOURCE; or CAP_SYS_ADMIN */
 	struct pipe *fifos[FIFO_BUCKETS];
 };
 extern struct pipe_server *server;
@@ -149,7 +152,7 @@ static inline void word_set(struct word *w, unsigned bits, bool in_reply)
 }
 /* Says it again: the reply that carried it never went out, its caller being dead. */
 void word_again(const struct word *w);
-struct pipe *pipe_create(uint64_t ident, bool fifo); /* without any end; NULL: no memory */
+struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo); /* without any end; NULL: no memory */
 void pipe_destroy(struct pipe *p);
 struct word *pipe_word(struct pipe *p, unsigned mode);
 void pipe_sync(struct pipe *p, bool in_reply);
@@ -179,6 +182,13 @@ long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
 long timerfd_clock_set(struct tern_msg *m); /* real time has jumped, says pm */
 void timerfd_event(void);
+
+/* users.c */
+void owner_learn(struct tern_msg *m);	     /* whose call it is, into server */
+bool user_join(struct pipe *p);		     /* of server->ruid; false: no memory */
+bool user_may_have(const struct pipe *p, uint32_t capacity); /* as the caller's, learnt before */
+void user_resize(struct pipe *p, uint32_t capacity);
+void user_leave(struct pipe *p);
 
 /* main.c: the table, for the tests too */
 void pipe_server_init(void);

@@ -277,6 +277,13 @@ void proc_text_system(struct text *t, int number)
 	case TERN_PROC_SYS_PID_MAX:
 		text_printf(t, "%d\n", TERN_PID_MAX);
 		break;
+	case TERN_PROC_SYS_PIPE_MAX:
+		text_printf(t, "%u\n", TERN_PIPE_MAX_SIZE);
+		break;
+	case TERN_PROC_SYS_PIPE_SOFT:
+		text_printf(t, "%u\n", TERN_PIPE_USER_PAGES);
+		break;
+	case TERN_PROC_SYS_PIPE_HARD: /* none */
 	case TERN_PROC_SYS_OVERCOMMIT:
 		text_printf(t, "0\n");
 		break;

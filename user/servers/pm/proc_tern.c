@@ -1,5 +1,6 @@
 /* /proc/tern: what is Tern's own.  objects and enosys are "name value" lines, made to be compared
- * before and after; handles is one line a descriptor; endpoints says who serves what; log is the
+ * before and after; handles is one line a descriptor, kept one a
+ * process: the bytes that the kernel and the servers keep for it; endpoints says who serves what; log is the
  * kernel's log. */
 #include "proc_priv.h"
 #include <string.h>
@@ -83,6 +84,20 @@ static void handles(struct text *t)
 	}
 }
 
+static void kept(struct text *t)
+{
+	struct tern_kept k;
+
+	text_printf(t, "pid space descriptors threads objects limit\n");
+	LINK_EACH(l, &pm.tree.all) {
+		struct proc *p = LINK_OF(l, struct proc, all);
+
+		if (p->state == PROC_ALIVE && tern_process_kept(p->handle, &k) >= 0)
+			text_printf(t, "%u %lu %lu %lu %lu %lu\n", p->pid, UL(k.space),
+				    UL(k.descriptors), UL(k.threads), UL(k.objects), UL(k.limit));
+	}
+}
+
 static void endpoints(struct text *t)
 {
 	static const char *const names[] = { "pm", "vfs", "tty", "pipe" };
@@ -128,6 +143,9 @@ void proc_text_tern(struct text *t, int number)
 	switch (number) {
 	case TERN_PROC_TERN_HANDLES:
 		handles(t);
+		break;
+	case TERN_PROC_TERN_KEPT:
+		kept(t);
 		break;
 	case TERN_PROC_TERN_ENDPOINTS:
 		endpoints(t);

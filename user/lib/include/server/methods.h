@@ -4,6 +4,10 @@
 
 #include <tern/abi.h>
 
+/* The pipe server's limits, which pm shows. */
+#define TERN_PIPE_MAX_SIZE (1u << 20)
+#define TERN_PIPE_USER_PAGES 16384u
+
 #define TERN_VFS_PATHS (TERN_METHOD_WIN + 1)	/* in: idents (u64), out: paths, NUL after each */
 /* (pgid, signal, 0): from tty.  Members reached; -ESRCH: none; -EIO: a stop signal for a group that
  * is orphaned, nobody was signalled (a read from the background fails with EIO then). */

@@ -138,6 +138,10 @@ static inline long tern_ready_set(uint64_t rid, unsigned set, unsigned clear)
 	return TERN_OP3(TERN_READY_SET, rid, set, clear);
 }
 static inline long tern_ready_destroy(uint64_t rid) { return TERN_OP1(TERN_READY_DESTROY, rid); }
+static inline long tern_charge(uint64_t token, uint64_t rid, uint64_t bytes)
+{
+	return TERN_OP3(TERN_CHARGE, token, rid, bytes);
+}
 static inline long tern_note_create(uint64_t badge) { return TERN_OP1(TERN_NOTE_CREATE, badge); }
 static inline long tern_note_signal(int h, uint64_t bits) { return TERN_OP2(TERN_NOTE_SIGNAL, h, bits); }
 static inline long tern_irq_create(unsigned irq) { return TERN_OP1(TERN_IRQ_CREATE, irq); }
@@ -226,6 +230,10 @@ static inline long tern_process_set(int proc, enum tern_process_word w, uint64_t
 static inline long tern_process_stat(int proc, uint32_t tid, struct tern_process_stat *st)
 {
 	return TERN_OP3(TERN_PROCESS_STAT, proc, tid, TERN_PTR(st));
+}
+static inline long tern_process_kept(int process, struct tern_kept *k)
+{
+	return TERN_OP2(TERN_PROCESS_KEPT, process, TERN_PTR(k));
 }
 static inline long tern_process_handles(int proc, unsigned first, struct tern_handle_info *v, unsigned max)
 {

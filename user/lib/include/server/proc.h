@@ -11,7 +11,7 @@
  *               read returns the text of that page's walk from its beginning.
  * pid/aspace    the objects behind it as a tree: process, space, regions, and what backs each.
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
- * tern/handles  every descriptor of every process.  tern/endpoints: who serves whom.
+ * tern/handles  every descriptor of every process.  tern/kept: what is kept for each.  tern/endpoints: who serves whom.
  * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log. */
 #pragma once
 
@@ -64,7 +64,11 @@
 	X(SYS_KVERSION, "sys/kernel/version", 0444)                                      \
 	X(SYS_PID_MAX, "sys/kernel/pid_max", 0444)                                       \
 	X(SYS_OVERCOMMIT, "sys/vm/overcommit_memory", 0444)                              \
+	X(SYS_PIPE_MAX, "sys/fs/pipe-max-size", 0444)                                    \
+	X(SYS_PIPE_SOFT, "sys/fs/pipe-user-pages-soft", 0444)                            \
+	X(SYS_PIPE_HARD, "sys/fs/pipe-user-pages-hard", 0444)                            \
 	X(TERN_HANDLES, "tern/handles", 0400)                                            \
+	X(TERN_KEPT, "tern/kept", 0444)                                                  \
 	X(TERN_ENDPOINTS, "tern/endpoints", 0444)                                        \
 	X(TERN_OBJECTS, "tern/objects", 0444)                                            \
 	X(TERN_ENOSYS, "tern/enosys", 0444)                                              \

@@ -1,0 +1,110 @@
+/*
+ * What processes make the kernel and the servers keep for them, so that none can take all memory.
+ *
+ * Each of four sums has the same bound, kernel_share: a space counts its tables and regions
+ * (mm/aspace.c), a descriptor table its chunks (handle.c), a process its threads, and its account
+ * is what else is made for it, from its making to its end: sessions, epoll sets and their items,
+ * what a wait needs, queued signals, and what a server keeps (TERN_CHARGE).  The call that would
+ * pass a bound gets its errno for want of memory.
+ * Who pays is who asked.  What may outlive him or go to others (a session, an epoll set) names the
+ * account, which then lives on.  Servers, who make things for others, are counted too and have no
+ * bound.
+ */
+#include <kernel/native.h>
+#include <kernel/process.h>
+#include <kernel/sys.h>
+#include <mm/slab.h>
+#include <tern/linux/errno.h>
+
+bool account_is_over(struct account *a, u64 bytes)
+{
+	if (a->unbounded)
+		return false;
+	account_discharge(a, bytes);
+	return true;
+}
+
+static struct account *account_of(struct process *p)
+{
+	struct account *a, *none = NULL;
+
+	if (likely(p->account))
+		return p->account;
+	a = kmalloc(sizeof *a);
+	if (!a)
+		return NULL;
+	a->unbounded = p->authority & TERN_AUTH_SERVER;
+	if (__atomic_compare_exchange_n(&p->account, &none, a, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return a;
+	kfree(a); /* another thread of p was first */
+	return none;
+}
+
+struct account *process_charge(struct process *p, u64 bytes)
+{
+	struct account *a = account_of(p);
+
+	return likely(a) && account_charge(a, bytes) ? a : NULL;
+}
+
+void account_discharge(struct account *a, u64 bytes)
+{
+	if (__atomic_sub_fetch(&a->bytes, bytes, __ATOMIC_RELAXED) == 0 && a->orphan)
+		kfree(a);
+}
+
+void account_leave(struct process *p)
+{
+	struct account *a = p->account;
+
+	if (a->bytes)
+		a->orphan = true;
+	else
+		kfree(a);
+}
+
+void *kmalloc_for(struct process *p, u64 size)
+{
+	struct account *a = process_charge(p, size);
+	void *v;
+
+	if (unlikely(!a))
+		return NULL;
+	v = kmalloc(size);
+	if (unlikely(!v))
+		account_discharge(a, size);
+	return v;
+}
+
+void kfree_for(struct process *p, void *v, u64 size)
+{
+	if (!v)
+		return;
+	account_discharge(p->account, size);
+	kfree(v);
+}
+
+void process_kept(const struct process *p, struct tern_kept *k)
+{
+	k->space = p->aspace ? aspace_kernel_bytes(p->aspace) : 0;
+	k->descriptors = p->handles ? p->handles->bytes : 0;
+	k->threads = p->nthreads * sizeof(struct thread);
+	k->objects = p->account ? p->account->bytes : 0;
+	k->limit = kernel_share;
+}
+
+s64 native_process_kept(struct thread *t, u64 *a)
+{
+	struct tern_kept k;
+	struct process *p;
+
+	kernel_lock();
+	p = handle_object(t->process->handles, (u32)a[0], HANDLE_PROCESS, 0);
+	if (p)
+		process_kept(p, &k);
+	kernel_unlock();
+	if (!p)
+		return -EBADF;
+	return put_user(t, a[1], &k, sizeof k) ? -EFAULT : 0;
+}
