@@ -267,6 +267,25 @@ s64 native_give(struct thread *t, struct call *c, u64 *a)
 	return give(c, a[1] & 0xff, h->type, h->object, (a[1] >> 8) & (h->rights | TERN_R_CLOEXEC));
 }
 
+s64 native_give_hidden(struct thread *t, struct call *c, u64 *a)
+{
+	struct handle_table *table = c->thread->process->handles;
+	const struct handle *h = handle_find(table, (u32)c->args[0]);
+	struct session **p = handle_hidden(table, t->endpoint, a[1]);
+
+	if (c->async || !h || h->object != c->session)
+		return -EBADF;
+	if (*p)
+		return (s64)(*p)->badge;
+	if (!a[2])
+		return -ENOENT;
+	*p = session_create(t->endpoint, a[2], TERN_KIND_NONE, a[1], NULL, NULL);
+	if (!*p)
+		return -ENOMEM;
+	session_get(*p);
+	return (s64)a[2];
+}
+
 /* The client places the mapping itself, on its own time (WORK_MAP). */
 static void reply_mapping(struct call *c, struct memobj *m, u64 offset, unsigned max_prot)
 {

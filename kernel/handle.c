@@ -162,6 +162,14 @@ void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type,
 	return h && h->type == type && (h->rights & rights) == rights ? h->object : NULL;
 }
 
+/* What was a handle of the table is closed. */
+static void drop(struct handle_table *t, struct handle old)
+{
+	if (unlikely(t->hidden) && old.type == HANDLE_SESSION && old.rights & TERN_R_IO)
+		handle_hidden_drop(t, old.object);
+	handle_unref(old.type, old.object);
+}
+
 long handle_close(struct handle_table *t, u32 fd)
 {
 	struct handle *h = handle_find(t, fd);
@@ -171,7 +179,7 @@ long handle_close(struct handle_table *t, u32 fd)
 		return -EBADF;
 	old = *h;
 	release(t, fd);
-	handle_unref(old.type, old.object);
+	drop(t, old);
 	return 0;
 }
 
@@ -218,7 +226,7 @@ long handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit, bool cloex
 	handle_ref(old.type, old.object);
 	handle_fill(t, to, old.type, old.object, old.rights, cloexec);
 	if (replaced.type)
-		handle_unref(replaced.type, replaced.object);
+		drop(t, replaced);
 	return to;
 }
 
@@ -291,6 +299,8 @@ void handle_table_put(struct handle_table *t)
 	if (--t->refs > 0)
 		return;
 	(void)handle_table_close_some(t, ~0u, &cursor);
+	while (t->hidden)
+		handle_hidden_drop(t, t->hidden);
 	for (u32 c = 0; c < t->nchunks; c++)
 		if (t->chunks[c])
 			slab_free(&chunk_cache, t->chunks[c]);

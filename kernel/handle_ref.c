@@ -1,5 +1,5 @@
 /*
- * References to objects as handles hold them, by type.  Kernel lock.
+ * References to objects as handles hold them, by type, and a table's hidden sessions.  Kernel lock.
  */
 #include <ipc/note.h>
 #include <ipc/poll.h>
@@ -36,4 +36,23 @@ void handle_unref(enum handle_type type, void *object)
 {
 	assert(type > HANDLE_RESERVED);
 	kinds[type].put(object);
+}
+
+struct session **handle_hidden(struct handle_table *t, const struct endpoint *ep, u64 ident)
+{
+	struct session **p = &t->hidden;
+
+	while (*p && ((*p)->endpoint != ep || (*p)->ident != ident))
+		p = &(*p)->next_hidden;
+	return p;
+}
+
+void handle_hidden_drop(struct handle_table *t, const struct session *s)
+{
+	struct session **p = handle_hidden(t, s->endpoint, s->ident), *hidden = *p;
+
+	if (!hidden)
+		return;
+	*p = hidden->next_hidden;
+	session_put(hidden);
 }

@@ -63,6 +63,13 @@ enum tern_op {
 	TERN_GIVE_SESSION,
 	/* (token, slot | rights << 8, h): the same with a copy of a handle of the caller's own. */
 	TERN_GIVE,
+	/* (token, ident, badge): the session that the caller's descriptor table keeps hidden under this
+	 * ident of the bound endpoint: no number names it.  Made with this badge if there is none.
+	 * It goes (CLOSED) with the first handle of a session with the same ident that the table
+	 * closes, O_PATH ones aside, and with the table; fork does not copy it.  Its badge; ENOENT
+	 * (none, and badge is 0), EBADF (argument 0 of the call is another descriptor meanwhile),
+	 * ENOMEM. */
+	TERN_GIVE_HIDDEN,
 	/* (token, fd of the caller): later. */
 	TERN_TAKE,
 	/* (token, absolute monotonic ns): TERN_EV_TIMEOUT then, unless replied.  0 cancels. */

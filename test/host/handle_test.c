@@ -30,6 +30,13 @@ void handle_unref(enum handle_type type, void *object)
 	--*(long *)object;
 }
 
+void handle_hidden_drop(struct handle_table *t, const struct session *s)
+{
+	(void)t;
+	(void)s;
+	fail_msg("no table here has hidden sessions");
+}
+
 enum { FREE = -1, RESERVED = -2 };
 struct model {
 	int slot[LIMIT]; /* an object's number, or FREE, RESERVED */

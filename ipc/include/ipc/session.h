@@ -51,7 +51,7 @@ struct session {
 	u64 ident;
 	u64 sid;
 	u8 kind; /* enum tern_kind */
-	bool announced; /* had a handle once */
+	struct session *next_hidden; /* in a handle table's list */
 	struct ipc_node closed; /* the CLOSED event */
 };
 

@@ -6,6 +6,9 @@
 #include <kernel/types.h>
 #include <tern/abi.h>
 
+struct endpoint;
+struct session;
+
 enum handle_type {
 	HANDLE_FREE,
 	HANDLE_RESERVED, /* by a call under way: not there for anyone else */
@@ -42,6 +45,7 @@ struct handle_table {
 	u32 hint;    /* no free slot in chunks before this one */
 	u32 bytes;   /* of chunks, and of their array */
 	struct handle_chunk **chunks;
+	struct session *hidden; /* TERN_GIVE_HIDDEN's, by next_hidden; never more than handles */
 };
 
 struct handle_table *must_check handle_table_create(void);
@@ -85,6 +89,11 @@ long must_check handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit,
 /* Copies a table for fork: NULL when memory is out. */
 struct handle_table *must_check handle_table_copy(const struct handle_table *t);
 void handle_close_on_exec(struct handle_table *t);
+
+/* Where the table's hidden session for this endpoint and ident is linked, or would be. */
+struct session **handle_hidden(struct handle_table *t, const struct endpoint *ep, u64 ident);
+/* A handle of session s goes, and with it what is hidden under the same ident. */
+void handle_hidden_drop(struct handle_table *t, const struct session *s);
 
 /* References to an object as held by a handle. */
 void handle_ref(enum handle_type type, void *object);

@@ -263,6 +263,44 @@ static long supply(struct object *dst, uint64_t doff, struct object *src, uint64
 	return (long)n;
 }
 
+/* The hidden sessions of each process's descriptor table. */
+static struct {
+	uint32_t pid;
+	uint64_t ident, badge;
+} hidden[8];
+
+static long give_hidden(uint64_t ident, uint64_t badge)
+{
+	size_t n = sizeof hidden / sizeof hidden[0], at = n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!hidden[i].badge)
+			at = i;
+		else if (hidden[i].pid == fake_caller.pid && hidden[i].ident == ident)
+			return (long)hidden[i].badge;
+	}
+	if (!badge)
+		return -ENOENT;
+	if (fails() || at == n)
+		return -ENOMEM;
+	hidden[at].pid = fake_caller.pid;
+	hidden[at].ident = ident;
+	hidden[at].badge = badge;
+	return (long)badge;
+}
+
+void fake_drop_hidden(uint32_t pid)
+{
+	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+		uint64_t badge = hidden[i].badge;
+
+		if (!badge || hidden[i].pid != pid)
+			continue;
+		hidden[i].badge = 0;
+		vfs_ops.closed(badge, 0);
+	}
+}
+
 long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	struct object *o;
@@ -321,6 +359,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		given.fd = (struct fake_fd){ true, (uint32_t)(b >> 8) & 0xffffff,
 					     (uint32_t)(b >> 32), c, d };
 		return 7;
+	case TERN_GIVE_HIDDEN:
+		return give_hidden(b, c);
 	case TERN_SESSION_CREATE:
 		if (fails())
 			return -ENOMEM;
@@ -587,8 +627,8 @@ void fake_init(const void *archive, size_t size)
 	vfs_init();
 	/* The first places, as pm makes them. */
 	{
-		struct file *f = file_create((struct place){ root_mount->root, root_mount }, O_PATH, 1);
-		struct file *g = file_create((struct place){ root_mount->root, root_mount }, O_PATH, 1);
+		struct file *f = file_create((struct place){ root_mount->root, root_mount }, O_PATH);
+		struct file *g = file_create((struct place){ root_mount->root, root_mount }, O_PATH);
 
 		fake_cwd = pool_badge(&files, f);
 		fake_root = pool_badge(&files, g);

@@ -32,6 +32,8 @@ extern int fake_fail_after; /* >= 0: that many more kernel allocations succeed *
 void fake_init(const void *archive, size_t size); /* starts vfs */
 long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
 void fake_close(int fd);
+/* Process `pid` closes every file that it has locks of. */
+void fake_drop_hidden(uint32_t pid);
 void fake_cred(uint32_t uid, uint32_t gid); /* the caller becomes this user */
 unsigned fake_memobjs(void);		    /* in use */
 

@@ -739,11 +739,18 @@ static void locks(void **state)
 	l.len = 0;
 	assert_int_equal(call(25, (uint64_t)a, F_SETLK, P(&l), 0, 0, 0), 0);
 	assert_int_equal(fake_late_token, token);
-	/* a process that is gone holds nothing */
-	fake_pids[101].state = 0;
+	/* a table that has closed the file holds nothing, and waits for nothing */
 	l.type = 1;
-	assert_int_equal(call(25, (uint64_t)a, F_SETLK, P(&l), 0, 0, 0), 0);
-	fake_pids[101].state = 1;
+	assert_err(call(25, (uint64_t)a, F_SETLK, P(&l), 0, 0, 0), EAGAIN);
+	assert_true(call(25, (uint64_t)a, F_SETLKW, P(&l), 0, 0, 0) == SERVER_NO_REPLY);
+	fake_drop_hidden(100);
+	assert_int_equal(fake_late_token, fake_token);
+	assert_int_equal(fake_late_result, -EBADF);
+	assert_true(call(25, (uint64_t)a, F_SETLKW, P(&l), 0, 0, 0) == SERVER_NO_REPLY);
+	fake_drop_hidden(101);
+	assert_int_equal(fake_late_token, fake_token);
+	assert_int_equal(fake_late_result, 0);
+	fake_drop_hidden(100);
 	l.whence = 7;
 	assert_err(call(25, (uint64_t)a, F_SETLK, P(&l), 0, 0, 0), EINVAL);
 	assert_err(call(25, (uint64_t)a, F_SETLK, 0, 0, 0, 0), EFAULT);

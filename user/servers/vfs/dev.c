@@ -86,7 +86,7 @@ long dev_open(struct request *r, struct place at, uint32_t flags)
 	struct file *f;
 
 	if (dev_is_local(at.node)) {
-		f = file_create(at, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), TERN_MSG_PID(r->m->who));
+		f = file_create(at, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK));
 		return f ? file_give(r->m, f, 0) : -ENOMEM;
 	}
 	/* ttys and serial lines, /dev/tty and its kin, pty slaves */

@@ -1,13 +1,10 @@
 /* flock(2), POSIX record locks and OFD locks.
  *
  * Every node has one list of locks; the parked calls are in one list.  flock's and the record locks
- * do not see each other.  A lock of flock and of OFD belongs to a description (its badge), a POSIX lock to a
- * process.
+ * do not see each other.  A lock of flock and of OFD belongs to a description (its badge).
  *
- * A POSIX lock is dropped when a description that its process opened, or locked through, is closed
- * for good.  That differs from Linux where a description is shared: there any close of the process
- * drops it, here the last one.  A lock whose process is gone counts for nothing; who waits looks
- * again twice a second.
+ * A POSIX lock belongs to a descriptor table, and is gone when that table closes any descriptor of
+ * the file.  So its owner is a hidden session in the table (TERN_GIVE_HIDDEN), whose CLOSED tells.
  */
 #include "vfs.h"
 
@@ -21,8 +18,7 @@
 #define L_WRLCK 1
 #define L_UNLCK 2
 #define OFFSET_MAX 0x7fffffffffffffffll
-#define LOOK_AGAIN_NS 500000000ull
-#define CHAIN_MAX 32 /* of waiting processes, in the search for a deadlock */
+#define CHAIN_MAX 32 /* of waiting owners, in the search for a deadlock */
 
 enum lock_kind { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD };
 
@@ -30,9 +26,8 @@ struct lock {
 	struct lock *next;
 	enum lock_kind kind;
 	int type;	/* L_RDLCK, L_WRLCK */
-	uint64_t owner; /* pid, or badge of the description */
-	uint64_t file;	/* badge of the description it was made through */
-	uint32_t pid;
+	uint64_t owner; /* badge of the description, or of the hidden session */
+	uint32_t pid;	/* for F_GETLK */
 	int64_t start, end; /* inclusive */
 };
 
@@ -55,11 +50,6 @@ _Static_assert(sizeof(struct flock64) == 32, "struct flock");
 /* In the order of their coming; they are few. */
 static struct waiter *waiters;
 
-static bool dead(uint32_t pid)
-{
-	return pidmap && pid && pid < TERN_PID_MAX && pidmap[pid].state == 0;
-}
-
 static bool same_owner(const struct lock *a, const struct lock *b)
 {
 	return a->kind == b->kind && a->owner == b->owner;
@@ -74,23 +64,12 @@ static bool conflict(const struct lock *have, const struct lock *want)
 	return have->type == L_WRLCK || want->type == L_WRLCK;
 }
 
-/* The lock in the way, or NULL; those of processes that are gone are dropped on the way. */
-static struct lock *find_conflict(struct node *n, const struct lock *want)
+/* The lock in the way, or NULL. */
+static struct lock *find_conflict(const struct node *n, const struct lock *want)
 {
-	struct lock **p = &n->locks;
-
-	while (*p) {
-		struct lock *l = *p;
-
-		if (!conflict(l, want)) {
-			p = &l->next;
-		} else if (l->kind == LOCK_POSIX && dead(l->pid)) {
-			*p = l->next;
-			free(l);
-		} else {
+	for (struct lock *l = n->locks; l; l = l->next)
+		if (conflict(l, want))
 			return l;
-		}
-	}
 	return NULL;
 }
 
@@ -202,25 +181,23 @@ static long wait_for(struct tern_msg *m, struct node *n, const struct lock *want
 	while (*p)
 		p = &(*p)->next;
 	*p = w;
-	if (want->kind != LOCK_FLOCK)
-		tern_park(m->token, tern_clock_ns(TERN_CLOCK_MONOTONIC) + LOOK_AGAIN_NS);
 	return SERVER_NO_REPLY;
 }
 
-/* Would process `pid`, waiting for `holder`, wait for itself? */
-static bool deadlock(uint32_t pid, uint32_t holder)
+/* Would the owner, waiting for `holder`, wait for itself? */
+static bool deadlock(uint64_t owner, uint64_t holder)
 {
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
 		struct lock *have = NULL;
 
-		if (holder == pid)
+		if (holder == owner)
 			return true;
 		for (struct waiter *w = waiters; w && !have; w = w->next)
-			if (w->want.kind == LOCK_POSIX && w->want.pid == holder)
+			if (w->want.kind == LOCK_POSIX && w->want.owner == holder)
 				have = find_conflict(w->node, &w->want);
 		if (!have || have->kind != LOCK_POSIX)
 			return false;
-		holder = have->pid;
+		holder = have->owner;
 	}
 	return false;
 }
@@ -238,7 +215,7 @@ long vfs_flock(struct tern_msg *m)
 	if (!f)
 		return -EBADF;
 	n = f->at.node;
-	want.owner = want.file = m->badge;
+	want.owner = m->badge;
 	want.pid = TERN_MSG_PID(m->who);
 	switch (op & ~(unsigned)LOCK_NB) {
 	case LOCK_SH:
@@ -308,6 +285,28 @@ static long range_of(const struct file *f, const struct flock64 *fl, struct lock
 	return 0;
 }
 
+/* The badge of the hidden session that owns the caller's POSIX locks of f's node, made if `create`;
+ * 0: there is none. */
+static long posix_owner(struct tern_msg *m, const struct file *f, bool create, uint64_t *owner)
+{
+	uint64_t ident = node_ident(f->at.node);
+	long r = tern_give_hidden(m->token, ident, 0);
+	struct file *hidden;
+
+	*owner = r > 0 ? (uint64_t)r : 0;
+	if (r != -ENOENT || !create)
+		return r == -ENOENT ? 0 : r;
+	hidden = file_create(f->at, O_PATH);
+	if (!hidden)
+		return -ENOLCK;
+	hidden->state = FILE_HIDDEN;
+	r = tern_give_hidden(m->token, ident, pool_badge(&files, hidden));
+	if (r < 0)
+		file_destroy(hidden);
+	*owner = (uint64_t)r;
+	return r == -ENOMEM ? -ENOLCK : r;
+}
+
 long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 {
 	bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
@@ -326,11 +325,17 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 	r = range_of(f, &fl, &want);
 	if (r < 0)
 		return r;
+	if (!get && ((fl.type == L_RDLCK && !file_reads(f)) || (fl.type == L_WRLCK && !file_writes(f))))
+		return -EBADF;
 	want.type = fl.type;
 	want.kind = ofd ? LOCK_OFD : LOCK_POSIX;
 	want.pid = TERN_MSG_PID(m->who);
-	want.owner = ofd ? m->badge : want.pid;
-	want.file = m->badge;
+	want.owner = m->badge;
+	if (!ofd) {
+		r = posix_owner(m, f, !get && fl.type != L_UNLCK, &want.owner);
+		if (r < 0)
+			return r;
+	}
 	if (get) {
 		have = find_conflict(n, &want);
 		if (!have) {
@@ -344,14 +349,12 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 		}
 		return server_out(m, 0, &fl, sizeof fl, 0);
 	}
-	if ((fl.type == L_RDLCK && !file_reads(f)) || (fl.type == L_WRLCK && !file_writes(f)))
-		return -EBADF;
 	if (fl.type != L_UNLCK) {
-			have = find_conflict(n, &want);
+		have = find_conflict(n, &want);
 		if (have) {
 			if (!sleeps)
 				return -EAGAIN;
-			if (!ofd && have->kind == LOCK_POSIX && deadlock(want.pid, have->pid))
+			if (!ofd && have->kind == LOCK_POSIX && deadlock(want.owner, have->owner))
 				return -EDEADLK;
 			return wait_for(m, n, &want);
 		}
@@ -361,16 +364,33 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 	return r;
 }
 
-void lock_file_closed(struct file *f)
+/* Another thread closed the file while they waited: the lock would be gone at once. */
+static void end_waiters(uint64_t owner)
+{
+	for (struct waiter **p = &waiters; *p;) {
+		struct waiter *w = *p;
+
+		if (w->want.owner != owner) {
+			p = &w->next;
+			continue;
+		}
+		*p = w->next;
+		tern_reply(w->token, -EBADF);
+		free(w);
+	}
+}
+
+void lock_owner_closed(struct file *f)
 {
 	uint64_t badge = pool_badge(&files, f);
 	struct node *n = f->at.node;
 	struct lock **p = &n->locks;
 
+	end_waiters(badge);
 	while (*p) {
 		struct lock *l = *p;
 
-		if (l->file == badge || (l->kind == LOCK_POSIX && l->pid == f->pid)) {
+		if (l->owner == badge) {
 			*p = l->next;
 			free(l);
 		} else {
@@ -419,16 +439,4 @@ void lock_gone(uint64_t badge, uint64_t token)
 {
 	(void)badge;
 	free(take_waiter(token));
-}
-
-void lock_timeout(uint64_t badge, uint64_t token)
-{
-	struct file *f = file_of(badge);
-
-	if (!f)
-		return;
-	wake(f->at.node);
-	for (struct waiter *w = waiters; w; w = w->next)
-		if (w->token == token)
-			tern_park(token, tern_clock_ns(TERN_CLOCK_MONOTONIC) + LOOK_AGAIN_NS);
 }

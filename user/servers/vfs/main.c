@@ -122,7 +122,6 @@ const struct server_ops vfs_ops = {
 	.closed = closed,
 	.cancel = lock_cancel,
 	.gone = lock_gone,
-	.timeout = lock_timeout,
 	.event = event,
 };
 

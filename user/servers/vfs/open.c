@@ -27,7 +27,7 @@
 
 struct pool files;
 
-struct file *file_create(struct place at, uint32_t flags, uint32_t pid)
+struct file *file_create(struct place at, uint32_t flags)
 {
 	struct file *f = pool_alloc(&files);
 
@@ -35,7 +35,6 @@ struct file *file_create(struct place at, uint32_t flags, uint32_t pid)
 		return NULL;
 	f->at = at;
 	f->flags = flags;
-	f->pid = pid;
 	node_get(at.node);
 	mount_get(at.mount);
 	if (IS_REG(at.node) && !(flags & O_PATH) && file_writes(f))
@@ -47,8 +46,8 @@ void file_destroy(struct file *f)
 {
 	struct place at = f->at;
 
-	if (at.node->locks)
-		lock_file_closed(f);
+	if (at.node->locks || f->state & FILE_HIDDEN)
+		lock_owner_closed(f);
 	if (IS_REG(at.node) && !(f->flags & O_PATH) && file_writes(f))
 		at.node->writers--;
 	free(f->text);
@@ -84,7 +83,7 @@ long file_give(struct tern_msg *m, struct file *f, unsigned slot)
 
 static long give_place(struct request *r, struct place at, uint32_t flags, unsigned slot)
 {
-	struct file *f = file_create(at, flags, TERN_MSG_PID(r->m->who));
+	struct file *f = file_create(at, flags);
 
 	return f ? file_give(r->m, f, slot) : -ENOMEM;
 }
@@ -97,7 +96,7 @@ long forward_open(struct request *r, struct place at, uint32_t flags, int server
 
 	if (server < 0)
 		return -ENXIO;
-	f = file_create(at, flags & OPEN_KEPT, TERN_MSG_PID(r->m->who));
+	f = file_create(at, flags & OPEN_KEPT);
 	if (!f)
 		return -ENOMEM;
 	f->state = FILE_META;

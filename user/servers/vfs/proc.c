@@ -621,7 +621,7 @@ static long open_text(struct request *r, struct place at, uint32_t flags, bool i
 	if (flags & (O_WRONLY | O_RDWR))
 		return -EACCES;
 	text = malloc(room);
-	f = text ? file_create(at, flags & (O_ACCMODE | O_NONBLOCK), TERN_MSG_PID(r->m->who)) : NULL;
+	f = text ? file_create(at, flags & (O_ACCMODE | O_NONBLOCK)) : NULL;
 	if (!f) {
 		free(text);
 		return -ENOMEM;

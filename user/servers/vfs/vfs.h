@@ -115,12 +115,12 @@ struct place {
 
 /* An open file description: the session's badge is its own in the pool `files`. */
 #define FILE_META 1	/* the meta session of another server's */
+#define FILE_HIDDEN 2	/* hidden in a descriptor table: owns its POSIX locks (lock.c) */
 struct file {
 	struct place at;
 	uint32_t flags; /* O_* */
 	uint32_t state; /* FILE_* */
 	uint64_t offset;
-	uint32_t pid; /* that opened it */
 	uint32_t removals;
 	struct dentry *resume; /* getdents goes on here if the offset and `removals` still fit */
 	uint64_t resume_offset;
@@ -228,7 +228,7 @@ long vfs_umount2(struct tern_msg *m);
 /* ---- open.c ---- */
 extern struct pool files;
 static inline struct file *file_of(uint64_t badge) { return pool_lookup(&files, badge); }
-struct file *file_create(struct place at, uint32_t flags, uint32_t pid);
+struct file *file_create(struct place at, uint32_t flags);
 void file_destroy(struct file *f);
 static inline bool file_reads(const struct file *f) { return (f->flags & O_ACCMODE) == O_RDONLY ||
 							      (f->flags & O_ACCMODE) == O_RDWR; }
@@ -324,11 +324,10 @@ long vfs_paths(struct tern_msg *m);
 /* ---- lock.c ---- */
 long vfs_flock(struct tern_msg *m);
 long lock_fcntl(struct tern_msg *m, struct file *f, int cmd);
-void lock_file_closed(struct file *f);
+void lock_owner_closed(struct file *f);
 void lock_node_freed(struct node *n);
 void lock_cancel(uint64_t badge, uint64_t token);
 void lock_gone(uint64_t badge, uint64_t token);
-void lock_timeout(uint64_t badge, uint64_t token);
 
 /* ---- dev.c ---- */
 void dev_init(struct fs *fs, struct node *root);

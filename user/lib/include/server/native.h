@@ -106,6 +106,10 @@ static inline long tern_give(uint64_t token, unsigned slot, unsigned rights, int
 {
 	return TERN_OP3(TERN_GIVE, token, slot | rights << 8, handle);
 }
+static inline long tern_give_hidden(uint64_t token, uint64_t ident, uint64_t badge)
+{
+	return TERN_OP3(TERN_GIVE_HIDDEN, token, ident, badge);
+}
 static inline long tern_park(uint64_t token, uint64_t deadline_ns)
 {
 	return TERN_OP2(TERN_PARK, token, deadline_ns);
