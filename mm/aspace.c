@@ -537,13 +537,15 @@ out:
 
 /* ---- brk ---- */
 
+/* As on Linux, a page above the heap stays free. */
 static bool may_grow_heap(const struct aspace *as, va_t old, va_t new, va_t want)
 {
 	u64 pages = (new - old) >> PAGE_SHIFT;
 
 	if (want - as->brk_start > as->limit_data || new > as->mmap_top)
 		return false;
-	return within_limits(as, pages, 0, PROT_WRITE, 0, NULL) && region_is_free(as, old, new);
+	return within_limits(as, pages, 0, PROT_WRITE, 0, NULL) &&
+	       region_is_free(as, old, new + PAGE_SIZE);
 }
 
 int aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out)

@@ -345,6 +345,15 @@ TEST(the_break_moves)
 	CHECK_EQ(syscall(SYS_brk, 4096), (long)sbrk(0));
 }
 
+TEST(brk_keeps_a_page_free_above_it)
+{
+	char *at = (char *)(((uintptr_t)sbrk(0) + 4 * PAGE) & ~(PAGE - 1));
+
+	CHECK(mmap(at, PAGE, RW, ANON | MAP_FIXED, -1, 0) == at);
+	CHECK_ERR(brk(at), ENOMEM);
+	CHECK_EQ(brk(at - PAGE), 0);
+}
+
 TEST(remap)
 {
 	char *p = map(8), *q, *r;
