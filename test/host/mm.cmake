@@ -6,8 +6,8 @@ foreach(name asid aspace copy fault fork frame leaf look memobj pagetable radix 
 endforeach()
 list(APPEND mm_sources mm_check.c)
 tern_host_test(NAME mm SOURCES mm_unit.c tlb_model.c ${mm_sources})
-tern_host_test(NAME mm-property SOURCES mm_property.c tlb_model.c ${mm_sources}
+tern_host_test(NAME mm-property SOURCES mm_property.c mm_oracle.c tlb_model.c ${mm_sources}
 	DEFINES STEP_ENTRIES=7 PT_BITS=4)
-tern_host_test(NAME mm-property-long SOURCES mm_property.c tlb_model.c ${mm_sources})
-tern_fuzz(NAME mm SECONDS 20 SOURCES mm_property.c tlb_model.c ${mm_sources}
+tern_host_test(NAME mm-property-long SOURCES mm_property.c mm_oracle.c tlb_model.c ${mm_sources})
+tern_fuzz(NAME mm SECONDS 20 SOURCES mm_property.c mm_oracle.c tlb_model.c ${mm_sources}
 	DEFINES STEP_ENTRIES=7 PT_BITS=4 MM_FUZZ=1)
