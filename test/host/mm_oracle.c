@@ -163,8 +163,15 @@ void oracle_check(const struct oracle *o, unsigned space, struct step *s)
 	memset(s, 0, sizeof *s);
 	s->kind = STEP_CHECK;
 	s->space = (uint8_t)space;
-	for (; s->count < NPAGES; s->count++)
-		describe(o, s, &s->access[s->count], space, s->count, ORACLE_READ);
+	for (; s->count < NPAGES; s->count++) {
+		const struct oracle_page *p = &o->space[space].page[s->count];
+		struct oracle_access *a = &s->access[s->count];
+
+		describe(o, s, a, space, s->count, ORACLE_READ);
+		if (p->mapped)
+			a->region = (uint8_t)(ORACLE_MAPPED | p->prot | (p->shared ? ORACLE_SHARED : 0) |
+					      (p->object >= 0 ? ORACLE_FILE : 0));
+	}
 }
 
 /* ---- regions ---- */
@@ -432,23 +439,29 @@ void oracle_exit(struct oracle *o, unsigned space, struct step *s)
 	memset(&o->space[space], 0, sizeof o->space[space]);
 }
 
-static void make_fork(struct oracle *o, struct step *s)
+void oracle_fork(struct oracle *o, unsigned from, unsigned to)
 {
-	unsigned other = below(o, o->nspaces);
-	struct oracle_space *d = &o->space[other];
+	struct oracle_space *d = &o->space[to];
 
-	if (other == s->space)
-		return;
-	s->kind = STEP_FORK;
-	s->other = (uint8_t)other;
-	s->kill_other = d->live;
-	*d = o->space[s->space];
+	*d = o->space[from];
 	for (uint32_t k = 0; k < NPAGES; k++) {
 		if (d->page[k].dontfork)
 			clear(d, k, 1);
 		if (d->page[k].wipe)
 			d->page[k].value = d->page[k].freed = 0;
 	}
+}
+
+static void make_fork(struct oracle *o, struct step *s)
+{
+	unsigned other = below(o, o->nspaces);
+
+	if (other == s->space)
+		return;
+	s->kind = STEP_FORK;
+	s->other = (uint8_t)other;
+	s->kill_other = o->space[other].live;
+	oracle_fork(o, s->space, other);
 }
 
 /* ---- objects ---- */

@@ -52,7 +52,11 @@ struct oracle {
 /* One access or copy of one byte at a page's start: what is there before, what is stored. */
 struct oracle_access {
 	uint8_t page, access, want, old, maybe /* as good as old */, value;
+	uint8_t region; /* of a STEP_CHECK: PROT_*, and the bits below */
 };
+#define ORACLE_MAPPED 8
+#define ORACLE_SHARED 16
+#define ORACLE_FILE 32
 
 enum step_kind {
 	STEP_NONE,
@@ -101,6 +105,8 @@ void oracle_next(struct oracle *o, struct step *s);
 void oracle_check(const struct oracle *o, unsigned space, struct step *s);
 /* Makes `s` the end of a space. */
 void oracle_exit(struct oracle *o, unsigned space, struct step *s);
+/* Space `to` becomes what a child of `from` has. */
+void oracle_fork(struct oracle *o, unsigned from, unsigned to);
 enum outcome oracle_expect(const struct oracle *o, unsigned space, uint32_t page, unsigned access);
 uint8_t oracle_value(const struct oracle *o, unsigned space, uint32_t page);
 /* MAP_POPULATE copies private pages as far as there is memory: this one was not. */

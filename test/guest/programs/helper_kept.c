@@ -1,7 +1,7 @@
 /* One process asks for as much as it can get of each kind that the kernel or a server keeps for it.  It
  * is told when it has had its share, the others go on meanwhile, and when it has died everything is
  * there again.  test/guest/kept.exp runs this in little memory.  tern only */
-#include "objects.h"
+#include "no_leak.h"
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

@@ -10,9 +10,10 @@
  * any system: signals to others, power-off, the clock, mounts, real-time priority, and memory beyond
  * a limit.  Beside them a witness forks and talks through pipes all the time.
  *
- * On Tern the numbers of /proc/tern/objects must be the same before and after, but for frames that
- * the kernel's caches hold. */
+ * On Tern the numbers of /proc/tern/objects must be the same before and after (objects.h). */
 #define _GNU_SOURCE
+#include "objects.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -538,62 +539,6 @@ static pid_t start(int number)
 	return pid;
 }
 
-#define OBJECTS 64
-struct objects {
-	int n;
-	char name[OBJECTS][24];
-	long value[OBJECTS];
-};
-
-static void read_objects(struct objects *o)
-{
-	FILE *f = fopen("/proc/tern/objects", "re");
-
-	o->n = 0;
-	if (!f)
-		return;
-	while (o->n < OBJECTS && fscanf(f, "%23s %ld", o->name[o->n], &o->value[o->n]) == 2)
-		o->n++;
-	fclose(f);
-}
-
-/* Slabs are kept, and split, as their cache thinks best: what is in them counts (slab_objects), not
- * their frames, nor so what is free. */
-static bool counts(const char *name)
-{
-	return strcmp(name, "frames_slab") && strcmp(name, "free_frames");
-}
-
-/* What a server keeps for the most it ever had to do: its heap, and chunks of its table of handles. */
-static bool may_grow(const char *name)
-{
-	return !strcmp(name, "frames_user") || !strcmp(name, "slab_objects") || !strcmp(name, "frames_kernel");
-}
-
-/* Whether the numbers come to be as they were before; *grown: all but those that may grow once. */
-static bool settled(const struct objects *before, struct objects *after, bool *grown)
-{
-	bool same = true;
-
-	for (int try = 0; try < 100; try++) {
-		same = *grown = true;
-		read_objects(after);
-		for (int i = 0; i < before->n; i++)
-			if (before->value[i] != after->value[i] && counts(before->name[i])) {
-				same = false;
-				*grown &= may_grow(before->name[i]) && after->value[i] > before->value[i];
-			}
-		if (same)
-			break;
-		usleep(20000);
-	}
-	for (int i = 0; i < before->n; i++)
-		if (before->value[i] != after->value[i])
-			printf("%s: %ld before, %ld after\n", before->name[i], before->value[i],
-			       after->value[i]);
-	return same;
-}
-
 static void remove_folder(void)
 {
 	char command[140];
@@ -785,13 +730,13 @@ int main(int argc, char **argv)
 		show_one(worker, (uint64_t)index);
 	good = run(20000, workers, false); /* fills caches */
 	usleep(100000);
-	read_objects(&after); /* so that all memory of ours is there */
-	read_objects(&before);
+	objects_read(&after); /* so that all memory of ours is there */
+	objects_read(&before);
 	for (int round = 0; good && round < 3; round++) {
 		bool grown = false;
 
 		good = run(calls, workers, true);
-		same = !good || settled(&before, &after, &grown);
+		same = !good || objects_settled(&before, &after, &grown);
 		if (same || !grown)
 			break;
 		/* Servers keep the memory of their busiest moment; a leak grows every time. */

@@ -4,7 +4,7 @@
  * The numbers are those of /proc/tern/objects; each that stands for something in use must be the
  * same after a round as before it.  A first round fills caches.  On other systems only the calls run.
  * timeout: 300 */
-#include "objects.h"
+#include "no_leak.h"
 #include <pthread.h>
 
 #define ROUNDS 1000

@@ -1,0 +1,25 @@
+/* For tests that everything is given back. */
+#pragma once
+#include "objects.h"
+#include "test.h"
+
+/* Runs `what` so many times, twice; the second time nothing may grow. */
+static void no_leak(void (*what)(long), long times)
+{
+	static struct objects before, after;
+	bool same, grown;
+
+	for (long i = 0; i < (times < 30 ? times : 30); i++)
+		what(i);
+	test_settle();
+	objects_read(&after); /* this test's own pages */
+	objects_steady(&before);
+	for (long i = 0; i < times; i++)
+		what(i);
+	same = objects_settled(&before, &after, &grown);
+	if (same && before.n)
+		printf("  %s: %ld times, all %d numbers of /proc/tern/objects as before\n", test_current,
+		       times, before.n);
+	fflush(stdout);
+	CHECK(same);
+}
