@@ -880,7 +880,7 @@ static bool run_some(void)
 		unsigned long steps;
 		size_t pages;
 		unsigned threads;
-	} runs[] = { { 1, 4000, 1, 0 }, { 2, 4000, 1, 0 }, { 3, 1500, 64, 0 }, { 4, 1500, 1, 4 } };
+	} runs[] = { { 1, 1000, 1, 0 }, { 2, 1000, 1, 0 }, { 3, 400, 64, 0 }, { 4, 100, 1, 4 } };
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof runs / sizeof runs[0] && good; i++) {
