@@ -279,7 +279,8 @@ s64 native_give_hidden(struct thread *t, struct call *c, u64 *a)
 		return (s64)(*p)->badge;
 	if (!a[2])
 		return -ENOENT;
-	*p = session_create(t->endpoint, a[2], TERN_KIND_NONE, a[1], NULL, NULL);
+	*p = session_create(t->endpoint, a[2], TERN_KIND_NONE, a[1], NULL, NULL,
+			    c->thread->process);
 	if (!*p)
 		return -ENOMEM;
 	session_get(*p);
