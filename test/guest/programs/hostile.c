@@ -733,14 +733,14 @@ int main(int argc, char **argv)
 	objects_read(&after); /* so that all memory of ours is there */
 	objects_read(&before);
 	for (int round = 0; good && round < 3; round++) {
-		bool grown = false;
+		bool again = false;
 
 		good = run(calls, workers, true);
-		same = !good || objects_settled(&before, &after, &grown);
-		if (same || !grown)
+		same = !good || objects_settled(&before, &after, &again);
+		if (same || !again)
 			break;
 		/* Servers keep the memory of their busiest moment; a leak grows every time. */
-		printf("only the memory of servers has grown: once more\n");
+		printf("perhaps servers keep memory, or somebody ended: once more\n");
 		before = after;
 	}
 	if (good && same && before.n)

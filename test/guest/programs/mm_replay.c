@@ -855,16 +855,15 @@ static bool run(unsigned long steps, size_t pages, unsigned threads)
 static bool run_counted(unsigned long steps, size_t pages, unsigned threads)
 {
 	static struct objects before, after;
-	bool good, grown = false;
+	bool good, again = false;
 
-	/* Again only because servers keep what their busiest moment took. */
 	for (int try = 0; try < 3; try++) {
 		objects_steady(&before);
 		good = run(steps, pages, threads);
-		if (!good || objects_settled(&before, &after, &grown))
+		if (!good || objects_settled(&before, &after, &again))
 			break;
 		good = false;
-		if (!grown)
+		if (!again)
 			break;
 	}
 	printf("seed %lu, %lu steps, %zu pages each, %u threads: %s%s\n", seed, steps, pages, threads,

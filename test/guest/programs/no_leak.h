@@ -7,7 +7,7 @@
 static void no_leak(void (*what)(long), long times)
 {
 	static struct objects before, after;
-	bool same, grown;
+	bool same, again;
 
 	for (long i = 0; i < (times < 30 ? times : 30); i++)
 		what(i);
@@ -16,7 +16,7 @@ static void no_leak(void (*what)(long), long times)
 	objects_steady(&before);
 	for (long i = 0; i < times; i++)
 		what(i);
-	same = objects_settled(&before, &after, &grown);
+	same = objects_settled(&before, &after, &again);
 	if (same && before.n)
 		printf("  %s: %ld times, all %d numbers of /proc/tern/objects as before\n", test_current,
 		       times, before.n);

@@ -76,20 +76,21 @@ static inline bool objects_may_grow(const char *name)
 }
 
 /* Waits until the numbers are as before, a few seconds at most: who has ended may still be on the way
- * out.  Prints what differs.  *grown: it is only memory that servers may have kept. */
-static inline bool objects_settled(const struct objects *before, struct objects *after, bool *grown)
+ * out.  Prints what differs.  *again: that may be no leak, but memory that servers keep, or the end of
+ * somebody from before. */
+static inline bool objects_settled(const struct objects *before, struct objects *after, bool *again)
 {
 	const struct timespec moment = { 0, 20000000 };
 	bool same = true;
 
 	for (int try = 0; try < 150; try++) {
-		same = *grown = true;
+		same = *again = true;
 		objects_read(after);
 		for (int i = 0; i < before->n; i++)
 			if (before->value[i] != after->value[i]) {
 				same = false;
-				*grown &= objects_may_grow(before->name[i]) &&
-					  after->value[i] > before->value[i];
+				*again &= objects_may_grow(before->name[i]) ||
+					  after->value[i] < before->value[i];
 			}
 		if (same)
 			return true;
