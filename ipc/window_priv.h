@@ -81,6 +81,8 @@ static inline s64 window_copy_memobj_inline(struct call *c, unsigned win, unsign
 	if (unlikely(obj_off >= size))
 		return 0;
 	n = MIN(n, size - obj_off);
+	if (unlikely(m->kind == MEMOBJ_PAGER && dir == WINDOW_IN))
+		n = memobj_soil(m, obj_off, n);
 	if (unlikely(!window_straight(c, win, dir, off, &n, &at)))
 		return window_copy_memobj_pieces(c, win, dir, off, m, obj_off, n);
 	got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :

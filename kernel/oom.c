@@ -1,5 +1,6 @@
 /*
- * Out of memory: somebody must give some back.  The choice is made when a 64th is left (mm_low), so
+ * Out of memory: pages that a pager can bring again go first (mm/reclaim.c).  If there are none,
+ * somebody must give some back.  The choice is made when a 64th is left (mm_low), so
  * that meanwhile the kernel's copies and the servers, who cannot wait, still find frames; and when
  * a fault finds none at all.
  *
@@ -14,6 +15,7 @@
 #include <kernel/process.h>
 #include <kernel/thread.h>
 #include <mm/frame.h>
+#include <mm/memobj.h>
 
 static u64 pages_of(const struct process *p)
 {
@@ -73,6 +75,8 @@ bool process_out_of_memory(struct thread *t)
 	struct process *p = NULL;
 	bool hope;
 
+	if (memobj_reclaim())
+		return true;
 	kernel_lock();
 	hope = one_is_ending();
 	if (!hope) {

@@ -62,6 +62,7 @@ static void fill_memory(struct tern_memory_info *m)
 	m->zero_fills = mm_counters.zero_fills;
 	m->forks = mm_counters.forks;
 	m->shootdowns = mm_counters.shootdowns;
+	m->reclaimed = mm_counters.reclaimed;
 }
 
 static void fill_objects(u64 *v)

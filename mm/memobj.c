@@ -39,6 +39,7 @@ void memobj_init(void)
 {
 	slab_cache_init(&memobj_cache, "memobj", sizeof(struct memobj));
 	list_init(&doomed);
+	reclaim_init();
 	radix_init();
 }
 
@@ -68,9 +69,23 @@ struct memobj *memobj_create_paged(u64 size, u64 ident, struct pager *p)
 {
 	struct memobj *m = create(MEMOBJ_PAGER, size, ident);
 
-	if (m)
+	if (m) {
 		m->pager = p;
+		reclaim_add(m);
+	}
 	return m;
+}
+
+u64 memobj_soil(struct memobj *m, u64 off, u64 n)
+{
+	u64 end = off;
+
+	spin_lock(&m->lock);
+	m->dirty = true;
+	spin_unlock(&m->lock);
+	while (end < off + n && memobj_has(m, end >> PAGE_SHIFT))
+		end = PAGE_DOWN(end) + PAGE_SIZE;
+	return MIN(end - off, n);
 }
 
 bool memobj_has(struct memobj *m, u64 index)
@@ -124,6 +139,24 @@ void memobj_get(struct memobj *m)
 	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
 }
 
+pfn_t memobj_next(struct memobj *m, u64 *index)
+{
+	struct radix t;
+
+	return radix_next(tree_of(m, &t), index);
+}
+
+void memobj_drop(struct memobj *m, u64 index)
+{
+	struct radix t;
+	pfn_t pfn = radix_get(tree_of(m, &t), index);
+
+	radix_clear(&t, index);
+	tree_back(m, &t);
+	count_pages(m, -1);
+	frame_put(pfn);
+}
+
 /* Takes pages of [from, to) out, REAP_STEP at most; false: that was all. Lock held, or the last
  * reference. */
 static bool drop_pages(struct memobj *m, u64 from, u64 to)
@@ -171,8 +204,10 @@ static bool drop_later(struct memobj *m)
 static void destroy(struct memobj *m)
 {
 	assert(!m->root && !m->resident);
-	if (m->pager)
+	if (m->pager) {
+		reclaim_remove(m);
 		mm_pager_gone(m->pager);
+	}
 	slab_free(&memobj_cache, m);
 }
 
@@ -325,6 +360,12 @@ static void zap_finish(struct memobj *m)
 	if (--m->zapping == 0)
 		m->zap_all_from = m->zap_shared_from = ~0ul;
 	spin_unlock(&m->lock);
+}
+
+void memobj_unmap(struct memobj *m)
+{
+	zap_begin(m, ~0ul, 0);
+	zap_finish(m);
 }
 
 /* Lock held. */

@@ -203,6 +203,16 @@ va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t t
 va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget);
 void pt_check(struct aspace *as);
 
+/* ---- memobj.c and reclaim.c ---- */
+/* The first page from *index on, which becomes its index; 0: none.  m->lock held. */
+pfn_t memobj_next(struct memobj *m, u64 *index);
+void memobj_drop(struct memobj *m, u64 index); /* the page is there; m->lock held */
+/* Takes the object's pages out of every space; m->lock held, dropped. */
+void memobj_unmap(struct memobj *m);
+void reclaim_init(void);
+void reclaim_add(struct memobj *m);
+void reclaim_remove(struct memobj *m);
+
 /* ---- leaf.c: aspace->lock held ---- */
 /* Makes a shared leaf table the space's own, and links it: the one it is if nobody else has it, else a
  * copy. 0, ENOMEM. */

@@ -332,6 +332,8 @@ static void count_rights(struct memobj *m, const struct region *r, u32 sign)
 {
 	if ((r->flags & REGION_SHARED) && (r->prot & PROT_WRITE))
 		m->nwritable += sign;
+	if (m->nwritable)
+		m->dirty = true;
 	if (r->prot & PROT_EXEC)
 		m->nexec += sign;
 }

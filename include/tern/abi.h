@@ -118,7 +118,8 @@ enum tern_op {
 	/* ---- memory ---- */
 	/* (size, ident, flags, badge): h of an anonymous memobj; ident names it in region lists.  With
 	 * TERN_MEMOBJ_PAGED its pages are the caller's to bring: TERN_EV_PAGE_IN(badge, offset) comes
-	 * when one is missing, and SUPPLY or WRITE answers it. */
+	 * when one is missing, and SUPPLY or WRITE answers it.  A page that nobody else has written to may
+	 * be dropped when memory is out, and be asked for again. */
 	TERN_MEMOBJ_CREATE = 1072,
 	TERN_MEMOBJ_PHYS,   /* SYSTEM (physical address, size): device memory */
 	TERN_MEMOBJ_RESIZE, /* (h, size): shrinking unmaps and frees, and zeroes the last page's rest */
@@ -505,6 +506,7 @@ struct tern_memory_info {
 	uint64_t anon_pages;   /* private to spaces */
 	uint64_t min_free_pages; /* what only servers and copies get (kernel/oom.c) */
 	uint64_t faults, cow_copies, zero_fills, forks, shootdowns, mapped_pages, committed_pages;
+	uint64_t reclaimed; /* pages that went because their pager can bring them again */
 };
 
 struct tern_cpu_info {

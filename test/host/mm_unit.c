@@ -207,6 +207,37 @@ static void test_objects_end_in_steps(void **unused)
 	frame_check();
 }
 
+/* What a pager can bring again goes when memory is wanted; what others wrote stays. */
+static void test_clean_pages_are_reclaimed(void **unused)
+{
+	struct memobj *m = memobj_create_paged(3000 * PAGE_SIZE, 7, (struct pager *)1);
+	struct frame_stats before, now;
+	unsigned times = 0;
+
+	(void)unused;
+	mm_fail_hook = NULL;
+	assert_non_null(m);
+	assert_false(memobj_reclaim());
+	frame_stats(&before);
+	for (u64 i = 0; i < 3000; i++)
+		assert_int_equal(memobj_write(m, i * PAGE_SIZE, "x", 1), 1);
+	while (memobj_reclaim())
+		times++;
+	assert_true(times >= 2);
+	frame_stats(&now);
+	assert_int_equal(now.user, before.user);
+	assert_int_equal(m->resident, 0);
+	memobj_check(m);
+	assert_int_equal(memobj_write(m, 5 * PAGE_SIZE, "x", 1), 1);
+	m->dirty = true;
+	assert_false(memobj_reclaim());
+	assert_int_equal(m->resident, 1);
+	memobj_put(m);
+	while (memobj_reap()) {
+	}
+	frame_check();
+}
+
 /* ---- slabs ---- */
 
 static void test_slab(void **unused)
@@ -679,6 +710,7 @@ int main(void)
 		cmocka_unit_test_setup(test_out_of_memory, start),
 		cmocka_unit_test_setup(test_prepared_frames, start),
 		cmocka_unit_test_setup(test_objects_end_in_steps, start),
+		cmocka_unit_test_setup(test_clean_pages_are_reclaimed, start),
 		cmocka_unit_test_setup(test_slab, start),
 		cmocka_unit_test_setup(test_radix, start),
 		cmocka_unit_test_setup(test_radix_failures, start),

@@ -226,6 +226,7 @@ void mm_wake(struct aspace *as);
 struct mm_counters {
 	u64 faults, zero_fills, cow_copies, forks, shootdowns;
 	u64 object_pages; /* in memory objects */
+	u64 reclaimed;	  /* pages dropped that a pager can bring again */
 	u64 committed;	  /* pages that programs may come to own: is_committed() */
 };
 extern struct mm_counters mm_counters;

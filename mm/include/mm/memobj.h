@@ -28,6 +28,8 @@ struct memobj {
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
+	struct list in_paged; /* MEMOBJ_PAGER: mm/reclaim.c; its lock */
+	bool dirty; /* somebody other than its pager may have written to it, ever; lock */
 	/* Shrinking and punching under way: how many, a stamp that regions get once they are done,
 	 * and the lowest pages from which on every entry, or every one but private copies, goes;
 	 * lock. */
@@ -42,6 +44,9 @@ struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs
  * Takes over the pager, which mm_pager_gone() frees (kernel lock not held, nor any other). */
 struct memobj *must_check memobj_create_paged(u64 size, u64 ident, struct pager *p);
 void mm_pager_gone(struct pager *p);
+/* Somebody other than its pager writes n bytes at off of a pager-backed object, whose pages are never
+ * dropped from now on: how many of them lie in pages that are there. */
+u64 memobj_soil(struct memobj *m, u64 off, u64 n);
 /* The page is there, or lies behind the end. */
 bool memobj_has(struct memobj *m, u64 index);
 struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
@@ -70,6 +75,8 @@ long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u
 /* Gives the pages of a range back, which reads as zero then; zeroes the parts of its first and last
  * page.  0, EINVAL (physical). */
 int memobj_punch(struct memobj *m, u64 off, u64 n);
+/* Drops pages that pagers can bring again; false: there are none.  No lock held. */
+bool memobj_reclaim(void);
 /* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
  * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
 pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make);

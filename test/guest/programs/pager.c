@@ -1,5 +1,5 @@
 /* Objects whose pages a server brings: this program is the pager, its children have the object mapped.
- * It answers late, in the wrong order, twice, or never.    tern only */
+ * It answers late, in the wrong order, twice, or never; and again, when memory was short.    tern only */
 #include "test.h"
 #include <tern/abi.h>
 
@@ -22,7 +22,7 @@ static void limit_time(void)
 	if (fork() == 0) {
 		for (int fd = 3; fd < 16; fd++)
 			close(fd);
-		sleep(15);
+		sleep(45);
 		kill(parent, SIGKILL);
 		_exit(0);
 	}
@@ -67,15 +67,20 @@ static char *map_object(int flags)
 	return (char *)r;
 }
 
-static void become_pager(void)
+static void become_pager_of(long pages)
 {
 	int ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
 
 	limit_time();
 	CHECK(ep >= 0);
 	CHECK_EQ(syscall(TERN_BIND, ep, 0, 0, 0, 0, 0), 0);
-	object = (int)syscall(TERN_MEMOBJ_CREATE, PAGES * PAGE, 99, TERN_MEMOBJ_PAGED, BADGE, 0, 0);
+	object = (int)syscall(TERN_MEMOBJ_CREATE, pages * PAGE, 99, TERN_MEMOBJ_PAGED, BADGE, 0, 0);
 	CHECK(object >= 0);
+}
+
+static void become_pager(void)
+{
+	become_pager_of(PAGES);
 	at = map_object(MAP_SHARED);
 }
 
@@ -270,4 +275,78 @@ TEST(buffers_of_calls)
 	CHECK(!strcmp(text, "aaa"));
 	CHECK_EQ(pread(fd, text, 8, 0), 8);
 	CHECK(!memcmp(text, "coccccts", 8));
+}
+
+/* The number behind `key` in a file of /proc. */
+static long number(const char *path, const char *key)
+{
+	char text[4096] = "", *found;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK(read(fd, text, sizeof text - 1) > 0);
+	close(fd);
+	found = strstr(text, key);
+	CHECK(found != NULL);
+	return atol(found + strlen(key));
+}
+
+static void touch(long bytes)
+{
+	char *p = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	for (long i = 0; i < bytes; i += (long)PAGE)
+		p[i] = 1;
+}
+
+static bool all_right(const char *map, long pages)
+{
+	for (long i = 0; i < pages; i++)
+		if (((volatile const long *)(map + i * (long)PAGE))[5] != i + 1)
+			return false;
+	return true;
+}
+
+/* Memory that can be had again goes before anybody is ended.  The object's last page says the end. */
+TEST(dropped_and_asked_for_again)
+{
+	long margin = number("/proc/meminfo", "MemTotal:") * 1024 / 24 + (4 << 20), room, pages = 3 * margin / (long)PAGE;
+	long page[PAGE / sizeof(long)] = { 0 }, asked = 0, again, stolen, last = 0;
+	pid_t pid, hog;
+
+	become_pager_of(pages + 1);
+	room = number("/proc/meminfo", "MemFree:") * 1024;
+	stolen = number("/proc/vmstat", "pgsteal_direct");
+	pid = fork();
+	if (pid == 0) {
+		char *map = (char *)syscall(TERN_ASPACE_MAP, -1, 0, (pages + 1) * (long)PAGE,
+					    PROT_READ * 0x101 | (long)MAP_SHARED << 16, object, 0);
+
+		CHECK((long)map > 0);
+		alarm(0);
+		CHECK(all_right(map, pages));
+		hog = fork();
+		if (hog == 0) {
+			touch(room - margin);
+			_exit(0);
+		}
+		CHECK_EQ(test_wait(hog), 0);
+		CHECK(number("/proc/vmstat", "pgsteal_direct") - stolen > margin / (long)PAGE);
+		CHECK(all_right(map, pages));
+		_exit(map[pages * (long)PAGE] != 0);
+	}
+	while (last != pages) {
+		struct event e = next_event();
+
+		CHECK_EQ(e.op, TERN_EV_PAGE_IN);
+		last = e.a0 / (long)PAGE;
+		page[5] = last == pages ? 0 : last + 1;
+		CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, e.a0, page, PAGE), PAGE);
+		asked++;
+	}
+	again = asked - pages - 1;
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK(again > margin / (long)PAGE);
 }

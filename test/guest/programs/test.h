@@ -31,7 +31,7 @@
 #pragma GCC diagnostic ignored "-Wnonnull"
 #pragma GCC diagnostic ignored "-Warray-bounds"
 
-#define TEST_LIMIT 20 /* seconds */
+#define TEST_LIMIT 60 /* seconds */
 #define TEST_SKIP  77
 
 struct test {

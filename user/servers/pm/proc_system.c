@@ -204,8 +204,8 @@ static void vmstat(struct text *t)
 		    UL(m.object_pages), UL(m.slab_pages), UL(m.table_pages));
 	text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %lu\npgmajfault 0\n",
 		    UL(m.faults));
-	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\n",
-		    UL(m.cow_copies), UL(m.zero_fills), UL(m.forks), UL(m.shootdowns));
+	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\npgsteal_direct %lu\n",
+		    UL(m.cow_copies), UL(m.zero_fills), UL(m.forks), UL(m.shootdowns), UL(m.reclaimed));
 }
 
 void proc_text_system(struct text *t, int number)
