@@ -4,6 +4,31 @@
 
 #include <tern/abi.h>
 
+/* How many mappings a page has.  Its object's slot is none; an entry of a shared table is one of each
+ * sharer's.  (If a page is in several shared tables, those of the others count once each.) */
+static u32 count_mappings(pte_t upper, pte_t e)
+{
+	u32 n = frame_refs(pte_pfn(e)) - !(e & PTE_ANON);
+
+	if (leaf_is_shared(upper))
+		n += frame_refs(pte_pfn(upper)) - 1;
+	return MAX(n, 1u); /* others may be letting go of it */
+}
+
+static void count_page(pte_t upper, pte_t e, struct tern_region_info *v)
+{
+	bool dirty = e & (PTE_ANON | PTE_W);
+	u32 n = count_mappings(upper, e);
+
+	v->resident++;
+	v->anonymous += !!(e & PTE_ANON);
+	v->share += (PAGE_SIZE << TERN_SHARE_SHIFT) / n;
+	if (n > 1)
+		*(dirty ? &v->shared_dirty : &v->shared_clean) += 1;
+	else
+		*(dirty ? &v->priv_dirty : &v->priv_clean) += 1;
+}
+
 /* A region's pages, by walking. Lock held. */
 static void count_pages(const struct aspace *as, const struct region *r, struct tern_region_info *v)
 {
@@ -18,15 +43,8 @@ static void count_pages(const struct aspace *as, const struct region *r, struct 
 		}
 		e = pte_next_table(*upper)[pt_index(va, 0)];
 		va += PAGE_SIZE;
-		if (!e || (e & PTE_SPECIAL))
-			continue;
-		v->resident++;
-		if (frame_refs(pte_pfn(e)) > 1 || leaf_is_shared(*upper))
-			v->shared++;
-		else if (e & (PTE_ANON | PTE_W))
-			v->priv_dirty++;
-		else
-			v->priv_clean++;
+		if (e && !(e & PTE_SPECIAL))
+			count_page(*upper, e, v);
 	}
 }
 
@@ -129,8 +147,7 @@ void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
 		v[i] = PAGEMAP_PRESENT | (pte_pfn(e) & PAGEMAP_PFN);
 		if (!(e & PTE_ANON))
 			v[i] |= PAGEMAP_FILE;
-		if (!(e & PTE_SPECIAL) && frame_refs(pte_pfn(e)) == 1 &&
-		    !leaf_is_shared(*pt_upper(as, va)))
+		if (!(e & PTE_SPECIAL) && count_mappings(*pt_upper(as, va), e) == 1)
 			v[i] |= PAGEMAP_EXCLUSIVE;
 	}
 	spin_unlock(&as->lock);

@@ -363,8 +363,11 @@ struct tern_region_info {
 	uint32_t prot, max_prot;	    /* PROT_* */
 	uint32_t flags;			    /* TERN_REGION_* */
 	uint32_t pad;
-	uint64_t resident, priv_dirty, priv_clean, shared; /* pages, by walking */
+	/* Pages, by walking; shared: somebody else maps the page, too. */
+	uint64_t resident, anonymous, shared_clean, shared_dirty, priv_clean, priv_dirty;
+	uint64_t share; /* of their bytes, each page's divided by who maps it; << TERN_SHARE_SHIFT */
 };
+#define TERN_SHARE_SHIFT 12
 #define TERN_REGION_SHARED 1
 #define TERN_REGION_STACK 2
 #define TERN_REGION_HEAP 4

@@ -116,15 +116,19 @@ static void map_line(struct text *t, const struct tern_region_info *r, const cha
 	text_append(t, "\n", 1);
 }
 
-static void field(struct text *t, const char *name, uint64_t pages)
+static void field_kb(struct text *t, const char *name, uint64_t kb)
 {
-	text_printf(t, "%-16s%8lu kB\n", name, (unsigned long)(pages * 4));
+	text_printf(t, "%-16s%8lu kB\n", name, (unsigned long)kb);
 }
 
-/* Pss counts a page that others map too as half: how many they are is not known. */
+static void field(struct text *t, const char *name, uint64_t pages)
+{
+	field_kb(t, name, pages * 4);
+}
+
 static void counters(struct text *t, const struct tern_region_info *r, uint64_t size_pages)
 {
-	bool anonymous = r->ident == 0;
+	uint64_t share = (r->share >> TERN_SHARE_SHIFT) / 1024; /* kB */
 
 	if (size_pages)
 		field(t, "Size:", size_pages);
@@ -133,15 +137,15 @@ static void counters(struct text *t, const struct tern_region_info *r, uint64_t 
 		field(t, "MMUPageSize:", 1);
 	}
 	field(t, "Rss:", r->resident);
-	field(t, "Pss:", r->priv_dirty + r->priv_clean + r->shared / 2);
-	field(t, "Shared_Clean:", anonymous ? 0 : r->shared);
-	field(t, "Shared_Dirty:", anonymous ? r->shared : 0);
+	field_kb(t, "Pss:", share);
+	field(t, "Shared_Clean:", r->shared_clean);
+	field(t, "Shared_Dirty:", r->shared_dirty);
 	field(t, "Private_Clean:", r->priv_clean);
 	field(t, "Private_Dirty:", r->priv_dirty);
 	field(t, "Referenced:", r->resident);
-	field(t, "Anonymous:", anonymous ? r->resident : r->priv_dirty);
+	field(t, "Anonymous:", r->anonymous);
 	field(t, "Swap:", 0);
-	field(t, "Locked:", r->flags & TERN_REGION_LOCKED ? r->resident : 0);
+	field_kb(t, "Locked:", r->flags & TERN_REGION_LOCKED ? share : 0);
 }
 
 static void smaps_entry(struct text *t, const struct tern_region_info *r, const char *name)
@@ -228,9 +232,12 @@ void proc_text_rollup(struct text *t, struct proc *p)
 				sum.start = v[i].start;
 			sum.end = v[i].end;
 			sum.resident += v[i].resident;
-			sum.priv_dirty += v[i].priv_dirty;
+			sum.anonymous += v[i].anonymous;
+			sum.shared_clean += v[i].shared_clean;
+			sum.shared_dirty += v[i].shared_dirty;
 			sum.priv_clean += v[i].priv_clean;
-			sum.shared += v[i].shared;
+			sum.priv_dirty += v[i].priv_dirty;
+			sum.share += v[i].share;
 		}
 		at = sum.end;
 		if (n < BATCH)
