@@ -4,8 +4,10 @@
  * The calling thread sends read to the one server and write to the other, in turns, as if the
  * program did; the window of both is a buffer of the kernel's (call.buffer) in place of the program's
  * memory.  Between two answers the thread is in thread_exit_work (WORK_PAIR), where pair_step() makes
- * the next message of what came back.  What was read and could not be written is given back to a
- * file by moving its offset; to a pipe it cannot be, so a pipe is read once a call.
+ * the next message of what came back.  First it asks what the kernel does not know of files: whether
+ * the target appends, and where the two ends lie in one file.  What was read and could not be written
+ * goes back: by moving a file's offset, or by writing it to the end of the pipe that is read, which
+ * the pipe server takes for that; a pipe is read once a call.
  * Only its own thread touches a pair.
  */
 #include <arch/trap.h>
@@ -13,15 +15,19 @@
 #include <kernel/process.h>
 #include <kernel/sys.h>
 #include <mm/slab.h>
+#include <tern/linux/fcntl.h>
 #include <tern/linux/poll.h>
 
 #include "call_priv.h"
 
+#define NR_FCNTL 25
 #define NR_LSEEK 62
 #define NR_READ 63
 #define NR_WRITE 64
 #define NR_PREAD 67
 #define NR_PWRITE 68
+#define NR_FSTAT 80
+#define STAT_SIZE 48 /* where st_size is */
 #define SEEK_CUR 1
 #define SPLICE_F_NONBLOCK 2
 #define SPLICE_FLAGS 15
@@ -42,7 +48,9 @@ struct pair {
 	u64 left, done;
 	u64 have, sent; /* in the buffer; of them written */
 	s64 error;	/* TURNING_BACK: what ended it */
-	enum { BEGINNING, READING, WRITING, TURNING_BACK } phase;
+	s64 appends;	/* what it is if the target does */
+	bool within;	/* one file: the ranges may not overlap */
+	enum { BEGINNING, ASKED_FLAGS, ASKED_IN, ASKED_OUT, ASKED_SIZE, READING, WRITING, TURNING_BACK } phase;
 	u64 args[6]; /* of the message */
 	char buffer[16 * 1024];
 };
@@ -97,7 +105,8 @@ static struct thread *send(struct thread *t, u32 nr, s32 fd, u64 a1, u64 a2, u64
 	p->args[2] = a2;
 	p->args[3] = a3;
 	kernel_lock();
-	s = handle_object(t->process->handles, (u32)fd, HANDLE_SESSION, line->rights);
+	s = handle_object(t->process->handles, (u32)fd, HANDLE_SESSION,
+			  p->phase == TURNING_BACK ? 0 : line->rights);
 	if (!s || s->endpoint->dead) {
 		kernel_unlock();
 		return finish(t, s ? -EIO : -EBADF);
@@ -130,11 +139,60 @@ static struct thread *turn_back(struct thread *t, s64 error)
 {
 	struct pair *p = t->pair;
 
-	if (p->in.at || is_pipe(&p->in) || p->sent == p->have)
+	if (p->in.at || p->sent == p->have)
 		return finish(t, error);
 	p->phase = TURNING_BACK;
 	p->error = error;
+	if (is_pipe(&p->in))
+		return send(t, NR_PWRITE, p->in.fd, p->sent, p->have - p->sent, 0);
 	return send(t, NR_LSEEK, p->in.fd, p->sent - p->have, SEEK_CUR, 0);
+}
+
+/* In one file what is read ends where the file ends now, and is not what is written. */
+static struct thread *begin_within(struct thread *t, u64 size)
+{
+	struct pair *p = t->pair;
+	u64 from = p->in.offset, to = p->out.offset;
+
+	p->left = from < size ? MIN(p->left, size - from) : 0;
+	if (from < to + p->left && to < from + p->left)
+		return finish(t, -EINVAL);
+	return p->left ? read_more(t) : finish(t, 0);
+}
+
+/* One question after the other, with r the answer to the last. */
+static struct thread *ask(struct thread *t, s64 r)
+{
+	struct pair *p = t->pair;
+
+	if (r < 0 && p->phase != BEGINNING)
+		return finish(t, r);
+	switch (p->phase) {
+	case BEGINNING:
+		if (p->out.kind != TERN_KIND_FILE)
+			return read_more(t);
+		p->phase = ASKED_FLAGS;
+		return send(t, NR_FCNTL, p->out.fd, F_GETFL, 0, 0);
+	case ASKED_FLAGS:
+		if (r & O_APPEND)
+			return finish(t, p->appends);
+		if (!p->within)
+			return read_more(t);
+		p->phase = ASKED_IN;
+		return send(t, NR_LSEEK, p->in.fd, 0, SEEK_CUR, 0);
+	case ASKED_IN:
+		if (!p->in.at)
+			p->in.offset = (u64)r;
+		p->phase = ASKED_OUT;
+		return send(t, NR_LSEEK, p->out.fd, 0, SEEK_CUR, 0);
+	case ASKED_OUT:
+		if (!p->out.at)
+			p->out.offset = (u64)r;
+		p->phase = ASKED_SIZE;
+		return send(t, NR_FSTAT, p->in.fd, 0, 0, 0);
+	default:
+		return begin_within(t, *(u64 *)(p->buffer + STAT_SIZE));
+	}
 }
 
 struct thread *pair_step(struct thread *t)
@@ -143,8 +201,6 @@ struct thread *pair_step(struct thread *t)
 	struct pair *p = t->pair;
 
 	switch (p->phase) {
-	case BEGINNING:
-		return read_more(t);
 	case READING:
 		if (r <= 0)
 			return finish(t, r);
@@ -162,8 +218,10 @@ struct thread *pair_step(struct thread *t)
 		if (p->sent < p->have)
 			return write_on(t);
 		return p->left && !is_pipe(&p->in) ? read_more(t) : finish(t, 0);
-	default:
+	case TURNING_BACK:
 		return finish(t, p->error);
+	default:
+		return ask(t, r);
 	}
 }
 
@@ -213,7 +271,8 @@ static s64 ends_init(struct thread *t, struct end *in, u64 in_fd, va_t in_at, st
 }
 
 /* The turns begin on the way to user mode. */
-static s64 pair_begin(struct thread *t, const struct end *in, const struct end *out, u64 count)
+static s64 pair_begin(struct thread *t, const struct end *in, const struct end *out, u64 count,
+		      s64 appends)
 {
 	struct pair *p;
 
@@ -228,6 +287,8 @@ static s64 pair_begin(struct thread *t, const struct end *in, const struct end *
 	p->left = MIN(count, 0x7ffff000ull);
 	p->done = 0;
 	p->phase = BEGINNING;
+	p->appends = appends;
+	p->within = appends == -EBADF && in->ident == out->ident;
 	t->pair = p;
 	t->call.args = p->args;
 	t->call.buffer = p->buffer;
@@ -244,7 +305,7 @@ s64 sys_sendfile(struct thread *t, u64 *a)
 		r = a[2] ? -ESPIPE : -EINVAL;
 	if (!r)
 		r = offsets_get(t, &in, &out);
-	return r ? r : pair_begin(t, &in, &out, a[3]);
+	return r ? r : pair_begin(t, &in, &out, a[3], -EINVAL);
 }
 
 s64 sys_splice(struct thread *t, u64 *a)
@@ -266,7 +327,7 @@ s64 sys_splice(struct thread *t, u64 *a)
 	if (a[5] & SPLICE_F_NONBLOCK && !(in.ready & (POLLIN | POLLHUP) && out.ready & POLLOUT))
 		return -EAGAIN;
 	r = offsets_get(t, &in, &out);
-	return r ? r : pair_begin(t, &in, &out, a[4]);
+	return r ? r : pair_begin(t, &in, &out, a[4], -EINVAL);
 }
 
 s64 sys_copy_file_range(struct thread *t, u64 *a)
@@ -283,11 +344,9 @@ s64 sys_copy_file_range(struct thread *t, u64 *a)
 	r = offsets_get(t, &in, &out);
 	if (r)
 		return r;
-	/* Within one file the two ranges may not overlap. */
-	if (in.ident == out.ident && in.at && out.at && in.offset < out.offset + a[4] &&
-	    out.offset < in.offset + a[4])
-		return -EINVAL;
-	return pair_begin(t, &in, &out, a[4]);
+	if (in.offset + a[4] < a[4] || out.offset + a[4] < a[4])
+		return -EOVERFLOW;
+	return pair_begin(t, &in, &out, a[4], -EBADF);
 }
 
 /* There is no reading without taking out. */

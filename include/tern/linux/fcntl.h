@@ -2,6 +2,7 @@
 #pragma once
 
 #define O_RDWR 00000002
+#define O_APPEND 00002000
 #define O_NONBLOCK 00004000
 #define O_LARGEFILE 00100000
 #define O_CLOEXEC 02000000

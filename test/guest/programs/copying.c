@@ -2,6 +2,7 @@
 #include "test.h"
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 
 #define SIZE 200000
@@ -153,6 +154,71 @@ TEST(pipe_to_file_and_pipe)
 	close(q[0]);
 	close(q[1]);
 	close(out);
+}
+
+/* What the target does not take stays in the pipe, before what came later. */
+TEST(pipe_keeps_the_rest)
+{
+	struct rlimit small = { 1000, RLIM_INFINITY }, none = { RLIM_INFINITY, RLIM_INFINITY };
+	int out = open("out", O_RDWR | O_CREAT | O_TRUNC, 0644), p[2], q[2];
+
+	make_file("in", 1);
+	CHECK(pipe(p) == 0 && pipe2(q, O_NONBLOCK) == 0);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_EQ(write(p[1], data, 3000), 3000);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+	CHECK_EQ(splice(p[0], NULL, out, NULL, 3000, 0), 1000);
+	CHECK_ERR(splice(p[0], NULL, out, NULL, 3000, 0), EFBIG);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+	CHECK_EQ(write(p[1], data + 3000, 50000), 50000);
+	while (write(q[1], data, 4096) > 0)
+		;
+	CHECK_ERR(splice(p[0], NULL, q[1], NULL, 20000, 0), EAGAIN);
+	for (long n = 0, r; n < 52000; n += r) {
+		r = read(p[0], back + n, (size_t)(52000 - n));
+		CHECK(r > 0);
+	}
+	CHECK(memcmp(back, data + 1000, 52000) == 0);
+	close(p[0]);
+	close(p[1]);
+	close(q[0]);
+	close(q[1]);
+	close(out);
+}
+
+TEST(targets_that_append)
+{
+	int in = make_file("in", 100), out = open("out", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644), p[2];
+
+	CHECK(pipe(p) == 0 && write(p[1], "abc", 3) == 3);
+	CHECK_ERR(splice(p[0], NULL, out, NULL, 3, 0), EINVAL);
+	CHECK_ERR(sendfile(out, in, NULL, 10), EINVAL);
+	CHECK_ERR(copy_file_range(in, NULL, out, NULL, 10, 0), EBADF);
+	CHECK_EQ(read(p[0], back, 10), 3);
+	close(p[0]);
+	close(p[1]);
+	close(in);
+	close(out);
+}
+
+TEST(within_one_file)
+{
+	int in, fd = open("both", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	loff_t from, to;
+
+	make_file("in", 1);
+	CHECK_EQ(write(fd, data, 1000), 1000);
+	in = open("both", O_RDONLY);
+	from = 0, to = 1000; /* the source ends where the target begins, whatever was asked for */
+	CHECK_EQ(copy_file_range(in, &from, fd, &to, 5000, 0), 1000);
+	from = 100, to = 1000;
+	CHECK_ERR(copy_file_range(in, &from, fd, &to, 5000, 0), EINVAL);
+	CHECK_ERR(copy_file_range(in, NULL, fd, NULL, 1001, 0), EINVAL); /* their own: 0 and 1000 */
+	CHECK_EQ(copy_file_range(in, NULL, fd, NULL, 1000, 0), 1000);
+	from = 10, to = 0;
+	CHECK_ERR(copy_file_range(in, &from, fd, &to, (size_t)-5, 0), EOVERFLOW);
+	close(in);
+	close(fd);
 }
 
 static void nothing(int sig) { (void)sig; }

@@ -128,6 +128,9 @@ static long positioned(struct tern_msg *m, server_handler then)
 {
 	struct desc *d = desc_of(m);
 
+	/* A write to an end for reading can only be the kernel's (ipc/pair.c). */
+	if (d && d->kind == DESC_PIPE && d->mode == MODE_R && then == do_write)
+		return pipe_take_back(d->pipe, m->token, length(m));
 	if (d && d->kind == DESC_PIPE)
 		return -ESPIPE;
 	return (int64_t)m->args[3] < 0 ? -EINVAL : then(m);

@@ -117,7 +117,7 @@ static unsigned read_bits(const struct pipe *p)
 
 static unsigned write_bits(const struct pipe *p)
 {
-	return (p->capacity - p->used >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) |
+	return (p->used + PIPE_BUF <= p->capacity ? POLLOUT | POLLWRNORM : 0) |
 	       (!p->readers ? POLLERR : 0);
 }
 
@@ -415,7 +415,7 @@ static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, b
 		return (long)done;
 	room = ring_room(p, rest, token);
 	if (room < least) {
-		if (p->capacity - p->used < least)
+		if (p->used + least > p->capacity)
 			return (long)done;
 		*wait = false;
 		return done ? (long)done : -ENOMEM;
@@ -607,6 +607,33 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 		return n;
 	}
 	return read_any(d, token, len, nonblock);
+}
+
+/* ---- what splice took and could not give ---- */
+
+/* It goes before what is there now, and for once the ring may grow beyond the capacity. */
+long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len)
+{
+	uint32_t size = p->size ? p->size : PAGE, done, n, part;
+	long r = p->rq.first ? deliver(p, token, len) : 0;
+
+	if (r < 0 || (uint64_t)r == len)
+		return finish(p, r);
+	done = (uint32_t)r;
+	n = (uint32_t)len - done;
+	while (size < p->used + n)
+		size *= 2;
+	if (size > p->size && !ring_resize(p, size, token))
+		return finish(p, -ENOMEM);
+	p->head = (p->head - n) & (p->size - 1);
+	part = p->size - p->head < n ? p->size - p->head : n;
+	if (tern_copy_in(token, 0, done, p->ring + p->head, part) != (long)part ||
+	    tern_copy_in(token, 0, done + part, p->ring, n - part) != (long)(n - part)) {
+		p->head = (p->head + n) & (p->size - 1);
+		return finish(p, -EFAULT);
+	}
+	p->used += n;
+	return finish(p, (long)len);
 }
 
 /* ---- F_SETPIPE_SZ ---- */

@@ -159,6 +159,7 @@ void pipe_sync(struct pipe *p, bool in_reply);
 void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
 long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len);
 void pipe_fell_short(uint64_t token, int64_t copied);
 void pipe_refill(struct pipe *p);
 long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t size);
