@@ -159,7 +159,7 @@ static s64 call_commit(struct call *c, s64 result)
 			h->type = h->pending_type;
 			h->pending_type = 0;
 			c->result_fds[i] = c->fds[i];
-			if (c->nfds == 1)
+			if (c->nfds == 1 && c->line->fd_mode != FD_MODE_NONE)
 				result = c->fds[i];
 		} else {
 			handle_unreserve(p->handles, (u32)c->fds[i]);

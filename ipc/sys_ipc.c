@@ -287,6 +287,28 @@ s64 native_give_hidden(struct thread *t, struct call *c, u64 *a)
 	return (s64)a[2];
 }
 
+s64 native_reserve(struct thread *t, struct call *c, u64 *a)
+{
+	s64 r;
+
+	(void)t, (void)a;
+	if (c->async || c->nfds)
+		return -EINVAL;
+	r = call_reserve(c, c->thread, c->line);
+	return r ? r : c->fds[0];
+}
+
+s64 native_give_of(struct thread *t, struct call *c, u64 *a)
+{
+	struct process *p = own(t, a[2], HANDLE_PROCESS, 0);
+	struct handle *h = p && p->handles ? handle_find(p->handles, (u32)a[3]) : NULL;
+
+	if (!h)
+		return -EBADF;
+	handle_ref(h->type, h->object);
+	return give(c, a[1], h->type, h->object, h->rights);
+}
+
 /* The client places the mapping itself, on its own time (WORK_MAP). */
 static void reply_mapping(struct call *c, struct memobj *m, u64 offset, unsigned max_prot)
 {

@@ -70,6 +70,12 @@ enum tern_op {
 	 * (none, and badge is 0), EBADF (argument 0 of the call is another descriptor meanwhile),
 	 * ENOMEM. */
 	TERN_GIVE_HIDDEN,
+	/* SYSTEM (token): a descriptor for a line that makes none, as slot 0; the result stays what the
+	 * reply says.  Its number, EMFILE, ENOMEM, EINVAL (there is one). */
+	TERN_RESERVE,
+	/* SYSTEM (token, slot, process h, fd): TERN_GIVE of another process's handle, with its rights.
+	 * EBADF. */
+	TERN_GIVE_OF,
 	/* (token, fd of the caller): later. */
 	TERN_TAKE,
 	/* (token, absolute monotonic ns): TERN_EV_TIMEOUT then, unless replied.  0 cancels. */

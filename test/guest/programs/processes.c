@@ -655,6 +655,86 @@ TEST(pidfds)
 	CHECK_EQ(close(p.fd), 0);
 }
 
+static pid_t clone_pidfd(unsigned long flags, int *fd)
+{
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, fd, 0, 0);
+}
+
+/* The descriptor is there with the child, and the child has not got it. */
+TEST(clone_with_pidfd)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} a = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
+	siginfo_t si = { 0 };
+	int fd = -1;
+	pid_t pid = clone_pidfd(CLONE_PIDFD, &fd);
+
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(fcntl(fd, F_GETFD) == -1 && errno == EBADF ? 7 : 1);
+	CHECK(fd >= 3);
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(waitid(P_PIDFD, (id_t)fd, &si, WEXITED), 0);
+	CHECK(si.si_pid == pid && si.si_status == 7);
+	close(fd);
+
+	fd = -1;
+	a.pidfd = (uintptr_t)&fd;
+	pid = (pid_t)syscall(SYS_clone3, &a, sizeof a);
+	CHECK(pid >= 0);
+	if (pid == 0)
+		for (;;)
+			pause();
+	CHECK_EQ(pidfd_signal(fd, SIGKILL, NULL, 0), 0);
+	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGKILL);
+	close(fd);
+
+	/* nothing is left of one that fails */
+	CHECK_ERR(clone_pidfd(CLONE_PIDFD, (int *)8), EFAULT);
+	CHECK_ERR(clone_pidfd(CLONE_PIDFD | CLONE_PARENT_SETTID, &fd), EINVAL);
+	CHECK_EQ(dup(0), fd);
+	close(fd);
+	CHECK_ERR(waitpid(-1, NULL, WNOHANG), ECHILD);
+}
+
+TEST(pidfd_getfd)
+{
+	int p[2], tell[2], pidfd, fd;
+	char c;
+	pid_t pid, stranger;
+
+	CHECK(pipe(tell) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK(pipe(p) == 0 && dup2(p[1], 77) == 77 && write(tell[1], &p[0], sizeof(int)) == 4);
+		for (;;)
+			pause();
+	}
+	CHECK_EQ(read(tell[0], &p[0], sizeof(int)), 4);
+	pidfd = pidfd_open_(pid, 0);
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, 77, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(write(fd, "x", 1), 1);
+	p[0] = (int)syscall(SYS_pidfd_getfd, pidfd, p[0], 0);
+	CHECK(read(p[0], &c, 1) == 1 && c == 'x');
+	CHECK_ERR(syscall(SYS_pidfd_getfd, pidfd, 99, 0), EBADF);
+	CHECK_ERR(syscall(SYS_pidfd_getfd, pidfd, 77, 1), EINVAL);
+	CHECK_ERR(syscall(SYS_pidfd_getfd, p[0], 77, 0), EBADF);
+	stranger = fork();
+	if (stranger == 0) {
+		CHECK(setgid(500) == 0 && setuid(500) == 0);
+		CHECK_ERR(syscall(SYS_pidfd_getfd, pidfd, 77, 0), EPERM);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(stranger), 0);
+	kill(pid, SIGKILL);
+	test_wait(pid);
+	CHECK_ERR(syscall(SYS_pidfd_getfd, pidfd, 77, 0), ESRCH);
+}
+
 TEST(pidfds_that_cannot_be)
 {
 	siginfo_t si = { .si_signo = SIGUSR1, .si_code = SI_USER };

@@ -16,6 +16,8 @@
 struct clone_request {
 	uint64_t flags, sp, tls, parent_tid, child_tid;
 	uint32_t exit_signal;
+	unsigned pidfd_win; /* CLONE_PIDFD: where its number goes */
+	uint64_t pidfd_at;
 };
 
 struct proc *process_new(struct number *n, struct proc *parent, bool server)
@@ -89,7 +91,7 @@ static long check_flags(const struct proc *caller, const struct tern_msg *m, uin
 		return -EINVAL;
 	if ((flags & CLONE_PARENT) && caller == pm.init)
 		return -EINVAL;
-	if (flags & (CLONE_PIDFD | CLONE_INTO_CGROUP))
+	if (flags & CLONE_INTO_CGROUP || ((flags & CLONE_PIDFD) && (flags & CLONE_THREAD)))
 		return -EINVAL;
 	if (flags & NAMESPACES) {
 		if (!caller_cred(m, &cred))
@@ -165,7 +167,9 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 	fill_args(&a, q, p->pid);
 	a.ppid = p->parent ? p->parent->pid : 0;
 	a.badge = pool_badge(&pm.procs, p);
-	r = tern_process_fork(m->token, &a);
+	r = q->flags & CLONE_PIDFD ? pidfd_of_child(m, p, q->pidfd_win, q->pidfd_at) : 0;
+	if (r >= 0)
+		r = tern_process_fork(m->token, &a);
 	if (r < 0) {
 		process_destroy(p);
 		return r;
@@ -208,7 +212,7 @@ long pm_clone(struct tern_msg *m)
 		.exit_signal = m->args[0] & CSIGNAL,
 	};
 
-	/* What clone3 calls CLONE_PIDFD shares parent_tid here. */
+	/* Here the pidfd shares parent_tid. */
 	if ((q.flags & CLONE_PIDFD) && (q.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)))
 		return -EINVAL;
 	q.flags &= ~(uint64_t)CLONE_DETACHED;
@@ -249,7 +253,7 @@ static long read_clone_args(struct tern_msg *m, struct clone_args *a)
 
 long pm_clone3(struct tern_msg *m)
 {
-	struct clone_request q;
+	struct clone_request q = { 0 };
 	struct clone_args a;
 	long r = read_clone_args(m, &a);
 
@@ -263,6 +267,8 @@ long pm_clone3(struct tern_msg *m)
 		return -EINVAL;
 	if (a.set_tid_size > 32 || a.set_tid || a.set_tid_size)
 		return -EINVAL;
+	if ((a.flags & CLONE_PIDFD) && (a.flags & CLONE_PARENT_SETTID) && a.pidfd == a.parent_tid)
+		return -EINVAL;
 	if (a.exit_signal > TERN_NSIG)
 		return -EINVAL;
 	if ((a.flags & (CLONE_THREAD | CLONE_PARENT)) && a.exit_signal)
@@ -271,6 +277,7 @@ long pm_clone3(struct tern_msg *m)
 		return -EINVAL;
 	if (a.stack && (a.stack >= TERN_USER_TOP || a.stack_size > TERN_USER_TOP - a.stack))
 		return -EINVAL;
+	q.pidfd_at = a.pidfd;
 	q.flags = a.flags;
 	q.sp = a.stack ? a.stack + a.stack_size : 0;
 	q.tls = a.tls;

@@ -197,6 +197,7 @@ static const server_handler calls[512] = {
 	[281] = pm_execveat,
 	[424] = pm_pidfd_send_signal,
 	[434] = pm_pidfd_open,
+	[438] = pm_pidfd_getfd,
 	[435] = pm_clone3,
 	[437] = proc_open, /* openat2 likewise */
 };

@@ -48,19 +48,12 @@ static void pidfd_free(struct pidfd *f)
 	pool_free(&pidfds, f);
 }
 
-long pm_pidfd_open(struct tern_msg *m)
+/* As the call's descriptor. */
+static long pidfd_give(uint64_t token, struct proc *p, uint32_t flags)
 {
-	int32_t pid = (int32_t)m->args[0];
-	uint32_t flags = (uint32_t)m->args[1];
 	struct pidfd *f;
-	struct proc *p;
 	long r;
 
-	if (flags & ~(uint32_t)O_NONBLOCK || pid <= 0)
-		return -EINVAL;
-	p = proc_find(&pm.tree, pid);
-	if (!p)
-		return number_find(&pm.tree, pid) ? -EINVAL : -ESRCH;
 	if (!pidfds.size)
 		pool_init(&pidfds, sizeof(struct pidfd));
 	f = pool_alloc(&pidfds);
@@ -75,12 +68,68 @@ long pm_pidfd_open(struct tern_msg *m)
 	f->proc = p;
 	f->flags = O_RDWR | flags;
 	link_append(&p->pidfds, &f->link);
-	r = tern_give_session(m->token, 0, TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER,
+	r = tern_give_session(token, 0,
+			      TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER | TERN_R_CLOEXEC,
 			      TERN_KIND_PIDFD, pool_badge(&pidfds, f) | PIDFD_BADGE, p->pid, f->ready,
 			      -1);
 	if (r < 0)
 		pidfd_free(f);
 	return r < 0 ? r : 0;
+}
+
+long pm_pidfd_open(struct tern_msg *m)
+{
+	int32_t pid = (int32_t)m->args[0];
+	uint32_t flags = (uint32_t)m->args[1];
+	struct proc *p;
+
+	if (flags & ~(uint32_t)O_NONBLOCK || pid <= 0)
+		return -EINVAL;
+	p = proc_find(&pm.tree, pid);
+	if (!p)
+		return number_find(&pm.tree, pid) ? -EINVAL : -ESRCH;
+	return pidfd_give(m->token, p, flags);
+}
+
+/* The call makes p: its number is stored before p begins, and there once the call has returned. */
+long pidfd_of_child(struct tern_msg *m, struct proc *p, unsigned win, uint64_t at)
+{
+	int32_t fd = (int32_t)tern_reserve(m->token);
+	long r;
+
+	if (fd < 0)
+		return fd;
+	r = pidfd_give(m->token, p, 0);
+	if (r >= 0 && tern_copy_out(m->token, win, at, &fd, sizeof fd) != (long)sizeof fd)
+		r = -EFAULT;
+	return r;
+}
+
+/* As ptrace(2) would be allowed. */
+static bool may_take(struct tern_msg *m, const struct proc *p)
+{
+	struct tern_cred c;
+
+	if (!caller_cred(m, &c) || p->state == PROC_SERVER)
+		return false;
+	return cred_capable(&c, CAP_SYS_PTRACE) ||
+	       (!p->undumpable && c.uid == p->uid && c.uid == p->euid && c.uid == p->suid &&
+		c.gid == p->gid && c.gid == p->egid);
+}
+
+long pm_pidfd_getfd(struct tern_msg *m)
+{
+	struct pidfd *f = pidfd_of(m, (int)m->args[0]);
+
+	if (m->args[2])
+		return -EINVAL;
+	if (!f)
+		return -EBADF;
+	if (!f->proc || f->proc->state == PROC_ZOMBIE)
+		return -ESRCH;
+	if (!may_take(m, f->proc))
+		return -EPERM;
+	return tern_give_of(m->token, 0, f->proc->handle, (int)m->args[1]);
 }
 
 /* One's own process may be told anything, others nothing that the kernel says. */

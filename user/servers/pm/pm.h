@@ -211,11 +211,13 @@ long pm_ioprio_get(struct tern_msg *m);
 
 /* ---- pidfd.c ---- */
 long pm_pidfd_open(struct tern_msg *m);
+long pm_pidfd_getfd(struct tern_msg *m);
 long pm_pidfd_send_signal(struct tern_msg *m);
 long pm_fcntl(struct tern_msg *m); /* of all descriptors that are pm's */
 void pm_closed(uint64_t badge, uint64_t sid);
 /* waitid's: the pid that the caller's pidfd names, EINVAL, EBADF, ECHILD if the process is gone. */
 long pidfd_wait_target(struct tern_msg *m, int fd, bool *nonblock);
+long pidfd_of_child(struct tern_msg *m, struct proc *p, unsigned win, uint64_t at);
 void pidfds_ended(struct proc *p); /* p is a zombie */
 void pidfds_drop(struct proc *p);  /* p goes */
 

@@ -110,6 +110,11 @@ static inline long tern_give_hidden(uint64_t token, uint64_t ident, uint64_t bad
 {
 	return TERN_OP3(TERN_GIVE_HIDDEN, token, ident, badge);
 }
+static inline long tern_reserve(uint64_t token) { return TERN_OP1(TERN_RESERVE, token); }
+static inline long tern_give_of(uint64_t token, unsigned slot, int process, int fd)
+{
+	return TERN_OP4(TERN_GIVE_OF, token, slot, process, fd);
+}
 static inline long tern_park(uint64_t token, uint64_t deadline_ns)
 {
 	return TERN_OP2(TERN_PARK, token, deadline_ns);
