@@ -208,10 +208,13 @@ s64 sys_clock_nanosleep(struct thread *t, u64 *a)
 	case TERN_CLOCK_MONOTONIC_RAW:
 	case TERN_CLOCK_REALTIME_COARSE:
 	case TERN_CLOCK_MONOTONIC_COARSE:
-	case TERN_CLOCK_PROCESS_CPUTIME_ID:
+	case TERN_CLOCK_THREAD_CPUTIME_ID:
 		return -EOPNOTSUPP;
 	default:
-		return -EINVAL;
+		if ((s32)a[0] >= 0 && (s32)a[0] != TERN_CLOCK_PROCESS_CPUTIME_ID)
+			return -EINVAL;
+		t->again.fn = NULL; /* pm's sleeps are not gone on with */
+		return SYS_PASS;
 	}
 	if (!(a[1] & TERN_TIMER_ABSTIME))
 		return sleep_for(t, a[2], a[3]);

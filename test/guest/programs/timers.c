@@ -1,6 +1,7 @@
 /* Time: clocks, sleeping and what an interruption leaves of it, interval and POSIX timers, alarms. */
 #include "test.h"
 #include <poll.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -162,6 +163,85 @@ TEST(posix_timers)
 	CHECK_EQ(value, 77);
 	CHECK_EQ(timer_delete(t), 0);
 	CHECK_ERR(timer_settime(t, 0, &its, NULL), EINVAL);
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	CHECK_EQ(clock_gettime(id, &t), 0);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static volatile bool burning;
+
+static void *burn(void *unused)
+{
+	while (burning)
+		;
+	return unused;
+}
+
+/* Sleeping by CPU time: one's own process's while another thread works, a child's, and neither
+ * while nobody does. */
+TEST(sleeping_by_cpu_time)
+{
+	struct timespec t = { 0, 30000000 }, rem = { 0, 0 };
+	struct sigaction act = { .sa_handler = catch_signal };
+	uint64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	pthread_t other;
+	clockid_t id;
+	pid_t pid;
+
+	burning = true;
+	CHECK_EQ(pthread_create(&other, NULL, burn, NULL), 0);
+	CHECK_EQ(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, NULL), 0);
+	CHECK(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before >= 30000000);
+	CHECK_EQ(pthread_getcpuclockid(other, &id), 0);
+	CHECK(clock_ns(id) > 0);
+	burning = false;
+	CHECK_EQ(pthread_join(other, NULL), 0);
+	t.tv_nsec = 1;
+	CHECK_EQ(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, &t, NULL), 0);
+
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			;
+	CHECK_EQ(clock_getcpuclockid(pid, &id), 0);
+	t.tv_nsec = 30000000;
+	CHECK_EQ(clock_nanosleep(id, TIMER_ABSTIME, &t, NULL), 0);
+	CHECK(clock_ns(id) >= 30000000);
+	kill(pid, SIGKILL);
+	test_wait(pid);
+
+	sigaction(SIGALRM, &act, NULL);
+	ualarm(50000, 0);
+	t = (struct timespec){ 100, 0 };
+	CHECK_EQ(clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &t, &rem), EINTR);
+	CHECK(rem.tv_sec >= 90 && rem.tv_sec < 100);
+	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &t, &rem), EOPNOTSUPP);
+	t.tv_nsec = -1;
+	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, &t, &rem), EINVAL);
+	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, 8, &rem), EFAULT);
+}
+
+/* A timer by the time of one thread goes with that thread's work alone. */
+TEST(timer_by_thread_time)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct sigaction act = { .sa_handler = catch_signal };
+	struct itimerspec its = { { 0, 0 }, { 0, 20000000 } };
+	uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	timer_t t;
+
+	sigaction(SIGUSR1, &act, NULL);
+	CHECK_EQ(timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &t), 0);
+	CHECK_EQ(timer_settime(t, 0, &its, NULL), 0);
+	while (!caught)
+		;
+	CHECK(clock_ns(CLOCK_THREAD_CPUTIME_ID) - before >= 20000000);
+	CHECK_EQ(timer_delete(t), 0);
 }
 
 /* Several sleepers wake in the order of their times. */

@@ -132,6 +132,7 @@ static const server_handler calls[512] = {
 	[102] = pm_getitimer,
 	[103] = pm_setitimer,
 	[107] = pm_timer_create,
+	[115] = pm_clock_nanosleep,
 	[108] = pm_timer_gettime,
 	[109] = pm_timer_getoverrun,
 	[110] = pm_timer_settime,

@@ -240,6 +240,22 @@ struct timer {
 void timer_init(void);
 void timer_set(struct timer *t, uint64_t when); /* 0: off */
 void timers_run(void);
+bool timespec_valid(const struct tern_timespec *t);
+uint64_t timespec_to_ns(const struct tern_timespec *t);
+void timespec_of_ns(uint64_t ns, struct tern_timespec *t);
+
+/* ---- cputime.c ---- */
+struct cpu_clock {
+	uint32_t pid, tid; /* tid 0: of the whole process */
+	bool user;	   /* without system time */
+};
+/* The CPU clock that the caller means by a clock id: 0, EINVAL, ESRCH. */
+long cpu_clock_find(struct tern_msg *m, int32_t id, struct cpu_clock *c);
+bool cpu_clock_now(const struct cpu_clock *c, uint64_t *ns); /* false: its process has ended */
+void cpu_clock_arm(struct timer *t, uint64_t left); /* for when it may be so much further */
+long pm_clock_nanosleep(struct tern_msg *m);
+bool sleeper_ends(uint64_t token, bool gone); /* false: it is no sleeper's */
+
 
 /* ---- itimer.c, ptimer.c ---- */
 long pm_getitimer(struct tern_msg *m);

@@ -14,7 +14,6 @@
 #define SIGEV_THREAD 2
 #define SIGEV_THREAD_ID 4
 #define MAX_TIMERS 1024 /* of one process */
-#define CPU_STEP 4000000ull
 #define SHORTEST 50000ull
 
 struct ptimer {
@@ -23,6 +22,7 @@ struct ptimer {
 	struct proc *proc;
 	bool real; /* its deadline is real time; else monotonic or CPU time */
 	int id, clock, notify, signo;
+	struct cpu_clock cpu; /* pid 0: it is none */
 	uint32_t tid;
 	uint64_t value; /* sigev_value */
 	uint64_t deadline, interval;
@@ -41,13 +41,10 @@ struct itimerspec {
 
 static uint64_t clock_now(const struct ptimer *t)
 {
-	struct tern_process_stat st;
+	uint64_t ns;
 
-	if (t->clock == TERN_CLOCK_PROCESS_CPUTIME_ID) {
-		if (tern_process_stat(t->proc->handle, 0, &st) < 0)
-			return 0;
-		return st.user_ns + st.system_ns;
-	}
+	if (t->cpu.pid)
+		return cpu_clock_now(&t->cpu, &ns) ? ns : 0;
 	return tern_clock_ns(t->real ? TERN_CLOCK_REALTIME : TERN_CLOCK_MONOTONIC);
 }
 
@@ -60,8 +57,10 @@ static void arm(struct ptimer *t, uint64_t now)
 		return;
 	}
 	left = t->deadline > now ? t->deadline - now : 0;
-	if (t->clock == TERN_CLOCK_PROCESS_CPUTIME_ID && left < CPU_STEP)
-		left = CPU_STEP;
+	if (t->cpu.pid) {
+		cpu_clock_arm(&t->timer, left);
+		return;
+	}
 	mono = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 	timer_set(&t->timer, mono + left);
 }
@@ -161,29 +160,30 @@ static long check_event(struct proc *p, const struct sigevent *e)
 	return 0;
 }
 
-static long check_clock(int clock)
+static long check_clock(struct tern_msg *m, int clock, struct cpu_clock *cpu)
 {
+	*cpu = (struct cpu_clock){ 0 };
 	switch (clock) {
 	case TERN_CLOCK_REALTIME:
 	case TERN_CLOCK_MONOTONIC:
 	case TERN_CLOCK_BOOTTIME:
-	case TERN_CLOCK_PROCESS_CPUTIME_ID:
 		return 0;
 	case TERN_CLOCK_MONOTONIC_RAW:
 	case TERN_CLOCK_REALTIME_COARSE:
 	case TERN_CLOCK_MONOTONIC_COARSE:
 		return -EOPNOTSUPP;
 	}
-	return -EINVAL;
+	return cpu_clock_find(m, clock, cpu);
 }
 
 long pm_timer_create(struct tern_msg *m)
 {
 	struct sigevent e = { .signo = SIGALRM, .notify = SIGEV_SIGNAL };
 	struct proc *p = caller_of(m);
+	struct cpu_clock cpu;
 	struct ptimer *t;
 	int32_t id;
-	long r = check_clock((int32_t)m->args[0]);
+	long r = check_clock(m, (int32_t)m->args[0], &cpu);
 
 	if (!p)
 		return -ESRCH;
@@ -208,6 +208,7 @@ long pm_timer_create(struct tern_msg *m)
 	t->id = id;
 	t->proc = p;
 	t->clock = (int32_t)m->args[0];
+	t->cpu = cpu;
 	t->notify = e.notify;
 	t->signo = e.signo;
 	t->tid = (uint32_t)e.tid;
@@ -221,32 +222,14 @@ long pm_timer_create(struct tern_msg *m)
 	return r;
 }
 
-static bool valid(const struct tern_timespec *t)
-{
-	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < (int64_t)NSEC;
-}
-
-static uint64_t to_ns(const struct tern_timespec *t)
-{
-	if (t->tv_sec > 4000000000)
-		return 4000000000 * NSEC;
-	return (uint64_t)t->tv_sec * NSEC + (uint64_t)t->tv_nsec;
-}
-
-static void to_timespec(uint64_t ns, struct tern_timespec *t)
-{
-	t->tv_sec = (int64_t)(ns / NSEC);
-	t->tv_nsec = (int64_t)(ns % NSEC);
-}
-
 static void current(const struct ptimer *t, struct itimerspec *v)
 {
 	memset(v, 0, sizeof *v);
-	to_timespec(t->interval, &v->interval);
+	timespec_of_ns(t->interval, &v->interval);
 	if (t->deadline) {
 		uint64_t now = clock_now(t);
 
-		to_timespec(t->deadline > now ? t->deadline - now : 1, &v->value);
+		timespec_of_ns(t->deadline > now ? t->deadline - now : 1, &v->value);
 	}
 }
 
@@ -260,14 +243,14 @@ long pm_timer_settime(struct tern_msg *m)
 		return -EINVAL;
 	if (tern_copy_in(m->token, 0, 0, &new, sizeof new) != (long)sizeof new)
 		return -EFAULT;
-	if (!t || !valid(&new.interval) || !valid(&new.value))
+	if (!t || !timespec_valid(&new.interval) || !timespec_valid(&new.value))
 		return -EINVAL;
 	current(t, &old);
-	value = to_ns(&new.value);
+	value = timespec_to_ns(&new.value);
 	t->real = t->clock == TERN_CLOCK_REALTIME && m->args[1] & TERN_TIMER_ABSTIME;
 	now = clock_now(t);
 	t->overruns = t->last_overrun = 0;
-	t->interval = value ? to_ns(&new.interval) : 0;
+	t->interval = value ? timespec_to_ns(&new.interval) : 0;
 	t->deadline = !value ? 0 : m->args[1] & TERN_TIMER_ABSTIME ? value : now + value;
 	arm(t, now);
 	if (m->args[3])

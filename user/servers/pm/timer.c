@@ -54,3 +54,21 @@ void timers_run(void)
 	}
 	arm();
 }
+
+bool timespec_valid(const struct tern_timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < (int64_t)NSEC;
+}
+
+uint64_t timespec_to_ns(const struct tern_timespec *t)
+{
+	if (t->tv_sec > 4000000000)
+		return 4000000000 * NSEC;
+	return (uint64_t)t->tv_sec * NSEC + (uint64_t)t->tv_nsec;
+}
+
+void timespec_of_ns(uint64_t ns, struct tern_timespec *t)
+{
+	t->tv_sec = (int64_t)(ns / NSEC);
+	t->tv_nsec = (int64_t)(ns % NSEC);
+}

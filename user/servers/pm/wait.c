@@ -272,8 +272,10 @@ void wait_cancel(uint64_t badge, uint64_t token)
 	struct waiter *w = waiter_find(token);
 
 	(void)badge;
-	if (!w)
+	if (!w) {
+		(void)sleeper_ends(token, false);
 		return;
+	}
 	waiter_free(w);
 	tern_reply(token, -TERN_ECANCELLED);
 }
@@ -285,6 +287,8 @@ void wait_gone(uint64_t badge, uint64_t token)
 	(void)badge;
 	if (w)
 		waiter_free(w);
+	else
+		(void)sleeper_ends(token, true);
 }
 
 void wait_drop_all(struct proc *p)
