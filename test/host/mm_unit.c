@@ -672,6 +672,87 @@ static void test_strings(void **unused)
 	finish(to);
 }
 
+static int start_with_few_numbers(void **unused)
+{
+	(void)unused;
+	model_random = rnd;
+	model_asids = 16;
+	model_start(8192);
+	return 0;
+}
+
+static struct aspace *activate_new(unsigned hart)
+{
+	struct aspace *as = aspace_create();
+
+	model_hart(hart);
+	aspace_activate(as);
+	return as;
+}
+
+/* A space that runs when a generation of ASIDs ends keeps its number; nobody else gets it in the next
+ * one, also if the space has stopped running before its number comes up. */
+static void test_a_kept_asid_is_not_given_again(void **unused)
+{
+	struct aspace *as[40], *keeper;
+	unsigned n = 0;
+	u64 first;
+
+	(void)unused;
+	while (n < 9)
+		as[n++] = activate_new(0);
+	first = as[0]->asid_gen >> 16;
+	keeper = as[n++] = activate_new(1);
+	do
+		as[n] = activate_new(0);
+	while (as[n++]->asid_gen >> 16 == first);
+	assert_int_equal(keeper->asid_gen >> 16, first + 1);
+	model_hart(1);
+	aspace_activate(NULL);
+	for (unsigned i = 0; i < 12; i++, n++) {
+		as[n] = activate_new(0);
+		assert_int_equal(as[n]->asid_gen >> 16, first + 1);
+		assert_int_not_equal(as[n]->asid_gen, keeper->asid_gen);
+	}
+	aspace_activate(NULL);
+	while (n)
+		finish(as[--n]);
+}
+
+/* A new space gets a number, also the first one of all and the first of a generation. */
+static void test_no_space_runs_without_a_number(void **unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < 100; i++) {
+		struct aspace *as = activate_new(i % 3);
+
+		assert_int_not_equal(as->asid_gen & 0xffff, 0);
+		assert_int_not_equal(as->asid_gen >> 16, 0);
+		aspace_activate(NULL);
+		finish(as);
+	}
+}
+
+/* While a space is torn down, in steps, nothing comes into it any more. */
+static void test_nothing_comes_into_a_dying_space(void **unused)
+{
+	struct aspace *as = aspace_create();
+	char c = 1;
+	va_t at;
+
+	(void)unused;
+	assert_int_equal(map_at(as, AT, 2000 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	for (u32 i = 0; i < 2000; i++)
+		assert_int_equal(user_write_u32(as, AT + i * P, 1), 0);
+	assert_int_equal(aspace_destroy(as, &work), MM_MORE);
+	for (u32 i = 0; i < 2000; i += 100)
+		assert_int_equal(aspace_fault(as, AT + i * P, FAULT_WRITE), FAULT_MAPERR);
+	assert_int_equal(copy_to_user(as, AT, &c, 1), 0);
+	assert_int_equal(done(MM_MORE), 0);
+	assert_int_equal(as->resident, 0);
+	aspace_put(as);
+}
+
 static void test_hostile_copies(void **unused)
 {
 	struct aspace *as = aspace_create();
@@ -724,6 +805,9 @@ int main(void)
 		cmocka_unit_test_setup(test_too_many_regions, start),
 		cmocka_unit_test_setup(test_too_many_tables, start),
 		cmocka_unit_test_setup(test_strings, start),
+		cmocka_unit_test_setup(test_a_kept_asid_is_not_given_again, start_with_few_numbers),
+		cmocka_unit_test_setup(test_no_space_runs_without_a_number, start_with_few_numbers),
+		cmocka_unit_test_setup(test_nothing_comes_into_a_dying_space, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),
 	};
 
