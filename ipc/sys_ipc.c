@@ -269,12 +269,17 @@ s64 native_give(struct thread *t, struct call *c, u64 *a)
 
 s64 native_give_hidden(struct thread *t, struct call *c, u64 *a)
 {
-	struct handle_table *table = c->thread->process->handles;
-	const struct handle *h = handle_find(table, (u32)c->args[0]);
-	struct session **p = handle_hidden(table, t->endpoint, a[1]);
+	struct handle_table *table;
+	const struct handle *h;
+	struct session **p;
 
-	if (c->async || !h || h->object != c->session)
+	if (c->async)
+		return -EINVAL;
+	table = c->thread->process->handles;
+	h = handle_find(table, (u32)c->args[0]);
+	if (!h || h->object != c->session)
 		return -EBADF;
+	p = handle_hidden(table, t->endpoint, a[1]);
 	if (*p)
 		return (s64)(*p)->badge;
 	if (!a[2])
@@ -415,11 +420,30 @@ static void describe(struct thread *t, const struct process *p, const struct han
 		v->badge = s->badge;
 }
 
+/* A place of the name context, as if it were a descriptor. */
+static s64 place_list(struct thread *t, struct process *p, u32 fd, va_t to)
+{
+	struct tern_handle_info v = { .fd = fd };
+	struct handle h = { .type = HANDLE_SESSION, .rights = TERN_R_PATH };
+
+	kernel_lock();
+	if (p->names)
+		h.object = fd == TERN_FD_CWD ? p->names->cwd : p->names->root;
+	if (h.object)
+		describe(t, p, &h, &v);
+	kernel_unlock();
+	if (!h.object)
+		return 0;
+	return put_user(t, to, &v, sizeof v) ? -EFAULT : 1;
+}
+
 s64 handle_list(struct thread *t, struct process *p, u32 fd, va_t to, u32 max)
 {
 	struct tern_handle_info v[8];
 	u32 n, done = 0;
 
+	if (fd >= TERN_FD_CWD)
+		return max ? place_list(t, p, fd, to) : 0;
 	do {
 		memset(v, 0, sizeof v);
 		n = 0;

@@ -634,6 +634,19 @@ s64 native_process_handles(struct thread *t, u64 *a)
 	return r;
 }
 
+s64 native_process_open(struct thread *t, u64 *a)
+{
+	list_for_each(l, &all_processes) {
+		struct process *p = container_of(l, struct process, all);
+
+		if (p->pid != a[0] || p->state == PROCESS_DEAD)
+			continue;
+		process_get(p);
+		return handle_add(t->process->handles, PM_HANDLES, HANDLE_PROCESS, p, 0, true);
+	}
+	return -ESRCH;
+}
+
 s64 native_cred_set(struct thread *t, u64 *a)
 {
 	struct tern_cred v;
@@ -688,21 +701,36 @@ s64 native_thread_sched(struct process *p, u64 *a)
 	return r;
 }
 
+/* Keeps the `max` smallest in ascending order; how many there are. */
+static u32 keep_smallest(u32 *tids, u32 n, u32 max, u32 tid)
+{
+	u32 at = n;
+
+	while (at > 0 && tids[at - 1] > tid)
+		at--;
+	if (at == max)
+		return n;
+	n = MIN(n + 1, max);
+	memmove(&tids[at + 1], &tids[at], (n - 1 - at) * sizeof tids[0]);
+	tids[at] = tid;
+	return n;
+}
+
 s64 native_threads(struct thread *t, u64 *a)
 {
-	u32 tids[64], n = 0, max = (u32)MIN(a[2], ARRAY_SIZE(tids));
+	u32 tids[TERN_THREADS_MAX], n = 0, max = (u32)MIN(a[3], ARRAY_SIZE(tids));
 	struct process *p;
 
 	kernel_lock();
 	p = find(t, a[0]);
 	if (p)
 		for_each_thread(o, p)
-			if (n < max)
-				tids[n++] = o->tid;
+			if (o->tid >= a[1])
+				n = keep_smallest(tids, n, max, o->tid);
 	kernel_unlock();
 	if (!p)
 		return -EBADF;
-	if (put_user(t, a[1], tids, n * sizeof tids[0]))
+	if (put_user(t, a[2], tids, n * sizeof tids[0]))
 		return -EFAULT;
 	return n;
 }

@@ -68,7 +68,7 @@ enum tern_op {
 	 * It goes (CLOSED) with the first handle of a session with the same ident that the table
 	 * closes, O_PATH ones aside, and with the table; fork does not copy it.  Its badge; ENOENT
 	 * (none, and badge is 0), EBADF (argument 0 of the call is another descriptor meanwhile),
-	 * ENOMEM. */
+	 * EINVAL (an asynchronous call), ENOMEM. */
 	TERN_GIVE_HIDDEN,
 	/* SYSTEM (token): a descriptor for a line that makes none, as slot 0; the result stays what the
 	 * reply says.  Its number, EMFILE, ENOMEM, EINVAL (there is one). */
@@ -176,10 +176,15 @@ enum tern_op {
 	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
 	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */
 	TERN_PROCESS_KEPT, /* INFO (process h, struct tern_kept *) */
-	TERN_PROCESS_HANDLES, /* INFO (process h, first fd, struct tern_handle_info *, max) */
+	/* INFO (process h, first fd, struct tern_handle_info *, max): its descriptors from that one on,
+	 * or one of TERN_FD_…  Count. */
+	TERN_PROCESS_HANDLES,
+	TERN_PROCESS_OPEN, /* INFO (pid): h of that process.  ESRCH */
 	TERN_CRED_SET,	      /* (token, const struct tern_cred *): the calling thread's, at once */
 	TERN_THREAD_SCHED, /* (process h, tid, policy or -1, rt priority, nice, affinity mask or 0) */
-	TERN_THREADS,	   /* INFO (process h, uint32_t *tids, max): count */
+	/* INFO (process h, first tid, uint32_t *tids, max): those from that one on, in order; at most
+	 * TERN_THREADS_MAX at once.  Count. */
+	TERN_THREADS,
 	/* (process h, CLONE_FILES | CLONE_FS): it no longer shares these with other processes.
 	 * ENOMEM; EINVAL: it has several threads. */
 	TERN_PROCESS_UNSHARE,
@@ -347,6 +352,12 @@ struct tern_caller {
 	uint64_t personality;
 	struct tern_cred cred;
 };
+
+#define TERN_THREADS_MAX 64
+
+/* Numbers for what is no descriptor but a place of the name context. */
+#define TERN_FD_CWD 0xfffffffeu
+#define TERN_FD_ROOT 0xffffffffu
 
 struct tern_handle_info {
 	uint32_t fd;

@@ -75,6 +75,25 @@ TEST(fork_does_not_inherit_them)
 	CHECK_EQ(other("f", F_WRLCK, 0, 0), EAGAIN);
 }
 
+TEST(the_first_in_the_way_is_told)
+{
+	struct flock l = { .l_type = F_WRLCK };
+	int a = file();
+	pid_t pid;
+
+	CHECK_EQ(lock(a, F_SETLK, F_WRLCK, 10, 3), 0);
+	CHECK_EQ(lock(a, F_SETLK, F_RDLCK, 13, 5), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(fcntl(a, F_GETLK, &l), 0);
+		CHECK_EQ(l.l_type, F_WRLCK);
+		CHECK_EQ(l.l_start, 10);
+		CHECK_EQ(l.l_len, 3);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
 TEST(a_dead_owner_lets_the_waiters_in)
 {
 	int a = file(), fds[2];

@@ -3,6 +3,8 @@
 #include "test.h"
 #include <dirent.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/sysinfo.h>
 
 static char text[65536];
@@ -348,4 +350,119 @@ TEST(names_after_exec)
 		_exit(100);
 	}
 	CHECK_EQ(test_wait(pid), 0);
+}
+
+static const char *link_of(pid_t pid, const char *name)
+{
+	static char path[100], to[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	n = readlink(path, to, sizeof to - 1);
+	to[n < 0 ? 0 : n] = 0;
+	return to;
+}
+
+/* The entries of a directory of numbers, as bits. */
+static uint64_t numbers_in(const char *path, long base)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	uint64_t bits = 0;
+
+	CHECK(d);
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			bits |= 1ull << (strtol(e->d_name, NULL, 10) - base);
+	closedir(d);
+	return bits;
+}
+
+TEST(another_process)
+{
+	char here[PATH_MAX], path[PATH_MAX + 16], name[64], c;
+	int file = open("f", O_CREAT | O_RDWR, 0600), go[2], done[2];
+	pid_t pid;
+
+	CHECK(getcwd(here, sizeof here));
+	CHECK_EQ(mkdir("d", 0755), 0);
+	CHECK_EQ(pipe(go) | pipe(done), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(dup2(file, 20), 20);
+		CHECK_EQ(chdir("d"), 0);
+		CHECK_EQ(chroot(".."), 0);
+		CHECK_EQ(write(go[1], "x", 1), 1);
+		close(done[1]);
+		CHECK_EQ(read(done[0], &c, 1), 0);
+		_exit(0);
+	}
+	CHECK_EQ(read(go[0], &c, 1), 1);
+	snprintf(path, sizeof path, "%s/f", here);
+	CHECK(!strcmp(link_of(pid, "fd/20"), path));
+	snprintf(path, sizeof path, "%s/d", here);
+	CHECK(!strcmp(link_of(pid, "cwd"), path));
+	CHECK(!strcmp(link_of(pid, "root"), here));
+	CHECK(strstr(link_of(pid, "exe"), "procfs"));
+	snprintf(name, sizeof name, "fd/%d", go[1]);
+	CHECK(!strncmp(link_of(pid, name), "pipe:[", 6));
+	snprintf(name, sizeof name, "/proc/%d/fd", (int)pid);
+	CHECK(numbers_in(name, 0) & 1 << 20);
+	snprintf(name, sizeof name, "/proc/%d/fd/20", (int)pid);
+	file = open(name, O_RDWR);
+	CHECK_EQ(write(file, "text", 4), 4);
+	snprintf(name, sizeof name, "/proc/%d/fd/21", (int)pid);
+	CHECK_ERR(open(name, O_RDWR), ENOENT);
+	CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+	snprintf(name, sizeof name, "/proc/%d/fd", (int)pid);
+	CHECK(!opendir(name));
+	CHECK_EQ(errno, EACCES);
+	CHECK(!*link_of(pid, "cwd"));
+	close(done[1]);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+static int hold[2];
+
+static void *told(void *tid)
+{
+	char c;
+
+	__atomic_store_n((pid_t *)tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	CHECK_EQ(read(hold[0], &c, 1), 1);
+	return NULL;
+}
+
+TEST(threads_of_a_process)
+{
+	enum { N = 20 };
+	pthread_t threads[N];
+	pid_t tids[N] = { 0 }, pid;
+	uint64_t bits = 1;
+	char name[64];
+
+	CHECK_EQ(pipe(hold), 0);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, told, &tids[i]), 0);
+	for (int i = 0; i < N; i++) {
+		while (!__atomic_load_n(&tids[i], __ATOMIC_ACQUIRE))
+			sched_yield();
+		bits |= 1ull << (tids[i] - getpid());
+	}
+	CHECK_EQ(numbers_in("/proc/self/task", getpid()), bits);
+	snprintf(name, sizeof name, "/proc/%d/task", (int)getpid());
+	pid = fork();
+	if (pid == 0)
+		_exit(numbers_in(name, getppid()) == bits ? 0 : 1);
+	CHECK_EQ(test_wait(pid), 0);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(write(hold[1], "x", 1), 1);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	snprintf(name, sizeof name, "/proc/self/task/%d", (int)tids[N - 1]);
+	/* The kernel wakes the one that joins a moment before the thread is gone. */
+	while (access(name, F_OK) == 0)
+		sched_yield();
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(numbers_in("/proc/self/task", getpid()), 1);
 }

@@ -426,3 +426,10 @@ TEST(usage)
 	CHECK_ERR(syscall(SYS_getrusage, 2, &self), EINVAL);
 	CHECK_ERR(syscall(SYS_getrusage, RUSAGE_SELF, 8), EFAULT);
 }
+
+TEST(alarms_in_the_far_future)
+{
+	CHECK(alarm(0x7fffffff) > 0); /* the test's own limit */
+	CHECK_EQ(alarm(0xffffffff), 0x7fffffff);
+	CHECK_EQ(alarm(0), 0xffffffffu);
+}

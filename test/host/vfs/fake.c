@@ -242,6 +242,11 @@ static long caller_handles(unsigned first, struct tern_handle_info *v, unsigned 
 {
 	unsigned n = 0;
 
+	if (first >= TERN_FD_CWD) {
+		*v = (struct tern_handle_info){ .fd = first, .kind = TERN_KIND_FILE,
+						.badge = first == TERN_FD_CWD ? fake_cwd : fake_root };
+		return 1;
+	}
 	for (unsigned fd = first; fd < FAKE_FDS && n < max; fd++) {
 		if (!fake_fds[fd].used)
 			continue;
@@ -389,6 +394,10 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	case TERN_PARK:
 		return 0;
 	case TERN_CALLER_HANDLES:
+		return caller_handles((unsigned)b, (struct tern_handle_info *)c, (unsigned)d);
+	case TERN_PROCESS_OPEN: /* each process is like the caller */
+		return fake_pids[a].state ? 100 : -ESRCH;
+	case TERN_PROCESS_HANDLES:
 		return caller_handles((unsigned)b, (struct tern_handle_info *)c, (unsigned)d);
 	case TERN_MEMOBJ_CREATE:
 		return object_create(a);

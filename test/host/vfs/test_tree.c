@@ -672,7 +672,12 @@ static void proc(void **state)
 	memset(buf, 0, sizeof buf);
 	assert_int_equal(c_readlink("/proc/self/cwd", buf, sizeof buf), 1);
 	assert_int_equal(c_stat("/proc/self/root/tmp", &st), 0);
-	assert_err(c_stat("/proc/101/cwd/x", &st), EACCES);
+	assert_err(c_stat("/proc/101/cwd/x", &st), ENOENT);
+	assert_int_equal(c_readlink("/proc/101/cwd", buf, sizeof buf), 1);
+	fake_fds[9] = (struct fake_fd){ true, 3, TERN_KIND_PIPE, 0, 77 };
+	assert_int_equal(c_readlink("/proc/101/fd/9", buf, sizeof buf), 9);
+	assert_err(c_open("/proc/101/fd/9", O_RDONLY, 0), ENXIO);
+	fake_fds[9].used = false;
 	c_unlink("/tmp/f");
 }
 

@@ -94,6 +94,8 @@ long pm_capset(struct tern_msg *m)
 		return -EPERM;
 	if ((inheritable & ~(c.cap_inheritable | c.cap_permitted)) && !cred_capable(&c, CAP_SETPCAP))
 		return -EPERM;
+	if (inheritable & ~(c.cap_inheritable | c.cap_bounding))
+		return -EPERM;
 	c.cap_effective = effective;
 	c.cap_permitted = permitted;
 	c.cap_inheritable = inheritable;

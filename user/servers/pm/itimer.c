@@ -96,9 +96,9 @@ static bool valid(const struct tern_timeval *t)
 
 static uint64_t to_ns(const struct tern_timeval *t)
 {
-	/* Far beyond any clock: cut, so that sums stay in range. */
-	if (t->tv_sec > 1000000000)
-		return 1000000000 * NSEC;
+	/* Beyond any clock: cut, so that sums stay in range. */
+	if (t->tv_sec > INT64_MAX / 2 / (int64_t)NSEC)
+		return INT64_MAX / 2;
 	return (uint64_t)t->tv_sec * NSEC + (uint64_t)t->tv_usec * 1000;
 }
 

@@ -203,6 +203,9 @@ static void real_ids(struct tern_cred *to, const struct tern_cred *from)
 	to->cap_effective = from->uid == 0 ? from->cap_permitted : 0;
 }
 
+/* Writing to other nodes does not change the file system. */
+static bool keeps_bytes(const struct node *n) { return IS_REG(n) || IS_DIR(n) || IS_LNK(n); }
+
 static long do_access(struct tern_msg *m, unsigned mode, unsigned flags)
 {
 	static struct tern_cred real;
@@ -228,7 +231,10 @@ static long do_access(struct tern_msg *m, unsigned mode, unsigned flags)
 		if (!w.at.node) /* pipes and the like: their makers may read and write them */
 			return mode & X_OK ? -EACCES : 0;
 	}
-	return mode ? node_access(w.at.node, mode, r.cred) : 0;
+	err = mode ? node_access(w.at.node, mode, r.cred) : 0;
+	if (err == 0 && mode & W_OK && w.foreign_fd < 0 && keeps_bytes(w.at.node))
+		err = mount_writable(w.at.mount);
+	return err;
 }
 
 long vfs_faccessat(struct tern_msg *m)
@@ -261,6 +267,12 @@ static long set_mode(struct node *n, uint32_t mode, const struct tern_cred *c)
 	return 0;
 }
 
+/* Where another server's descriptor has its node is not known. */
+static long writable_at(const struct walk *w)
+{
+	return w->foreign_fd >= 0 ? 0 : mount_writable(w->at.mount);
+}
+
 static long do_chmod(struct tern_msg *m, unsigned flags)
 {
 	struct request r;
@@ -281,7 +293,8 @@ static long do_chmod(struct tern_msg *m, unsigned flags)
 		if (!w.at.node)
 			return 0;
 	}
-	return set_mode(w.at.node, (uint32_t)m->args[2], r.cred);
+	err = writable_at(&w);
+	return err < 0 ? err : set_mode(w.at.node, (uint32_t)m->args[2], r.cred);
 }
 
 long vfs_fchmodat(struct tern_msg *m)
@@ -297,8 +310,9 @@ long vfs_fchmodat2(struct tern_msg *m)
 long vfs_fchmod(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
+	long err = f ? mount_writable(f->at.mount) : -EBADF;
 
-	return f ? set_mode(f->at.node, (uint32_t)m->args[1], cred_of(m)) : -EBADF;
+	return err < 0 ? err : set_mode(f->at.node, (uint32_t)m->args[1], cred_of(m));
 }
 
 static long set_owner(struct node *n, uint32_t uid, uint32_t gid, const struct tern_cred *c)
@@ -346,15 +360,19 @@ long vfs_fchownat(struct tern_msg *m)
 		if (!w.at.node)
 			return 0;
 	}
+	err = writable_at(&w);
+	if (err < 0)
+		return err;
 	return set_owner(w.at.node, (uint32_t)m->args[2], (uint32_t)m->args[3], r.cred);
 }
 
 long vfs_fchown(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
+	long err = f ? mount_writable(f->at.mount) : -EBADF;
 
-	if (!f)
-		return -EBADF;
+	if (err < 0)
+		return err;
 	return set_owner(f->at.node, (uint32_t)m->args[1], (uint32_t)m->args[2], cred_of(m));
 }
 
@@ -428,7 +446,8 @@ long vfs_utimensat(struct tern_msg *m)
 		if (!w.at.node)
 			return 0;
 	}
-	return set_times(m, w.at.node, t, r.cred);
+	err = writable_at(&w);
+	return err < 0 ? err : set_times(m, w.at.node, t, r.cred);
 }
 
 /* ---- statfs ---- */
@@ -440,10 +459,11 @@ struct statfs64 {
 };
 _Static_assert(sizeof(struct statfs64) == 120, "struct statfs");
 
-static long give_statfs(struct tern_msg *m, unsigned win, const struct node *n)
+static long give_statfs(struct tern_msg *m, unsigned win, const struct place *at)
 {
+	const struct node *n = at->node;
 	struct statfs64 s = { .type = n->fs->magic, .bsize = PAGE, .namelen = NAME_MAX,
-			      .frsize = PAGE, .flags = 0x20 | 0x1000 /* ST_VALID, relatime */ };
+			      .frsize = PAGE, .flags = mount_statfs_flags(at->mount) };
 	struct tern_memory_info mem;
 
 	s.fsid[0] = n->fs->dev;
@@ -465,14 +485,14 @@ long vfs_statfs(struct tern_msg *m)
 
 	request_begin(&r, m);
 	err = walk_window(&r, 0, 0, WALK_FOLLOW, &w);
-	return err < 0 ? err : give_statfs(m, 1, w.at.node);
+	return err < 0 ? err : give_statfs(m, 1, &w.at);
 }
 
 long vfs_fstatfs(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
 
-	return f ? give_statfs(m, 0, f->at.node) : -EBADF;
+	return f ? give_statfs(m, 0, &f->at) : -EBADF;
 }
 
 /* ---- extended attributes: there are none ---- */

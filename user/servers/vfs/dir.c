@@ -71,7 +71,7 @@ static long walk_new(struct request *r, unsigned ref, unsigned win, struct walk 
 		return -EEXIST;
 	if (w->dir.node->flags & NODE_PROC) /* only what is there has a name there */
 		return -ENOENT;
-	return w->slash && !is_dir ? -ENOENT : 0;
+	return w->slash && !is_dir ? -ENOENT : mount_writable(w->dir.mount);
 }
 
 long vfs_mkdirat(struct tern_msg *m)
@@ -219,7 +219,7 @@ long vfs_unlinkat(struct tern_msg *m)
 	request_begin(&r, m);
 	if (flags & ~(unsigned)AT_REMOVEDIR)
 		return -EINVAL;
-	err = walk_window(&r, 0, 0, WALK_PARENT, &w);
+	err = walk_window(&r, 0, 0, WALK_PARENT | WALK_CREATE, &w);
 	if (err < 0)
 		return err;
 	if (w.last != LAST_NORM) {
@@ -227,7 +227,14 @@ long vfs_unlinkat(struct tern_msg *m)
 			return -EISDIR;
 		return w.last == LAST_DOT ? -EINVAL : w.last == LAST_DOTDOT ? -ENOTEMPTY : -EBUSY;
 	}
+	err = mount_writable(w.dir.mount);
+	if (err < 0)
+		return err;
 	n = w.at.node;
+	if (!n)
+		return -ENOENT;
+	if (w.slash && !IS_DIR(n))
+		return -ENOTDIR;
 	if (w.dir.node->flags & NODE_PROC)
 		return may_delete(w.dir.node, n, r.cred);
 	d = dir_find(w.dir.node, w.name, w.len, w.hash);
@@ -334,6 +341,9 @@ long vfs_renameat2(struct tern_msg *m)
 		return -EBUSY;
 	if (b.last != LAST_NORM)
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	err = mount_writable(a.dir.mount);
+	if (err < 0)
+		return err;
 	if (a.dir.node->flags & NODE_PROC || b.dir.node->flags & NODE_PROC)
 		return a.at.node ? -EPERM : -ENOENT;
 	da = dir_find(a.dir.node, a.name, a.len, a.hash);

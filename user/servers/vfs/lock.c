@@ -64,13 +64,15 @@ static bool conflict(const struct lock *have, const struct lock *want)
 	return have->type == L_WRLCK || want->type == L_WRLCK;
 }
 
-/* The lock in the way, or NULL. */
+/* The first lock, by its start, that is in the way; or NULL. */
 static struct lock *find_conflict(const struct node *n, const struct lock *want)
 {
+	struct lock *first = NULL;
+
 	for (struct lock *l = n->locks; l; l = l->next)
-		if (conflict(l, want))
-			return l;
-	return NULL;
+		if (conflict(l, want) && (!first || l->start < first->start))
+			first = l;
+	return first;
 }
 
 /* Makes the owner's range [start, end] be of this type (L_UNLCK: nothing).  Splits and merges.

@@ -10,11 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MS_RDONLY 1
-#define MS_REMOUNT 32
-#define MS_BIND 4096
-#define MS_MOVE 8192
-#define MS_SHARED_OR_PRIVATE (1 << 20 | 1 << 18 | 1 << 19 | 1 << 17)
+#define MS_MGC_VAL 0xc0ed0000u /* may stand in the upper half, from old times */
+#define MS_MGC_MASK 0xffff0000u
 #define MNT_FORCE 1
 #define MNT_DETACH 2
 #define MNT_EXPIRE 4
@@ -61,6 +58,7 @@ struct mount *mount_add(struct fs *fs, struct node *root, struct place on, const
 		return NULL;
 	mt->fs = fs;
 	mt->root = root;
+	mt->flags = MS_RELATIME;
 	mt->id = next_id++;
 	snprintf(mt->source, sizeof mt->source, "%s", source);
 	node_get(root);
@@ -186,6 +184,7 @@ static void tmpfs_options(struct node *root, const char *text)
 static long mount_tmpfs(struct request *r, struct place on, const char *type, const char *source)
 {
 	static char options[4096];
+	struct mount *mt;
 	struct fs *fs;
 	struct node *root;
 	long n;
@@ -203,11 +202,14 @@ static long mount_tmpfs(struct request *r, struct place on, const char *type, co
 	}
 	fs->root = root;
 	node_get(root);
-	if (!mount_add(fs, root, on, source)) {
+	mt = mount_add(fs, root, on, source);
+	if (!mt) {
 		fs->root = NULL;
 		node_put(root);
 		return -ENOMEM;
 	}
+	mt->flags = mount_flags_of(r->m->args[3]);
+	fs->readonly = mt->flags & MS_RDONLY;
 	return 0;
 }
 
@@ -222,15 +224,25 @@ static long mount_bind(struct request *r, struct place on, const char *source)
 	if (IS_DIR(w.at.node) != IS_DIR(on.node))
 		return -ENOTDIR;
 	mt = mount_add(w.at.node->fs, w.at.node, on, w.at.mount->source);
-	return mt ? 0 : -ENOMEM;
+	if (!mt)
+		return -ENOMEM;
+	mt->flags = w.at.mount->flags;
+	return 0;
 }
 
 /* A file system of which there is one: again at the same place is no error. */
-static long mount_single(struct place on, struct fs *fs, struct node *root, const char *source)
+static long mount_single(struct place on, struct fs *fs, struct node *root, const char *source,
+			 uint64_t flags)
 {
+	struct mount *mt;
+
 	if (on.node == root)
 		return 0;
-	return mount_add(fs, root, on, source) ? 0 : -ENOMEM;
+	mt = mount_add(fs, root, on, source);
+	if (!mt)
+		return -ENOMEM;
+	mt->flags = mount_flags_of(flags);
+	return 0;
 }
 
 /* mount(source, target, type, flags, data). */
@@ -243,6 +255,8 @@ long vfs_mount(struct tern_msg *m)
 	long n;
 
 	request_begin(&r, m);
+	if ((flags & MS_MGC_MASK) == MS_MGC_VAL)
+		flags &= ~(uint64_t)MS_MGC_MASK;
 	source[0] = type[0] = '\0';
 	if (m->args[0]) {
 		n = tern_copy_str(m->token, 0, source, sizeof source);
@@ -260,7 +274,7 @@ long vfs_mount(struct tern_msg *m)
 	if (!capable(r.cred, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (flags & MS_REMOUNT)
-		return w.at.node == w.at.mount->root ? 0 : -EINVAL;
+		return w.at.node == w.at.mount->root ? mount_remount(w.at.mount, flags) : -EINVAL;
 	if (flags & MS_SHARED_OR_PRIVATE)
 		return w.at.node == w.at.mount->root ? 0 : -EINVAL;
 	if (flags & MS_MOVE)
@@ -274,11 +288,11 @@ long vfs_mount(struct tern_msg *m)
 	if (!source[0])
 		strcpy(source, "none");
 	if (!strcmp(type, "proc"))
-		return mount_single(w.at, proc_fs, proc_root, source);
+		return mount_single(w.at, proc_fs, proc_root, source, flags);
 	if (!strcmp(type, "devtmpfs"))
-		return mount_single(w.at, dev_fs, dev_root, source);
+		return mount_single(w.at, dev_fs, dev_root, source, flags);
 	if (!strcmp(type, "sysfs"))
-		return mount_single(w.at, sys_fs, sys_root, source);
+		return mount_single(w.at, sys_fs, sys_root, source, flags);
 	if (!strcmp(type, "tmpfs") || !strcmp(type, "ramfs"))
 		return mount_tmpfs(&r, w.at, type, source);
 	return -ENODEV;
@@ -367,13 +381,15 @@ size_t mount_text(struct request *r, bool info, char *buf, size_t size)
 				s = place_path(at, top, sub, sizeof sub, &reached);
 			}
 			n = snprintf(buf + used, size - used,
-				     "%u %u 0:%u %s %s rw,relatime - %s %s rw\n", (unsigned)mt->id,
+				     "%u %u 0:%u %s %s %s%s - %s %s %s\n", (unsigned)mt->id,
 				     (unsigned)(mt->parent ? mt->parent->id : mt->id),
-				     (unsigned)mt->fs->dev, s ? s : "/", p, mt->fs->type,
-				     mt->source);
+				     (unsigned)mt->fs->dev, s ? s : "/", p,
+				     mt->flags & MS_RDONLY ? "ro" : "rw", mount_flags_text(mt),
+				     mt->fs->type, mt->source, mt->fs->readonly ? "ro" : "rw");
 		} else {
-			n = snprintf(buf + used, size - used, "%s %s %s rw,relatime 0 0\n",
-				     mt->source, p, mt->fs->type);
+			n = snprintf(buf + used, size - used, "%s %s %s %s%s 0 0\n", mt->source, p,
+				     mt->fs->type, mount_writable(mt) < 0 ? "ro" : "rw",
+				     mount_flags_text(mt));
 		}
 		if (n < 0 || (size_t)n >= size - used)
 			break;

@@ -37,8 +37,10 @@ struct file *file_create(struct place at, uint32_t flags)
 	f->flags = flags;
 	node_get(at.node);
 	mount_get(at.mount);
-	if (IS_REG(at.node) && !(flags & O_PATH) && file_writes(f))
+	if (IS_REG(at.node) && !(flags & O_PATH) && file_writes(f)) {
 		at.node->writers++;
+		at.mount->writers++;
+	}
 	return f;
 }
 
@@ -48,8 +50,10 @@ void file_destroy(struct file *f)
 
 	if (at.node->locks || f->state & FILE_HIDDEN)
 		lock_owner_closed(f);
-	if (IS_REG(at.node) && !(f->flags & O_PATH) && file_writes(f))
+	if (IS_REG(at.node) && !(f->flags & O_PATH) && file_writes(f)) {
 		at.node->writers--;
+		at.mount->writers--;
+	}
 	free(f->text);
 	pool_free(&files, f);
 	mount_put(at.mount);
@@ -148,6 +152,8 @@ static long open_allowed(struct request *r, struct place at, uint32_t flags)
 			if (err < 0)
 				return err;
 		}
+		if (flags & O_TRUNC && n->size && n->seals & SEAL_SHRINK)
+			return -EPERM;
 		if (flags & O_TRUNC && n->size) {
 			err = node_resize(n, 0);
 			if (err < 0)
@@ -184,7 +190,11 @@ long open_place(struct request *r, struct place at, uint32_t flags)
 		return -EISDIR;
 	if (IS_SOCK(n))
 		return -ENXIO;
+	if (at.mount->flags & MS_NODEV && (IS_CHR(n) || IS_BLK(n)))
+		return -EACCES;
 	err = node_access(n, access_of(flags), r->cred);
+	if (err == 0 && IS_REG(n) && access_of(flags) & 2)
+		err = mount_writable(at.mount);
 	if (err < 0)
 		return err;
 	if (flags & O_NOATIME && !is_owner(n, r->cred))
@@ -201,7 +211,9 @@ static long open_tmpfile(struct request *r, struct place dir, uint32_t flags, ui
 		return -ENOTDIR;
 	if (dir.node->flags & NODE_PROC)
 		return -EOPNOTSUPP;
-	err = node_access(dir.node, 3, r->cred);
+	err = mount_writable(dir.mount);
+	if (err == 0)
+		err = node_access(dir.node, 3, r->cred);
 	if (err < 0)
 		return err;
 	n = make_anonymous(r, dir.node, S_IFREG | mode);
@@ -259,7 +271,9 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 	}
 	if (w.dir.node->flags & NODE_PROC) /* no file is ever made there */
 		return -ENOENT;
-	err = make_node(r, &w, S_IFREG | mode, 0, &n);
+	err = mount_writable(w.dir.mount);
+	if (err == 0)
+		err = make_node(r, &w, S_IFREG | mode, 0, &n);
 	if (err < 0)
 		return err;
 	w.at.node = n;
@@ -332,7 +346,6 @@ long vfs_openat2(struct tern_msg *m)
 #define MFD_ALLOW_SEALING 2u
 #define MFD_NOEXEC_SEAL 8u
 #define MFD_EXEC 16u
-#define SEAL_SEAL 1
 
 /* memfd_create(name, flags): an unlinked file; its node keeps the name for /proc. */
 long vfs_memfd_create(struct tern_msg *m)
@@ -451,12 +464,14 @@ long vfs_getcwd(struct tern_msg *m)
 
 /* Whose rights the program gets by its set-id bits: S_ISGID without the group's S_IXGRP is no such
  * bit. */
-static long tell_owner(struct tern_msg *m, const struct node *n)
+static long tell_owner(struct tern_msg *m, const struct node *n, const struct mount *mt)
 {
 	struct tern_exec_owner o = { .mode = n->mode & S_ISUID, .uid = n->uid, .gid = n->gid };
 
 	if ((n->mode & (S_ISGID | 010)) == (S_ISGID | 010))
 		o.mode |= S_ISGID;
+	if (mt->flags & MS_NOSUID)
+		o.mode = 0;
 	if (o.mode && tern_copy_out(m->token, 1, 0, &o, sizeof o) != (long)sizeof o)
 		return -EFAULT;
 	return 0;
@@ -485,7 +500,7 @@ long vfs_exec_open(struct tern_msg *m)
 	n = w.at.node;
 	if (IS_LNK(n))
 		return -ELOOP;
-	if (!IS_REG(n) || n->flags & NODE_PROC)
+	if (!IS_REG(n) || n->flags & NODE_PROC || w.at.mount->flags & MS_NOEXEC)
 		return -EACCES;
 	err = node_access(n, 1, r.cred);
 	if (err < 0)
@@ -494,7 +509,7 @@ long vfs_exec_open(struct tern_msg *m)
 		return -ETXTBSY;
 	err = node_expose(n);
 	if (err >= 0)
-		err = tell_owner(m, n);
+		err = tell_owner(m, n, w.at.mount);
 	if (err < 0)
 		return err;
 	n->flags |= NODE_EXECUTED;

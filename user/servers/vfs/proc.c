@@ -260,10 +260,38 @@ static const struct proc_entry *find_entry(const struct proc_entry *e, size_t n,
 	return NULL;
 }
 
-/* A descriptor of the caller's. */
-static bool caller_handle(const struct request *r, uint32_t fd, struct tern_handle_info *info)
+/* The descriptors of a process from `fd` on. */
+static long handles_of(const struct request *r, uint32_t pid, uint32_t fd, struct tern_handle_info *v,
+		       unsigned max)
 {
-	return tern_caller_handles(r->m->token, fd, info, 1) == 1 && info->fd == fd;
+	long h, n;
+
+	if (pid == TERN_MSG_PID(r->m->who))
+		return tern_caller_handles(r->m->token, fd, v, max);
+	h = tern_process_open(pid);
+	if (h < 0)
+		return h;
+	n = tern_process_handles((int)h, fd, v, max);
+	tern_close((int)h);
+	return n;
+}
+
+/* A descriptor of a process, or one of TERN_FD_…. */
+static bool handle_of(const struct request *r, uint32_t pid, uint32_t fd, struct tern_handle_info *info)
+{
+	return handles_of(r, pid, fd, info, 1) == 1 && info->fd == fd;
+}
+
+/* The threads of a process from `tid` on. */
+static long threads_of(uint32_t pid, uint32_t tid, uint32_t *v, unsigned max)
+{
+	long h = tern_process_open(pid), n;
+
+	if (h < 0)
+		return h;
+	n = tern_threads((int)h, tid, v, max);
+	tern_close((int)h);
+	return n;
 }
 
 static uint32_t link_mode(const struct tern_handle_info *info)
@@ -272,15 +300,19 @@ static uint32_t link_mode(const struct tern_handle_info *info)
 	       (info->rights & TERN_R_WRITE ? 0300u : 0);
 }
 
-static long own_process(const struct request *r, uint32_t pid)
+/* Whoever may look at this process's things. */
+static long may_look(const struct request *r, const struct node *n)
 {
-	return pid == TERN_MSG_PID(r->m->who) ? 0 : -EACCES;
+	return n->proc.pid == TERN_MSG_PID(r->m->who) || r->cred->fsuid == n->uid ||
+			       capable(r->cred, CAP_DAC_OVERRIDE)
+		       ? 0
+		       : -EACCES;
 }
 
 struct node *proc_lookup(struct request *r, struct node *dir, const char *name, uint32_t len,
 			 long *error)
 {
-	uint32_t pid = dir->proc.pid, v, plen, uid;
+	uint32_t pid = dir->proc.pid, v, plen, uid, tid;
 	const struct proc_entry *e;
 	struct tern_handle_info info;
 	const char *prefix;
@@ -313,15 +345,13 @@ struct node *proc_lookup(struct request *r, struct node *dir, const char *name, 
 		n = proc_node(e->type, pid, e->number, e->mode, uid);
 		break;
 	case PROC_FD:
-		*error = own_process(r, pid);
-		if (*error < 0 || !number(name, len, &v) || !caller_handle(r, v, &info))
+		*error = may_look(r, dir);
+		if (*error < 0 || !number(name, len, &v) || !handle_of(r, pid, v, &info))
 			return NULL;
 		n = proc_node(PROC_FDLINK, pid, v, link_mode(&info), uid);
 		break;
 	case PROC_TASK:
-		/* pm knows the threads; of one's own process any number is taken for one. */
-		if (!number(name, len, &v) || (v != pid && own_process(r, pid) < 0) || !v ||
-		    v >= TERN_PID_MAX)
+		if (!number(name, len, &v) || (v != pid && (threads_of(pid, v, &tid, 1) != 1 || tid != v)))
 			return NULL;
 		n = proc_node(PROC_TID, pid, v, S_IFDIR | 0555, uid);
 		break;
@@ -455,25 +485,16 @@ char *proc_path(struct node *n, char *buf, size_t size)
 
 /* ---- links ---- */
 
-/* Whoever may look at this process's things. */
-static long may_look(const struct request *r, const struct node *n)
-{
-	return n->proc.pid == TERN_MSG_PID(r->m->who) || r->cred->fsuid == n->uid ||
-			       capable(r->cred, CAP_DAC_OVERRIDE)
-		       ? 0
-		       : -EACCES;
-}
-
 static long follow_fd(struct request *r, struct node *n, struct place *at, int *fd)
 {
 	struct tern_handle_info info;
 	struct file *f;
 	struct node *to = NULL;
-	long err = own_process(r, n->proc.pid);
+	long err = may_look(r, n);
 
 	if (err < 0)
 		return err;
-	if (!caller_handle(r, n->proc.n, &info))
+	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
 		return -ENOENT;
 	if (info.kind == TERN_KIND_FILE) {
 		f = file_of(info.badge);
@@ -510,22 +531,26 @@ static long follow_exe(struct request *r, struct node *n, struct place *at)
 	return at->mount ? 0 : -ENOENT;
 }
 
-static long follow_own(struct request *r, struct node *n, struct place *at)
+/* Root or working directory. */
+static long follow_place(struct request *r, struct node *n, struct place *at)
 {
-	long err = own_process(r, n->proc.pid);
+	uint32_t fd = n->proc.type == PROC_ROOTDIR ? TERN_FD_ROOT : TERN_FD_CWD;
+	struct tern_handle_info info;
+	struct file *f = NULL;
+	long err = may_look(r, n);
 
 	if (err < 0)
 		return err;
-	if (n->proc.type == PROC_ROOTDIR) {
-		*at = r->root;
-		return 0;
-	}
-	/* Reference 0 is the working directory if no descriptor was named. */
-	err = request_start(r, 0, at);
-	return err < 0 || !IS_DIR(at->node) ? -EACCES : 0;
+	if (handle_of(r, n->proc.pid, fd, &info))
+		f = file_of(info.badge);
+	if (!f)
+		return -ENOENT;
+	*at = f->at;
+	return 0;
 }
 
-long proc_follow(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
+/* Where a link leads: a text, a place, or (*fd >= 0) a descriptor of another server's. */
+static long look(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
 {
 	static char self[48];
 	unsigned pid = TERN_MSG_PID(r->m->who);
@@ -548,8 +573,17 @@ long proc_follow(struct request *r, struct node *n, const char **text, struct pl
 	case PROC_EXE:
 		return follow_exe(r, n, at);
 	default:
-		return follow_own(r, n, at);
+		return follow_place(r, n, at);
 	}
+}
+
+long proc_follow(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
+{
+	uint32_t pid = n->proc.pid;
+	long err = look(r, n, text, at, fd);
+
+	/* Only who has such a descriptor can be taken to what is behind it. */
+	return err == 0 && *fd >= 0 && pid != TERN_MSG_PID(r->m->who) ? -ENXIO : err;
 }
 
 long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
@@ -560,7 +594,7 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 	const char *text, *p = NULL;
 	bool reached;
 	int fd = -1, k;
-	long err = proc_follow(r, n, &text, &at, &fd);
+	long err = look(r, n, &text, &at, &fd);
 
 	if (err < 0)
 		return err;
@@ -571,7 +605,7 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 			text = place_path(at, r->root, path, sizeof path, &reached);
 		k = text ? snprintf(buf, size, "%s", text) : -1;
 	} else {
-		if (!caller_handle(r, (uint32_t)fd, &info))
+		if (!handle_of(r, n->proc.pid, (uint32_t)fd, &info))
 			return -ENOENT;
 		switch (info.kind) {
 		case TERN_KIND_PIPE:
@@ -730,7 +764,7 @@ static bool list_fds(struct request *r, struct file *f, struct dirents *out)
 	uint32_t pid = f->at.node->proc.pid;
 
 	for (;;) {
-		long n = tern_caller_handles(r->m->token, (unsigned)(f->offset - 2), v, 16);
+		long n = handles_of(r, pid, (uint32_t)(f->offset - 2), v, 16);
 
 		if (n <= 0)
 			return true;
@@ -741,16 +775,19 @@ static bool list_fds(struct request *r, struct file *f, struct dirents *out)
 	}
 }
 
-static bool list_tasks(struct request *r, struct file *f, struct dirents *out)
+static bool list_tasks(struct file *f, struct dirents *out)
 {
-	uint32_t pid = f->at.node->proc.pid, tid = (uint32_t)r->m->tid;
+	uint32_t pid = f->at.node->proc.pid, tids[16];
 
-	if (f->offset == 2 && !list_number(f, out, PROC_TID, S_IFDIR, pid, pid, 3))
-		return false;
-	if (f->offset == 3 && own_process(r, pid) == 0 && tid != pid &&
-	    !list_number(f, out, PROC_TID, S_IFDIR, pid, tid, 4))
-		return false;
-	return true;
+	for (;;) {
+		long n = threads_of(pid, (uint32_t)(f->offset - 2), tids, 16);
+
+		if (n <= 0)
+			return true;
+		for (long i = 0; i < n; i++)
+			if (!list_number(f, out, PROC_TID, S_IFDIR, pid, tids[i], (uint64_t)tids[i] + 3))
+				return false;
+	}
 }
 
 /* Positions: 0 ".", 1 "..", from 2 on the entries. */
@@ -780,12 +817,12 @@ long proc_getdents(struct request *r, struct file *f, struct dirents *out)
 		all = list_table(f, out, pid_entries, NPID, 2, 0);
 		break;
 	case PROC_FD:
-		if (own_process(r, pid) < 0)
+		if (may_look(r, dir) < 0)
 			return -EACCES;
 		all = list_fds(r, f, out);
 		break;
 	case PROC_TASK:
-		all = list_tasks(r, f, out);
+		all = list_tasks(f, out);
 		break;
 	case PROC_TID:
 		all = list_table(f, out, task_entries, NTASK, 2, dir->proc.n);

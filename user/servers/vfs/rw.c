@@ -13,12 +13,6 @@
 
 #define GROW_STEP (64 * 1024ull)
 #define SIGXFSZ 25
-#define SEAL_SEAL 1
-#define SEAL_SHRINK 2
-#define SEAL_GROW 4
-#define SEAL_WRITE 8
-#define SEAL_FUTURE_WRITE 16
-#define SEAL_EXEC 32
 
 #define RWF_HIPRI 1
 #define RWF_DSYNC 2
@@ -113,7 +107,7 @@ static void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
 
-	if (f->flags & O_NOATIME)
+	if (f->flags & O_NOATIME || f->at.mount->flags & (MS_NOATIME | MS_RDONLY) || n->fs->readonly)
 		return;
 	if (n->atime.tv_sec > n->mtime.tv_sec && n->atime.tv_sec > n->ctime.tv_sec)
 		return;
@@ -568,7 +562,9 @@ long vfs_truncate(struct tern_msg *m)
 		return -EISDIR;
 	if (!IS_REG(n))
 		return -EINVAL;
-	err = node_access(n, 2, r.cred);
+	err = mount_writable(w.at.mount);
+	if (err == 0)
+		err = node_access(n, 2, r.cred);
 	if (err < 0)
 		return err;
 	if (n->flags & NODE_PROC)
@@ -654,6 +650,11 @@ long vfs_mmap(struct tern_msg *m)
 		if (prot & PROT_WRITE)
 			return -EPERM;
 		max &= ~(unsigned)PROT_WRITE;
+	}
+	if (f->at.mount->flags & MS_NOEXEC) {
+		if (prot & PROT_EXEC)
+			return -EPERM;
+		max &= ~(unsigned)PROT_EXEC;
 	}
 	r = node_expose(n);
 	if (r < 0)

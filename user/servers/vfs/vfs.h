@@ -5,6 +5,7 @@
  * function has to hold references while it works.  Nodes of /proc are made as they are walked to. */
 #pragma once
 
+#include "mount_flags.h"
 #include <server/server.h>
 #include <string.h>
 #include <tern/linux/errno.h>
@@ -40,6 +41,7 @@ struct fs {
 	uint32_t mounts;  /* of it */
 	struct node *root; /* referenced, unless fixed */
 	bool proc, fixed; /* fixed: never freed (root, dev, proc) */
+	bool readonly;
 };
 
 /* A name in a directory. */
@@ -61,6 +63,14 @@ struct dentry {
 #define NODE_EXECUTED 16 /* was handed out for execution: look for ETXTBSY */
 #define NODE_TMPFILE 32 /* O_TMPFILE: may be linked though it has no name */
 #define NODE_MEMFD 64
+
+/* F_SEAL_* of node.seals */
+#define SEAL_SEAL 1
+#define SEAL_SHRINK 2
+#define SEAL_GROW 4
+#define SEAL_WRITE 8
+#define SEAL_FUTURE_WRITE 16
+#define SEAL_EXEC 32
 
 struct node {
 	uint32_t mode, uid, gid, nlink;
@@ -102,7 +112,8 @@ struct mount {
 	struct node *point, *root;
 	struct fs *fs;
 	uint32_t id, refs; /* descriptions in it, and mounts on it */
-	uint32_t flags;
+	uint32_t flags;	  /* MS_* of mount_flags.h */
+	uint32_t writers; /* descriptions of files open for writing */
 	bool detached;
 	char source[64];
 };
@@ -221,6 +232,18 @@ struct mount *mount_of(const struct node *n); /* one in which its file system is
 void mount_get(struct mount *mt);
 void mount_put(struct mount *mt);
 void mount_cross(struct place *at); /* to the root of what is mounted on it */
+/* EROFS where nothing may be changed. */
+static inline long mount_writable(const struct mount *mt)
+{
+	return mt->fs->readonly || mt->flags & MS_RDONLY ? -EROFS : 0;
+}
+/* Those of mount(2)'s flags that a mount keeps; one that says nothing of access times is relatime. */
+uint32_t mount_flags_of(uint64_t flags);
+/* MS_REMOUNT, of the mount alone with MS_BIND.  EBUSY: files are open for writing. */
+long mount_remount(struct mount *mt, uint64_t flags);
+/* ",nosuid,relatime" and the like. */
+const char *mount_flags_text(const struct mount *mt);
+uint64_t mount_statfs_flags(const struct mount *mt);
 size_t mount_text(struct request *r, bool info, char *buf, size_t size);
 long vfs_mount(struct tern_msg *m);
 long vfs_umount2(struct tern_msg *m);

@@ -260,9 +260,10 @@ static inline long tern_process_unshare(int h, uint64_t flags)
 {
 	return TERN_OP2(TERN_PROCESS_UNSHARE, h, flags);
 }
-static inline long tern_threads(int proc, uint32_t *tids, unsigned max)
+static inline long tern_process_open(uint32_t pid) { return TERN_OP1(TERN_PROCESS_OPEN, pid); }
+static inline long tern_threads(int proc, uint32_t first, uint32_t *tids, unsigned max)
 {
-	return TERN_OP3(TERN_THREADS, proc, TERN_PTR(tids), max);
+	return TERN_OP4(TERN_THREADS, proc, first, TERN_PTR(tids), max);
 }
 static inline long tern_system_info(enum tern_info what, void *buf, size_t n)
 {
