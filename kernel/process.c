@@ -81,6 +81,7 @@ void process_apply_limits(struct process *p)
 	as->limit_as = process_limit(p, RLIMIT_AS);
 	as->limit_data = process_limit(p, RLIMIT_DATA);
 	as->limit_stack = process_limit(p, RLIMIT_STACK);
+	as->no_huge = p->no_huge;
 }
 
 void process_kill(struct process *p, s32 status)

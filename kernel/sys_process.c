@@ -198,6 +198,7 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 	p->events_at = t->endpoint;
 	endpoint_get(t->endpoint);
 	p->personality = from->personality;
+	p->no_huge = from->no_huge;
 	memcpy(p->limits, from->limits, sizeof p->limits);
 	if (g->flags & CLONE_FILES) {
 		p->handles = from->handles;
@@ -480,6 +481,10 @@ s64 native_process_set(struct process *p, u64 *a)
 			memcpy(p->leader->comm, &a[2], 16);
 			p->leader->comm[15] = 0;
 		}
+		break;
+	case TERN_PW_NO_HUGE:
+		p->no_huge = a[2];
+		process_apply_limits(p);
 		break;
 	case TERN_PW_DUMPABLE:
 		break;

@@ -38,13 +38,15 @@ static void fill_boot(struct tern_boot_info *b)
 static void fill_memory(struct tern_memory_info *m)
 {
 	struct frame_stats f;
-	u64 mapped = 0;
+	u64 mapped = 0, huge = 0;
 
 	list_for_each(l, &all_processes) {
 		const struct aspace *as = list_entry(l, struct process, all)->aspace;
 
-		if (as)
-			mapped += as->resident - as->resident_anon;
+		if (!as)
+			continue;
+		mapped += as->resident - as->resident_anon;
+		huge += as->huge;
 	}
 	frame_stats(&f);
 	m->total_pages = f.total;
@@ -63,6 +65,9 @@ static void fill_memory(struct tern_memory_info *m)
 	m->forks = mm_counters.forks;
 	m->shootdowns = mm_counters.shootdowns;
 	m->reclaimed = mm_counters.reclaimed;
+	m->huge_pages = huge;
+	m->huge_fills = mm_counters.huge_fills;
+	m->huge_splits = mm_counters.huge_splits;
 }
 
 static void fill_objects(u64 *v)

@@ -253,10 +253,9 @@ static int region_flags(unsigned flags, const struct memobj *m, u16 *out)
 		if (!m)
 			f |= REGION_GROWSDOWN | (flags & MAP_STACK ? REGION_STACK : 0);
 	}
-	if (flags & MAP_NORESERVE)
-		f |= REGION_NORESERVE;
-	if (flags & MAP_LOCKED)
-		f |= REGION_LOCKED;
+	if (unlikely(flags & (MAP_NORESERVE | MAP_STACK | MAP_LOCKED)))
+		f |= (flags & MAP_NORESERVE ? REGION_NORESERVE : 0) |
+		     (flags & MAP_STACK ? REGION_NOHUGE : 0) | (flags & MAP_LOCKED ? REGION_LOCKED : 0);
 	*out = f;
 	return 0;
 }
@@ -657,6 +656,8 @@ static bool advice_stays(int advice)
 	case MADV_DOFORK:
 	case MADV_WIPEONFORK:
 	case MADV_KEEPONFORK:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
 	case MADV_LOCK:
 	case MADV_UNLOCK: return true;
 	default: return false;
@@ -670,6 +671,8 @@ static unsigned advised_flags(unsigned flags, int advice)
 	case MADV_DOFORK: return flags & ~(unsigned)REGION_DONTFORK;
 	case MADV_WIPEONFORK: return flags | REGION_WIPEONFORK;
 	case MADV_KEEPONFORK: return flags & ~(unsigned)REGION_WIPEONFORK;
+	case MADV_HUGEPAGE: return (flags & ~(unsigned)REGION_NOHUGE) | REGION_HUGE;
+	case MADV_NOHUGEPAGE: return (flags & ~(unsigned)REGION_HUGE) | REGION_NOHUGE;
 	case MADV_LOCK: return flags | REGION_LOCKED;
 	case MADV_UNLOCK: return flags & ~(unsigned)REGION_LOCKED;
 	default: return flags;

@@ -17,15 +17,26 @@ static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char 
 	if (unlikely(!pte_valid(e)))
 		return false;
 	e = pte_next_table(e)[pt_index(va, 1)];
-	if (unlikely(!pte_valid(e)))
+	if (likely(pte_is_linked(e)))
+		e = pte_next_table(e)[pt_index(va, 0)];
+	else if (pte_is_huge(e))
+		e = pt_leaf(e)[pt_index(va, 0)];
+	else
 		return false;
-	e = pte_next_table(e)[pt_index(va, 0)];
 	need |= PTE_V;
 	if (unlikely((e & (need | PTE_SPECIAL)) != need) &&
 	    (e & (need | PTE_SPECIAL | PTE_ANON)) != (need | PTE_SPECIAL | PTE_ANON))
 		return false;
 	*p = (char *)pfn_to_virt(pte_pfn(e)) + (va & PAGE_MASK);
 	return true;
+}
+
+/* Copies make do with small pages. */
+static bool fault_in(struct aspace *as, va_t va, enum fault_access access)
+{
+	enum fault_result res = aspace_fault(as, va, access);
+
+	return res == FAULT_OK || res == FAULT_MORE;
 }
 
 /* Returns with the lock held; NULL, without it: the page cannot be had. */
@@ -35,7 +46,7 @@ static char *user_page_slow(struct aspace *as, va_t va, enum fault_access access
 	char *p;
 
 	for (unsigned i = 0; i < TRIES; i++) {
-		if (aspace_fault(as, va, access) != FAULT_OK)
+		if (!fault_in(as, va, access))
 			return NULL;
 		spin_lock(&as->lock);
 		if (user_page(as, va, need, &p))
@@ -172,9 +183,7 @@ static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (try_pages(to_as, to, from_as, from, d, s))
 			return true;
-		if (aspace_fault(from_as, from, FAULT_READ) != FAULT_OK)
-			return false;
-		if (aspace_fault(to_as, to, FAULT_WRITE) != FAULT_OK)
+		if (!fault_in(from_as, from, FAULT_READ) || !fault_in(to_as, to, FAULT_WRITE))
 			return false;
 	}
 	return false;

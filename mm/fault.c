@@ -33,7 +33,7 @@ static struct region *grow_stack(struct aspace *as, va_t va)
 	limit = as->limit_as >> PAGE_SHIFT;
 	if (as->mapped + ((r->start - va) >> PAGE_SHIFT) > limit)
 		return NULL;
-	work_help(as, va); /* its range may still have entries that are on their way out */
+	work_help(as, va, va + PAGE_SIZE); /* its range may still have entries that are on their way out */
 	region_set_bounds(as, r, va, r->end);
 	return r;
 }
@@ -262,7 +262,7 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	if (unlikely(as->busy != NULL)) {
 		if (as->busy->kind == WORK_DESTROY)
 			return FAULT_MAPERR; /* nothing may come into what goes */
-		work_help(as, va);
+		work_help(as, va, va + PAGE_SIZE);
 	}
 	r = region_find(as, va);
 	if (unlikely(!r)) {
@@ -290,6 +290,8 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 			aspace_fence_new(as, va, true);
 		return res;
 	}
+	if (unlikely(upper) && access == FAULT_WRITE && huge_is_wanted(as, r, va, slot))
+		return FAULT_MORE;
 	if (r->memobj) {
 		res = fault_object(as, r, slot, va, access);
 	} else if (access == FAULT_WRITE) {

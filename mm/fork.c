@@ -161,6 +161,7 @@ int aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w)
 	dst->limit_as = src->limit_as;
 	dst->limit_stack = src->limit_stack;
 	dst->limit_data = src->limit_data;
+	dst->no_huge = src->no_huge;
 	dst->promised = (u32)MIN(FORK_TOUCHES, src->resident_anon);
 	frames_promise(dst->promised);
 	__atomic_fetch_add(&mm_counters.forks, 1, __ATOMIC_RELAXED);

@@ -264,6 +264,42 @@ void frame_free(pfn_t pfn, unsigned order)
 	spin_unlock(&buddy_lock);
 }
 
+pfn_t frame_alloc_block(unsigned order)
+{
+	pfn_t pfn;
+
+	if (mm_fail_now())
+		return 0;
+	spin_lock(&buddy_lock);
+	pfn = buddy_take(order);
+	spin_unlock(&buddy_lock);
+	if (!pfn)
+		return 0;
+	stacks[hart_index()].used[FRAME_USER] += 1l << order;
+	for (struct frame *f = frame_of(pfn), *end = f + (1ul << order); f < end; f++) {
+		assert(f->kind == FRAME_FREE && f->refs == 0);
+		f->refs = 1;
+		f->kind = FRAME_USER;
+		f->order = 0;
+		f->flags = 0;
+	}
+	return pfn;
+}
+
+void frame_free_block(pfn_t pfn, unsigned order)
+{
+	for (struct frame *f = frame_of(pfn), *end = f + (1ul << order); f < end; f++) {
+		assert(f->kind == FRAME_USER && f->refs == 1 && f->order == 0);
+		f->refs = 0;
+		f->kind = FRAME_FREE;
+		f->flags = 0;
+	}
+	stacks[hart_index()].used[FRAME_USER] -= 1l << order;
+	spin_lock(&buddy_lock);
+	buddy_put(pfn, order);
+	spin_unlock(&buddy_lock);
+}
+
 void frame_free_zeroed(pfn_t pfn)
 {
 	struct hart_frames *s = &stacks[hart_index()];

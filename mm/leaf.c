@@ -7,7 +7,7 @@
  *   shared, not linked     as fork leaves it on both sides, as Sv39 has no write bit in upper entries;
  *                          the leaf entries still have W, so a parent whose child is gone
  *                          claims its table back and goes on without a fault for each page
- *   shared, linked         read since: W was taken from every entry once, and stays away
+ *   shared, linked         read while others have it: W was taken from every entry once, and stays away
  *   ... and stale          mprotect has been there: the rights are brought up to date by leaf_own()
  * The first who writes claims the table if nobody else is left, and copies it otherwise, taking W from
  * the entries on both sides, so that pages are copied when written.
@@ -161,6 +161,10 @@ int leaf_own(struct aspace *as, va_t va, pte_t *upper)
 		frame_of(own)->pages = c.pages;
 		__atomic_store_n(&f->flags, FRAME_READ_ONLY, __ATOMIC_RELEASE);
 	} else {
+		if (unlikely(f->flags == FRAME_WHOLE) && huge_rejoin(as, upper)) {
+			as->shared--;
+			return 0;
+		}
 		f->flags = 0;
 	}
 	if (unlikely(e & PTE_STALE))
@@ -202,6 +206,10 @@ void leaf_share(struct batch *b, struct aspace *dst, pte_t *from, pte_t *to, u64
 		if (!e)
 			continue;
 		if (!(e & PTE_SHARED)) {
+			if (unlikely(pte_is_huge(e))) {
+				e = pte_table(virt_to_pfn(pt_leaf(e)));
+				b->as->huge--;
+			}
 			e = (e & ~PTE_V) | PTE_SHARED;
 			WRITE_ONCE(*from, e);
 			b->upper = true;
@@ -229,6 +237,8 @@ int leaf_copy(struct batch *b, struct aspace *dst, pte_t *upper, va_t va, va_t s
 
 	if ((*upper & PTE_SHARED) && leaf_own(b->as, va, upper))
 		return -ENOMEM;
+	if (pte_is_huge(*upper))
+		huge_split(b, upper);
 	from = pte_next_table(*upper) + pt_index(va, 0);
 	for (; va < stop && !*from; from++)
 		va += PAGE_SIZE;

@@ -41,7 +41,8 @@ static void count_pages(const struct aspace *as, const struct region *r, struct 
 			va = (va | (pt_span(1) - 1)) + 1;
 			continue;
 		}
-		e = pte_next_table(*upper)[pt_index(va, 0)];
+		e = pt_leaf(*upper)[pt_index(va, 0)];
+		v->huge += pte_is_huge(*upper);
 		va += PAGE_SIZE;
 		if (e && !(e & PTE_SPECIAL))
 			count_page(*upper, e, v);
@@ -53,7 +54,9 @@ static u32 flags_out(unsigned f)
 	return (f & REGION_SHARED ? TERN_REGION_SHARED : 0) | (f & REGION_STACK ? TERN_REGION_STACK : 0) |
 	       (f & REGION_HEAP ? TERN_REGION_HEAP : 0) | (f & REGION_VDSO ? TERN_REGION_VDSO : 0) |
 	       (f & REGION_GROWSDOWN ? TERN_REGION_GROWSDOWN : 0) |
-	       (f & REGION_LOCKED ? TERN_REGION_LOCKED : 0);
+	       (f & REGION_LOCKED ? TERN_REGION_LOCKED : 0) |
+	       (f & REGION_HUGE ? TERN_REGION_HUGE : 0) |
+	       (f & REGION_NOHUGE ? TERN_REGION_NOHUGE : 0);
 }
 
 unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max)
@@ -123,6 +126,10 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 		w->levels++;
 		if (va >= KERNEL_HALF)
 			break;
+		if (level == 1 && pte_is_huge(e)) {
+			walk_leaf(as, 0, pt_leaf(e)[pt_index(va, 0)], w);
+			break;
+		}
 		table = pte_pfn(e);
 	}
 	if (w->levels == PT_LEVELS)

@@ -30,7 +30,7 @@
 /* Entries for leaf tables.  Linked (valid) and nothing more: the space's own.  PTE_SHARED: a fork
  * made it other spaces' as well, though they may have gone since (frame.refs).  The table is as
  * it was then, and linked only once it is FRAME_READ_ONLY.  PTE_STALE, never linked: the rights in
- * it are older than its regions'. */
+ * it are older than its regions'.  With PTE_R: no table but a page of 2 MiB (huge.c). */
 #define PTE_SHARED PTE_SW0
 #define PTE_STALE PTE_SW1
 
@@ -45,6 +45,9 @@ static inline pte_t pte_make(pfn_t pfn, unsigned prot, pte_t soft)
 }
 static inline pte_t pte_soft(pte_t e) { return e & (PTE_ANON | PTE_SPECIAL); }
 static inline pte_t *pte_next_table(pte_t e) { return pfn_to_virt(pte_pfn(e)); }
+static inline bool pte_is_huge(pte_t upper) { return upper & PTE_R; }
+/* Valid and no huge page: V without R, in two instructions. */
+static inline bool pte_is_linked(pte_t upper) { return (s64)(upper << 62) > 0; }
 
 /* ---- region.c: aspace->lock held ---- */
 void region_init(void);
@@ -104,7 +107,7 @@ struct batch {
 	va_t lo, hi; /* changed leaf entries lie in [lo, hi) */
 	u32 n;
 	bool upper; /* a table was unlinked */
-	u32 frame[BATCH_FRAMES]; /* frame numbers; BATCH_TABLE: a leaf or middle table */
+	u32 frame[BATCH_FRAMES]; /* numbers; BATCH_TABLE: a leaf or middle table, or a huge page */
 };
 #define BATCH_TABLE (1u << 31)
 static inline void batch_init(struct batch *b, struct aspace *as)
@@ -126,7 +129,15 @@ void batch_flush(struct batch *b); /* fences, then drops */
 /* Makes every hart forget its entries of [lo, hi); upper: non-leaf ones too. */
 void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper);
 /* After an invalid or weaker entry became valid or stronger: for this hart alone. */
-void aspace_fence_new(struct aspace *as, va_t va, bool upper);
+static inline void aspace_fence_new(struct aspace *as, va_t va, bool upper)
+{
+	if (!(READ_ONCE(as->ran) & 1u << hart_index()))
+		return;
+	if (unlikely(upper))
+		mmu_fence_asid((u16)as->asid_gen);
+	else
+		mmu_fence_page(va, (u16)as->asid_gen);
+}
 /* Other harts may hold entries of the space. */
 bool aspace_is_elsewhere(const struct aspace *as);
 
@@ -137,32 +148,38 @@ static inline pte_t *pt_upper(const struct aspace *as, va_t va)
 
 	return likely(pte_valid(e)) ? &pte_next_table(e)[pt_index(va, 1)] : NULL;
 }
-/* The leaf entry of va, if its table is linked; NULL if not. */
+/* The leaf table behind an entry for one that is not 0, linked or not. */
+static inline pte_t *pt_leaf(pte_t upper)
+{
+	return pte_is_huge(upper) ? frame_of(pte_pfn(upper))->owner : pte_next_table(upper);
+}
+/* The leaf entry of va, if its table is linked or a huge page's; NULL if not. */
 static inline pte_t *pt_find(const struct aspace *as, va_t va)
 {
 	pte_t *upper = pt_upper(as, va);
 
 	if (unlikely(!upper || !pte_valid(*upper)))
 		return NULL;
-	return pte_next_table(*upper) + pt_index(va, 0);
+	return pt_leaf(*upper) + pt_index(va, 0);
 }
 /* The leaf entry of va, linked or not, to look at. */
 static inline pte_t pt_peek(const struct aspace *as, va_t va)
 {
 	pte_t *upper = pt_upper(as, va);
 
-	return upper && *upper ? pte_next_table(*upper)[pt_index(va, 0)] : 0;
+	return upper && *upper ? pt_leaf(*upper)[pt_index(va, 0)] : 0;
 }
 static inline struct frame *pt_frame(const pte_t *slot) { return frame_of(virt_to_pfn(slot)); }
 /* The slot of va for an access that needs `need` of its entry: in a linked table, and one of the space's
- * own unless the entry has those rights already (need 0: in any case).  *upper: a table was linked:
- * aspace_fence_new().  NULL: out of memory, nothing changed. */
+ * own unless the entry has those rights already (need 0: in any case).  Of a huge page the slot is
+ * to look at only.  *upper: a table was linked, or may have been: aspace_fence_new().  NULL: out of
+ * memory, nothing changed. */
 pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper);
 static inline pte_t *pt_make(struct aspace *as, va_t va, pte_t need, bool *upper)
 {
 	pte_t *up = pt_upper(as, va);
 
-	if (likely(up && (*up & (PTE_V | PTE_SHARED)) == PTE_V))
+	if (likely(up && (*up & (PTE_V | PTE_R | PTE_SHARED)) == PTE_V))
 		return pte_next_table(*up) + pt_index(va, 0);
 	return pt_make_slowly(as, va, need, upper);
 }
@@ -239,6 +256,23 @@ static inline bool leaf_is_shared(pte_t upper)
 	       __atomic_load_n(&frame_of(pte_pfn(upper))->refs, __ATOMIC_ACQUIRE) > 1;
 }
 
+/* ---- huge.c: aspace->lock held ---- */
+/* For a write fault at va in r, in the fresh leaf table of `slot`. */
+bool huge_is_wanted_here(const struct aspace *as, const struct region *r, va_t va, const pte_t *slot);
+static inline bool huge_is_wanted(const struct aspace *as, const struct region *r, va_t va,
+				  const pte_t *slot)
+{
+	return r->end - r->start >= pt_span(1) && huge_is_wanted_here(as, r, va, slot);
+}
+/* Takes a block for the page around w->cursor, which huge_step() zeroes. False: none is there. */
+bool huge_begin(struct mm_work *w);
+bool huge_step(struct mm_work *w, unsigned *budget); /* true: it is mapped, or was for nothing */
+void huge_split(struct batch *b, pte_t *upper);	     /* links its table instead */
+/* Of a table that is FRAME_WHOLE and the space's own again: makes it the huge page that it was, if
+ * nothing is missing. */
+bool huge_rejoin(struct aspace *as, pte_t *upper);
+void huge_free(pfn_t block); /* with its table: no hart can use them any more */
+
 /* ---- memobj.c ---- */
 void memobj_init(void);
 
@@ -254,17 +288,19 @@ enum work_kind {
 	WORK_MOVE,
 	WORK_FORK,
 	WORK_DESTROY,
+	WORK_HUGE, /* a fault's; the space is not busy with it */
 	WORK_DONE,
 };
 #define WORK_FILL 1	  /* WORK_UNMAP: populate what was placed */
 #define WORK_FILL_WRITE 2 /* WORK_POPULATE: as a write */
 #define WORK_FILL_STRICT 4 /* WORK_POPULATE: a fault that fails is the result */
 #define WORK_KEEP 8	  /* WORK_MOVE: MREMAP_DONTUNMAP */
+#define POPULATE_COST 16u /* of a step's budget, for a page that is made */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
 /* aspace->lock held, dropped: does the first step and, if that was all, the end. 0, MM_MORE, result. */
 int work_start(struct mm_work *w);
-/* A fault meets a long operation that is moving or removing what it is about: finishes it. */
-void work_help(struct aspace *as, va_t va);
+/* A fault meets a long operation that is moving or removing something of [lo, hi): finishes it. */
+void work_help(struct aspace *as, va_t lo, va_t hi);
 bool move_step(struct mm_work *w, unsigned *budget); /* remap.c; true: done */
 bool fork_step(struct mm_work *w, unsigned *budget); /* fork.c */
 

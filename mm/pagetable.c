@@ -39,20 +39,18 @@ void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper)
 	}
 }
 
-void aspace_fence_new(struct aspace *as, va_t va, bool upper)
-{
-	if (!(READ_ONCE(as->ran) & 1u << hart_index()))
-		return;
-	if (unlikely(upper))
-		mmu_fence_asid((u16)as->asid_gen);
-	else
-		mmu_fence_page(va, (u16)as->asid_gen);
-}
-
 bool aspace_is_elsewhere(const struct aspace *as)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return READ_ONCE(as->ran) & ~(1u << hart_index());
+}
+
+static void drop_table(pfn_t pfn)
+{
+	if (frame_of(pfn)->kind == FRAME_TABLE)
+		table_put(pfn);
+	else
+		huge_free(pfn);
 }
 
 void batch_flush(struct batch *b)
@@ -61,7 +59,7 @@ void batch_flush(struct batch *b)
 		aspace_fence(b->as, b->lo, b->hi, b->upper);
 	for (u32 i = 0; i < b->n; i++) {
 		if (b->frame[i] & BATCH_TABLE)
-			table_put(b->frame[i] & ~BATCH_TABLE);
+			drop_table(b->frame[i] & ~BATCH_TABLE);
 		else
 			frame_put(b->frame[i]);
 	}
@@ -117,11 +115,11 @@ pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
 	*upper = true;
 	if (*up & PTE_SHARED) {
 		e = pte_next_table(*up)[pt_index(va, 0)];
-		if (pte_valid(e) && (e & need) && !(*up & PTE_STALE))
+		if (pte_valid(e) && (e & need) && !(*up & PTE_STALE) && leaf_is_shared(*up))
 			leaf_link(up);
 		else if (leaf_own(as, va, up))
 			return NULL;
-	} else {
+	} else if (!*up) {
 		leaf = aspace_has_room(as) ? frame_alloc(0, FRAME_TABLE, FRAME_ZERO) : 0;
 		if (!leaf) {
 			struct batch b;
@@ -136,10 +134,10 @@ pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
 		mmu_publish();
 		WRITE_ONCE(*up, pte_table(leaf));
 	}
-	return pte_next_table(*up) + pt_index(va, 0);
+	return pt_leaf(*up) + pt_index(va, 0);
 }
 
-/* Takes a leaf table out that is empty, or shared, with all that it holds. */
+/* Takes a leaf table out that is empty, shared or a huge page's, with all that it holds. */
 static void unlink_leaf(struct batch *b, va_t va, pte_t *upper)
 {
 	pte_t e = *upper;
@@ -251,6 +249,19 @@ static va_t drop_leaves(struct batch *b, pte_t *upper, va_t va, va_t stop, va_t 
 	return stop + (n - 1) * pt_span(1);
 }
 
+/* Where it stopped: nowhere, if the page is only to be split. */
+static va_t zap_huge(struct batch *b, pte_t *upper, va_t va, va_t stop, unsigned *budget)
+{
+	if (stop - va < pt_span(1)) {
+		huge_split(b, upper);
+		return va;
+	}
+	*budget -= MIN(*budget, PT_ENTRIES / 8);
+	b->as->huge--;
+	unlink_leaf(b, va, upper);
+	return stop;
+}
+
 va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget)
 {
 	va_t va = start, stop;
@@ -268,6 +279,10 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 			if (what == ZAP_SPACE || stop - va == pt_span(1))
 				stop = drop_leaves(b, upper, va, stop, end, budget);
 			va = stop;
+			continue;
+		}
+		if (unlikely(pte_is_huge(*upper))) {
+			va = zap_huge(b, upper, va, stop, budget);
 			continue;
 		}
 		t = pte_next_table(*upper);
@@ -325,7 +340,11 @@ va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool share
 
 	while (va < end && *budget) {
 		upper = pt_upper_in(b->as, va, end, &stop);
-		if (!upper || (*upper & PTE_SHARED)) {
+		if (!upper || (*upper & (PTE_SHARED | PTE_R))) {
+			if (upper && pte_is_huge(*upper)) {
+				huge_split(b, upper);
+				continue;
+			}
 			(*budget)--;
 			va = stop;
 			if (!upper)
@@ -404,6 +423,8 @@ va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigne
 			continue;
 		}
 		assert(!(*upper & PTE_SHARED)); /* pt_move_prepare */
+		if (pte_is_huge(*upper))
+			huge_split(b, upper);
 		t = pte_next_table(*upper);
 		stop = spend(va, stop, budget);
 		move_run(b, t + pt_index(va, 0), va, stop, to + (va - from));
@@ -434,20 +455,23 @@ static void check_entry(const struct region *r, va_t va, pte_t upper, pte_t e)
 
 static void check_leaf(struct aspace *as, pte_t upper, va_t base, u64 *resident, u64 *anon)
 {
-	const pte_t *t = pte_next_table(upper);
-	struct frame *f = frame_of(pte_pfn(upper));
+	const pte_t *t = pt_leaf(upper);
+	struct frame *f = pt_frame(t);
 	u32 used = 0, pages = 0;
 
 	assert(f->kind == FRAME_TABLE && f->refs >= 1);
 	assert(f->refs == 1 || (upper & PTE_SHARED));
 	assert(!(upper & PTE_STALE) || (upper & (PTE_V | PTE_SHARED)) == PTE_SHARED);
 	assert(!(upper & PTE_SHARED) || !pte_valid(upper) || (f->flags & FRAME_READ_ONLY));
+	assert(!pte_is_huge(upper) || (f->flags == FRAME_WHOLE && f->used == PT_ENTRIES));
+	assert(!(f->flags & FRAME_WHOLE) || pte_is_huge(upper) || (upper & PTE_SHARED));
 	for (unsigned i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = t[i];
 
 		if (!e)
 			continue;
 		used++;
+		assert(!pte_is_huge(upper) || e == (upper | PTE_ANON) + ((pte_t)i << PTE_PFN_SHIFT));
 		if (!as->busy)
 			check_entry(region_next(as, base + i * PAGE_SIZE), base + i * PAGE_SIZE, upper, e);
 		assert(!(e & PTE_W) || !(f->flags & FRAME_READ_ONLY));
@@ -466,7 +490,7 @@ static void check_leaf(struct aspace *as, pte_t upper, va_t base, u64 *resident,
 void pt_check(struct aspace *as)
 {
 	u64 resident = 0, anon = 0, tables = 1;
-	u32 shared = 0;
+	u32 shared = 0, huge = 0;
 
 	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
 		u32 used = 0;
@@ -482,10 +506,11 @@ void pt_check(struct aspace *as)
 			used++;
 			tables++;
 			shared += !!(l1[j] & PTE_SHARED);
+			huge += pte_is_huge(l1[j]);
 			check_leaf(as, l1[j], i * pt_span(2) + j * pt_span(1), &resident, &anon);
 		}
 		assert(frame_of(pte_pfn(as->root[i]))->used == used);
 	}
-	assert(shared == as->shared);
+	assert(shared == as->shared && huge == as->huge);
 	assert(resident == as->resident && anon == as->resident_anon && tables == as->tables);
 }

@@ -7,8 +7,6 @@
  * Lock: the space's for the step; fork holds both spaces'. */
 #include "mm_priv.h"
 
-#define POPULATE_COST 16u /* of the step's budget, for a page that is made */
-
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end)
 {
 	w->kind = (u8)kind;
@@ -70,12 +68,21 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 		enum fault_access access = FAULT_READ;
 		enum fault_result res;
 
+		if (w->arg) { /* a block for a huge page */
+			if (!huge_step(w, budget))
+				return false;
+			continue;
+		}
 		if (r && !(w->flags & WORK_FILL_STRICT) && (r->prot & PROT_WRITE) &&
 		    !(r->flags & REGION_SHARED))
 			access = FAULT_WRITE;
 		if (w->flags & WORK_FILL_WRITE)
 			access = FAULT_WRITE;
 		res = r ? fault_locked(as, w->cursor, access) : FAULT_MAPERR;
+		if (res == FAULT_MORE) {
+			(void)huge_begin(w);
+			continue;
+		}
 		if (res != FAULT_OK) {
 			if (w->flags & WORK_FILL_STRICT)
 				w->result = res == FAULT_MAPERR || res == FAULT_NOMEM ? -ENOMEM
@@ -178,11 +185,28 @@ int work_start(struct mm_work *w)
 	return MM_MORE;
 }
 
+/* Nobody waits for a fault's page to come. */
+static int huge_work(struct mm_work *w)
+{
+	unsigned budget = STEP_ENTRIES;
+	bool done;
+
+	spin_lock(&w->aspace->lock);
+	done = huge_step(w, &budget);
+	spin_unlock(&w->aspace->lock);
+	if (!done)
+		return MM_MORE;
+	w->kind = WORK_NONE;
+	return 0;
+}
+
 int mm_work_step(struct mm_work *w)
 {
 	struct aspace *as = w->aspace, *other = w->kind == WORK_FORK ? w->other : NULL;
 	int res;
 
+	if (w->kind == WORK_HUGE)
+		return huge_work(w);
 	assert(as->busy == w);
 	if (other && other < as)
 		spin_lock(&other->lock);
@@ -202,20 +226,20 @@ int mm_work_step(struct mm_work *w)
 	return res;
 }
 
-static bool is_about(const struct mm_work *w, va_t va)
+static bool is_about(const struct mm_work *w, va_t lo, va_t hi)
 {
 	if (w->kind != WORK_UNMAP && w->kind != WORK_PROTECT && w->kind != WORK_MOVE)
 		return false;
-	if (va >= w->start && va < MAX(w->end, w->tail))
+	if (hi > w->start && lo < MAX(w->end, w->tail))
 		return true;
-	return w->kind == WORK_MOVE && va >= w->target && va < w->target + w->arg;
+	return w->kind == WORK_MOVE && hi > w->target && lo < w->target + w->arg;
 }
 
-void work_help(struct aspace *as, va_t va)
+void work_help(struct aspace *as, va_t lo, va_t hi)
 {
 	struct mm_work *w = as->busy;
 
-	if (!w || !is_about(w, va))
+	if (!w || !is_about(w, lo, hi))
 		return;
 	while (w->kind == WORK_UNMAP || w->kind == WORK_PROTECT || w->kind == WORK_MOVE)
 		if (step(w))

@@ -55,6 +55,10 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 	case FAULT_BUS:
 		signal_fault(t, SIGBUS, BUS_ADRERR, va, true);
 		break;
+	case FAULT_MORE:
+		if (aspace_fault_huge(t->aspace, va, &t->mm_work) == MM_MORE)
+			thread_add_work(t, WORK_MM);
+		break;
 	case FAULT_PAGER:
 		return pager_fault(t, va);
 	case FAULT_NOMEM:

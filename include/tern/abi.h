@@ -381,7 +381,7 @@ struct tern_region_info {
 	uint32_t flags;			    /* TERN_REGION_* */
 	uint32_t pad;
 	/* Pages, by walking; shared: somebody else maps the page, too. */
-	uint64_t resident, anonymous, shared_clean, shared_dirty, priv_clean, priv_dirty;
+	uint64_t resident, anonymous, shared_clean, shared_dirty, priv_clean, priv_dirty, huge;
 	uint64_t share; /* of their bytes, each page's divided by who maps it; << TERN_SHARE_SHIFT */
 };
 #define TERN_SHARE_SHIFT 12
@@ -391,6 +391,8 @@ struct tern_region_info {
 #define TERN_REGION_VDSO 8
 #define TERN_REGION_GROWSDOWN 16
 #define TERN_REGION_LOCKED 32
+#define TERN_REGION_HUGE 64 /* madvise: pages of 2 MiB are wanted; or not */
+#define TERN_REGION_NOHUGE 128
 
 struct tern_walk {
 	uint64_t va;
@@ -459,6 +461,7 @@ enum tern_process_word {
 	TERN_PW_RLIMIT, /* value = resource | (1 << 8 for the maximum), value2 */
 	TERN_PW_DUMPABLE,
 	TERN_PW_COMM, /* value, value2: the 16 bytes of the name */
+	TERN_PW_NO_HUGE, /* value: no pages of 2 MiB */
 };
 
 struct tern_process_stat {
@@ -527,6 +530,7 @@ struct tern_memory_info {
 	uint64_t min_free_pages; /* what only servers and copies get (kernel/oom.c) */
 	uint64_t faults, cow_copies, zero_fills, forks, shootdowns, mapped_pages, committed_pages;
 	uint64_t reclaimed; /* pages that went because their pager can bring them again */
+	uint64_t huge_pages, huge_fills, huge_splits; /* of 2 MiB: now; made, split so far */
 };
 
 struct tern_cpu_info {

@@ -113,6 +113,12 @@ static bool describe(const struct oracle *o, struct step *s, struct oracle_acces
 	return a->want == OUTCOME_OK;
 }
 
+/* A page that a huge one can begin at. */
+static uint32_t huge_place(struct oracle *o)
+{
+	return o->huge_at + below(o, (NPAGES - o->huge_at) / o->huge) * o->huge;
+}
+
 static void make_accesses(struct oracle *o, struct step *s)
 {
 	s->kind = STEP_ACCESS;
@@ -122,6 +128,10 @@ static void make_accesses(struct oracle *o, struct step *s)
 		unsigned access = 1u << below(o, 3);
 		uint8_t v = (uint8_t)(1 + below(o, 255));
 
+		if (o->huge && below(o, 2))
+			page = huge_place(o);
+		if (o->huge && below(o, 2))
+			access = ORACLE_WRITE;
 		if (describe(o, s, a, s->space, page, access) && access == ORACLE_WRITE) {
 			a->value = v;
 			store(o, s->space, page, v);
@@ -245,6 +255,16 @@ static void make_map(struct oracle *o, struct step *s)
 		s->index = 0;
 		shared = false;
 	}
+	if (o->huge && below(o, 3)) {
+		s->object = -1;
+		s->index = 0;
+		shared = false;
+		s->fixed = true;
+		s->prot = PROT_READ | PROT_WRITE;
+		s->flags = MAP_FIXED | (s->flags & MAP_POPULATE);
+		s->page = huge_place(o);
+		s->n = smaller(o->huge + below(o, o->huge + 4), NPAGES - s->page);
+	}
 	s->flags |= shared ? MAP_SHARED : MAP_PRIVATE;
 	if (!s->fixed)
 		s->page = top_down(space, s->n);
@@ -259,7 +279,7 @@ static void make_map(struct oracle *o, struct step *s)
 static void make_unmap(struct oracle *o, struct step *s)
 {
 	s->kind = STEP_UNMAP;
-	s->n = 1 + below(o, 16);
+	s->n = 1 + below(o, o->huge ? 4 * o->huge : 16);
 	s->page = below(o, NPAGES - s->n);
 	clear(&o->space[s->space], s->page, s->n);
 }
@@ -320,6 +340,10 @@ static void advise_page(struct oracle_page *p, int advice)
 	case MADV_KEEPONFORK:
 		p->wipe = advice == MADV_WIPEONFORK;
 		break;
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		p->huge = advice == MADV_HUGEPAGE ? 1 : 2;
+		break;
 	default:
 		break;
 	}
@@ -339,6 +363,8 @@ static void make_advise(struct oracle *o, struct step *s)
 	s->n = 1 + below(o, 16);
 	s->page = below(o, NPAGES - s->n);
 	s->advice = advice[below(o, sizeof advice / sizeof advice[0])];
+	if (o->huge && below(o, 2))
+		s->advice = below(o, 3) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
 	for (uint32_t k = s->page; k < s->page + s->n && !refused; k++) {
 		struct oracle_page *p = &page[k];
 
@@ -358,7 +384,7 @@ static bool alike(const struct oracle_page *a, const struct oracle_page *b)
 {
 	return a->mapped && b->mapped && a->shared == b->shared && a->object == b->object &&
 	       a->prot == b->prot && a->dontfork == b->dontfork && a->wipe == b->wipe &&
-	       a->heap == b->heap && (a->object < 0 || a->index + 1 == b->index);
+	       a->heap == b->heap && a->huge == b->huge && (a->object < 0 || a->index + 1 == b->index);
 }
 
 /* Whether n pages surely are of one region, with room in its object to grow. */

@@ -25,6 +25,7 @@ struct oracle_page {
 	bool mapped, shared, copied, dontfork, wipe, heap;
 	uint8_t prot, value;
 	uint8_t freed; /* MADV_FREE: the value it may still have; else 0 */
+	uint8_t huge;  /* 1: MADV_HUGEPAGE, 2: MADV_NOHUGEPAGE */
 	int object;    /* -1: anonymous */
 	uint32_t index;
 };
@@ -44,6 +45,8 @@ struct oracle {
 	uint32_t nspaces; /* with one there is no fork */
 	bool has_brk;
 	bool few_objects; /* most mappings are anonymous, as fork shares only such tables */
+	uint32_t huge;	  /* not 0: there are huge pages of so many, and many mappings are for them */
+	uint32_t huge_at; /* the first page that one can begin at */
 	uint64_t random;
 	const uint8_t *fuzz; /* a fuzzer's random numbers, while they last */
 	size_t fuzz_left;

@@ -784,6 +784,230 @@ static void test_hostile_copies(void **unused)
 	finish(as);
 }
 
+/* ---- pages of 2 MiB ---- */
+
+#define HUGE pt_span(1)
+#define HAT (8 * HUGE) /* where one fits */
+
+/* A space with room for n of them at HAT, on hart 0; advice 0: none. */
+static struct aspace *roomy(u32 n, int advice)
+{
+	struct aspace *as = aspace_create();
+	va_t at;
+
+	assert_int_equal(map_at(as, HAT, n * HUGE, 3, PRIV | MAP_FIXED, &at), 0);
+	if (advice)
+		assert_int_equal(aspace_advise(as, HAT, n * HUGE, advice, &work), 0);
+	model_hart(0);
+	aspace_activate(as);
+	return as;
+}
+
+static void quit(struct aspace *as)
+{
+	for (unsigned h = 0; h < MODEL_HARTS; h++)
+		if (model_runs(h, as)) {
+			model_hart(h);
+			aspace_activate(NULL);
+		}
+	finish(as);
+}
+
+static void touch(struct aspace *as, va_t va, u8 v)
+{
+	u8 *byte;
+
+	assert_int_equal(model_access(as, va, FAULT_WRITE, &byte), FAULT_OK);
+	*byte = v;
+	aspace_check(as);
+}
+
+static u8 seen(struct aspace *as, va_t va)
+{
+	u8 *byte;
+
+	assert_int_equal(model_access(as, va, FAULT_READ, &byte), FAULT_OK);
+	return *byte;
+}
+
+static void test_huge_whole(void **unused)
+{
+	struct frame_stats before, now;
+	struct aspace *as = roomy(2, 0);
+
+	(void)unused;
+	frame_stats(&before);
+	touch(as, HAT, 7);
+	assert_int_equal(as->huge, 1);
+	assert_int_equal(as->resident, 512);
+	assert_int_equal(as->minflt, 1);
+	frame_stats(&now);
+	assert_int_equal(now.user, before.user + 512);
+	assert_int_equal(now.table, before.table + 2);
+	for (u32 i = 0; i < 512; i++)
+		assert_int_equal(seen(as, HAT + i * P), i ? 0 : 7);
+	assert_int_equal(as->minflt, 1);
+	frame_check();
+	assert_int_equal(done(aspace_unmap(as, HAT, HUGE, &work)), 0);
+	assert_int_equal(as->resident, 0);
+	assert_int_equal(as->tables, 1);
+	frame_stats(&now);
+	assert_int_equal(now.user, before.user);
+	assert_int_equal(now.table, before.table);
+	assert_int_equal(now.free_blocks[9] + 2 * now.free_blocks[10],
+			 before.free_blocks[9] + 2 * before.free_blocks[10]);
+	frame_check();
+	quit(as);
+}
+
+/* Asked for or not, in order or not, with memory or without. */
+static void test_huge_policy(void **unused)
+{
+	struct aspace *as = roomy(4, 0);
+	static pfn_t taken[8192];
+	u32 n = 0;
+
+	(void)unused;
+	touch(as, HAT + P, 1);
+	assert_int_equal(as->huge, 0);
+	as->no_huge = true;
+	touch(as, HAT + HUGE, 1);
+	assert_int_equal(as->huge, 0);
+	as->no_huge = false;
+	assert_int_equal(aspace_advise(as, HAT, 4 * HUGE, MADV_NOHUGEPAGE, &work), 0);
+	touch(as, HAT + 2 * HUGE, 1);
+	assert_int_equal(as->huge, 0);
+	quit(as);
+
+	as = roomy(4, MADV_HUGEPAGE);
+	touch(as, HAT + 9 * P, 1);
+	assert_int_equal(as->huge, 1);
+	while (!frames_scarce(2))
+		taken[n++] = frame_alloc(0, FRAME_KERNEL, 0);
+	touch(as, HAT + HUGE, 1); /* who asks still gets one */
+	assert_int_equal(as->huge, 2);
+	while (!frames_scarce(4))
+		taken[n++] = frame_alloc(0, FRAME_KERNEL, 0);
+	touch(as, HAT + 2 * HUGE, 1);
+	assert_int_equal(as->huge, 2);
+	while (n)
+		frame_free(taken[--n], 0);
+	quit(as);
+
+	as = roomy(4, 0);
+	while (!frames_scarce(2))
+		taken[n++] = frame_alloc(0, FRAME_KERNEL, 0);
+	touch(as, HAT, 1);
+	assert_int_equal(as->huge, 0);
+	while (n)
+		frame_free(taken[--n], 0);
+	/* Nowhere 512 frames together: a small one. */
+	while (!frames_scarce(100))
+		taken[n++] = frame_alloc(0, FRAME_KERNEL, 0);
+	for (u32 i = 0; i < n; i += 2)
+		frame_free(taken[i], 0);
+	touch(as, HAT + HUGE, 1);
+	assert_int_equal(as->huge, 0);
+	for (u32 i = 1; i < n; i += 2)
+		frame_free(taken[i], 0);
+	quit(as);
+}
+
+static void test_huge_pieces(void **unused)
+{
+	struct frame_stats before, now;
+	struct aspace *as = roomy(1, 0);
+
+	(void)unused;
+	frame_stats(&before);
+	touch(as, HAT, 1);
+	touch(as, HAT + 300 * P, 2);
+	assert_int_equal(done(aspace_protect(as, HAT + 300 * P, P, 1, &work)), 0);
+	aspace_check(as);
+	assert_int_equal(as->huge, 0);
+	assert_int_equal(as->resident, 512);
+	assert_int_equal(seen(as, HAT + 300 * P), 2);
+	assert_int_equal(aspace_fault(as, HAT + 300 * P, FAULT_WRITE), FAULT_ACCERR);
+	for (u32 i = 0; i < 512; i += 2) /* the even ones, then the odd ones */
+		assert_int_equal(done(aspace_unmap(as, HAT + i * P, P, &work)), 0);
+	aspace_check(as);
+	assert_int_equal(as->resident, 256);
+	for (u32 i = 1; i < 512; i += 2)
+		assert_int_equal(done(aspace_unmap(as, HAT + i * P, P, &work)), 0);
+	assert_int_equal(as->resident, 0);
+	frame_stats(&now);
+	assert_int_equal(now.free + now.slab, before.free + before.slab);
+	frame_check();
+	quit(as);
+}
+
+static struct aspace *forked(struct aspace *as)
+{
+	struct aspace *child = aspace_create();
+
+	assert_int_equal(done(aspace_fork(as, child, &work)), 0);
+	aspace_check(as);
+	aspace_check(child);
+	return child;
+}
+
+static void test_huge_fork(void **unused)
+{
+	struct aspace *as = roomy(1, 0), *child;
+
+	(void)unused;
+	touch(as, HAT, 1);
+	touch(as, HAT + 5 * P, 5);
+	child = forked(as);
+	assert_int_equal(as->huge, 0);
+	assert_int_equal(as->shared, 1);
+	assert_int_equal(child->shared, 1);
+	quit(child);
+	touch(as, HAT + 6 * P, 6); /* the page is as it was */
+	assert_int_equal(as->huge, 1);
+	assert_int_equal(seen(as, HAT + 5 * P), 5);
+	child = forked(as);
+	touch(as, HAT + 5 * P, 7); /* the table is copied, and one page */
+	assert_int_equal(as->huge, 0);
+	model_hart(1);
+	aspace_activate(child);
+	assert_int_equal(seen(child, HAT + 5 * P), 5);
+	assert_int_equal(seen(child, HAT + 6 * P), 6);
+	touch(child, HAT + 6 * P, 8); /* its own again, but no longer whole */
+	assert_int_equal(child->huge, 0);
+	model_hart(0);
+	assert_int_equal(seen(as, HAT + 5 * P), 7);
+	assert_int_equal(seen(as, HAT + 6 * P), 6);
+	quit(child);
+	quit(as);
+}
+
+/* While a page is made, a part of its range moves away: what is left must not come under it. */
+static void test_huge_meets_a_move(void **unused)
+{
+	struct aspace *as = roomy(8, MADV_HUGEPAGE);
+	struct mm_work fault = { 0 };
+	va_t at, to = HAT + 16 * HUGE;
+	u64 len = 3 * HUGE + 5 * P;
+
+	(void)unused;
+	touch(as, HAT, 1);
+	touch(as, HAT + HUGE, 2);
+	assert_int_equal(aspace_fault(as, HAT + 3 * HUGE + 9 * P, FAULT_WRITE), FAULT_MORE);
+	assert_int_equal(aspace_fault_huge(as, HAT + 3 * HUGE + 9 * P, &fault), MM_MORE);
+	assert_int_equal(aspace_remap(as, HAT, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to, &work, &at),
+			 MM_MORE);
+	while (mm_work_step(&fault) == MM_MORE)
+		;
+	assert_int_equal(done(MM_MORE), 0);
+	aspace_check(as);
+	assert_int_equal(as->huge, 0);
+	assert_int_equal(seen(as, to), 1);
+	assert_int_equal(seen(as, to + HUGE), 2);
+	assert_int_equal(aspace_fault(as, HAT + 3 * HUGE, FAULT_READ), FAULT_MAPERR);
+	quit(as);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -809,6 +1033,11 @@ int main(void)
 		cmocka_unit_test_setup(test_no_space_runs_without_a_number, start_with_few_numbers),
 		cmocka_unit_test_setup(test_nothing_comes_into_a_dying_space, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),
+		cmocka_unit_test_setup(test_huge_whole, start),
+		cmocka_unit_test_setup(test_huge_policy, start),
+		cmocka_unit_test_setup(test_huge_pieces, start),
+		cmocka_unit_test_setup(test_huge_fork, start),
+		cmocka_unit_test_setup(test_huge_meets_a_move, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

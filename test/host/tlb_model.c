@@ -2,8 +2,9 @@
  *
  * Each hart remembers every page-table entry it ever read, of each level, also invalid ones, under
  * the ASID of the time, and forgets only what is exactly fenced: a page fence drops leaf entries of
- * that page, the ASID's fence all of that ASID, upper levels too.  An access may use any
- * combination of what is remembered and what memory holds now.  Harts also read entries
+ * that page, the ASID's fence all of that ASID, upper levels too.  A leaf of the middle level is remembered
+ * as such and, now and then, as the entry of the one page that was asked for, which only that page's
+ * fence drops.  An access may use any combination of what is remembered and what memory holds now.  Harts also read entries
  * speculatively whenever the memory code fences or allocates.
  *
  * What must hold whenever no lock is taken: an entry that a hart may use allows no more than the
@@ -38,6 +39,7 @@ struct model_hart {
 u32 model_asids = 65536;
 u32 (*model_random)(void);
 u64 model_fences, model_remote;
+void (*model_meanwhile)(void);
 unsigned model_spurious;
 
 static struct model_hart harts[MODEL_HARTS];
@@ -175,6 +177,11 @@ static pte_t look(struct model_hart *h, pfn_t table, int level, va_t va)
 	return e;
 }
 
+static bool is_leaf(pte_t e) { return pte_valid(e) && !pte_is_table(e); }
+
+/* What a leaf of the middle level says of one page. */
+static pte_t page_of(pte_t e, va_t va) { return e + ((pte_t)pt_index(va, 0) << PTE_PFN_SHIFT); }
+
 /* The leaf entry that a hart may use for va. */
 static pte_t translate(struct model_hart *h, va_t va)
 {
@@ -190,6 +197,12 @@ static pte_t translate(struct model_hart *h, va_t va)
 		return s->entry[model_random() % s->n];
 	for (int level = 2; level >= 0; level--) {
 		e = look(h, table, level, va);
+		if (level == 1 && is_leaf(e)) {
+			e = page_of(e, va);
+			if (model_random() % 2)
+				remember(h, key_of(h->asid, 0, va), e);
+			return e;
+		}
 		if (level == 0 || !pte_valid(e))
 			return e;
 		table = pte_pfn(e);
@@ -212,9 +225,12 @@ static void check_alive(const struct seen *s)
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		pte_t e = s->entry[i];
+		unsigned n = (s->key >> 44 & 15) == 1 && is_leaf(e) ? PT_ENTRIES : 1;
 
-		if (pte_valid(e) && frame_is_ram(pte_pfn(e)) && frame_of(pte_pfn(e))->kind == FRAME_FREE)
-			panic("model: frame %lx was freed before the fence", (unsigned long)pte_pfn(e));
+		for (; pte_valid(e) && n; n--, e += 1ul << PTE_PFN_SHIFT)
+			if (frame_is_ram(pte_pfn(e)) && frame_of(pte_pfn(e))->kind == FRAME_FREE)
+				panic("model: frame %lx was freed before the fence",
+				      (unsigned long)pte_pfn(e));
 	}
 }
 
@@ -231,11 +247,18 @@ static void forget(struct model_hart *h, u16 asid, bool all)
 static void forget_page(struct model_hart *h, va_t va, u16 asid)
 {
 	struct seen *s = find(h, key_of(asid, 0, va), false);
+	u32 left = 0;
 
 	if (s) {
 		check_alive(s);
 		s->n = 0;
 	}
+	s = find(h, key_of(asid, 1, va), false);
+	for (unsigned i = 0; s && i < s->n; i++)
+		if (!is_leaf(s->entry[i]))
+			s->entry[left++] = s->entry[i];
+	if (s)
+		s->n = (u8)left;
 }
 
 void mmu_fence_page(va_t va, u16 asid)
@@ -333,6 +356,10 @@ static unsigned tables_allow(const struct aspace *as, va_t va, pfn_t *pfn)
 	for (int level = 1; level >= 0; level--) {
 		if (!pte_valid(e))
 			return 0;
+		if (is_leaf(e)) {
+			e = page_of(e, va);
+			break;
+		}
 		e = ((pte_t *)pfn_to_virt(pte_pfn(e)))[pt_index(va, level)];
 	}
 	*pfn = pte_pfn(e);
@@ -342,6 +369,8 @@ static unsigned tables_allow(const struct aspace *as, va_t va, pfn_t *pfn)
 enum fault_result model_access(struct aspace *as, va_t va, enum fault_access access, u8 **byte)
 {
 	struct model_hart *h = &harts[current];
+	struct mm_work w = { 0 };
+	unsigned hart = current;
 
 	hot[model_random() % HOT] = PAGE_DOWN(va);
 	if (h->root != as->root_pfn)
@@ -370,6 +399,15 @@ enum fault_result model_access(struct aspace *as, va_t va, enum fault_access acc
 		if (allowed & access)
 			model_spurious++;
 		res = aspace_fault(as, va, access);
+		if (res == FAULT_MORE && aspace_fault_huge(as, va, &w) == MM_MORE)
+			do {
+				if (model_meanwhile)
+					model_meanwhile();
+				model_hart(hart);
+				aspace_activate(as);
+			} while (mm_work_step(&w) == MM_MORE);
+		if (res == FAULT_MORE)
+			continue;
 		if (res != FAULT_OK)
 			return res;
 	}

@@ -78,6 +78,7 @@ struct process {
 
 	struct tern_rlimit limits[TERN_NLIMITS];
 	u32 personality;
+	bool no_huge; /* prctl(PR_SET_THP_DISABLE) */
 	u32 membarrier; /* registrations; atomic */
 	struct account *account; /* NULL: nothing was charged yet; set once, atomically */
 

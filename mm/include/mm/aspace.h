@@ -43,6 +43,8 @@ struct region {
 #define REGION_WIPEONFORK 128
 #define REGION_LOCKED 256
 #define REGION_COPIED 512 /* of a memobj: may hold private copies of its pages */
+#define REGION_HUGE 1024  /* madvise: pages of 2 MiB are wanted; or not */
+#define REGION_NOHUGE 2048
 
 /* A long operation, kept in the thread that runs it (thread.work). */
 struct mm_work {
@@ -85,10 +87,12 @@ struct aspace {
 	u64 locked;   /* in regions that mlock named */
 	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
 	u32 shared; /* of its leaf tables: those that a fork shared and it has not claimed since */
+	u32 huge;   /* of its leaf tables: those that are huge pages' */
 	u64 minflt, majflt;
 	u32 promised; /* frames that its first faults after fork will take: frames_promise() */
 	u64 limit_as, limit_stack, limit_data; /* bytes; copies of the process's limits */
 	bool lock_future; /* mlockall(MCL_FUTURE): mmap locks what it places */
+	bool no_huge;	  /* prctl(PR_SET_THP_DISABLE) */
 };
 
 /* Bytes of the kernel's that describe it. */
@@ -148,10 +152,13 @@ enum fault_result {
 	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
 	FAULT_NOMEM,
 	FAULT_PAGER,  /* its pager must bring it: see aspace_missing() */
+	FAULT_MORE,   /* aspace_fault_huge() should be tried; the same again gives a small page */
 };
 /* Demand-zero, file page, copy-on-write, stack growth, or the reason why not.  Takes and drops
  * aspace->lock. */
 enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access);
+/* After FAULT_MORE: starts making the huge page: MM_MORE, mm_work_step() goes on with it; 0: it cannot be. */
+int must_check aspace_fault_huge(struct aspace *as, va_t va, struct mm_work *w);
 /* The pager-backed object, counted, and the page of it that an access to va would wait for; NULL: it
  * would not. */
 struct memobj *must_check aspace_missing(struct aspace *as, va_t va, u64 *index);
@@ -224,7 +231,7 @@ void mm_wake(struct aspace *as);
 
 /* System-wide counters for /proc (approximate; atomic adds). */
 struct mm_counters {
-	u64 faults, zero_fills, cow_copies, forks, shootdowns;
+	u64 faults, zero_fills, cow_copies, forks, shootdowns, huge_fills, huge_splits;
 	u64 object_pages; /* in memory objects */
 	u64 reclaimed;	  /* pages dropped that a pager can bring again */
 	u64 committed;	  /* pages that programs may come to own: is_committed() */

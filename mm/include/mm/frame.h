@@ -33,6 +33,7 @@ _Static_assert(sizeof(struct frame) == 32, "indexing frames by a shift");
 #define FRAME_IN_BUDDY 1 /* heads a free block of the buddy allocator; its lock */
 #define FRAME_SYNCED 2	 /* instruction fetches see what it holds */
 #define FRAME_READ_ONLY 4 /* a shared leaf table: no entry of it allows writing */
+#define FRAME_WHOLE 8	 /* a leaf table deposited for a page of 2 MiB; its entries are as they were made */
 
 extern struct frame *frames;	      /* frames[pfn - frame_base] */
 extern pfn_t frame_base, frame_limit; /* [base, limit) */
@@ -54,6 +55,10 @@ void frames_adopt(pa_t start, pa_t end);
 #define FRAME_ZERO 1u
 /* 2^order contiguous frames, aligned to their size; pfn, or 0 when memory is out. */
 pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flags);
+/* 2^order contiguous frames, not zeroed, each a user's page with refs 1, to be put one by one or given
+ * back together; pfn, or 0 unless such a block is there at once. */
+pfn_t must_check frame_alloc_block(unsigned order);
+void frame_free_block(pfn_t pfn, unsigned order); /* nobody else has any of them */
 /* Frees an allocation whatever its refs (they must be 0 or 1). */
 void frame_free(pfn_t pfn, unsigned order);
 /* Frees one frame that holds nothing but zeroes: FRAME_ZERO allocations take such first. */

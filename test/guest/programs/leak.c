@@ -94,6 +94,52 @@ TEST(pipes_and_files_of_the_dead)
 	no_leak(pipes_and_files, 100);
 }
 
+/* Pages of 2 MiB: whole, in pieces, shared and copied, and of somebody killed while one is made. */
+static void huge_pages(long i)
+{
+	const size_t size = 8 << 20;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at;
+	pid_t pid;
+
+	CHECK(p != MAP_FAILED);
+	at = (char *)(((uintptr_t)p + (2 << 20) - 1) & -(uintptr_t)(2 << 20));
+	madvise(p, size, MADV_HUGEPAGE);
+	for (int k = 0; k < 3; k++)
+		at[k * (2 << 20)] = 1;
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		at[4096] = 2;
+		munmap(at + 8192, 4096);
+		munmap(at + (2 << 20), 2 << 20);
+		memset(at + (4 << 20), 3, 1 << 20);
+		_exit(0);
+	}
+	if (i & 1)
+		mprotect(at + 4096 * 100, 4096, PROT_READ);
+	if (i & 2)
+		munmap(at + (2 << 20) - 4096, 8192);
+	test_wait(pid);
+	if (i & 4)
+		at[4096 * 200] = 4;
+	munmap(p, size);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memset(p, 1, size);
+		_exit(0);
+	}
+	kill(pid, SIGKILL);
+	test_wait(pid);
+}
+
+TEST(huge_pages_of_the_dead)
+{
+	alarm(100);
+	no_leak(huge_pages, 60);
+}
+
 static void *thread(void *arg)
 {
 	return arg;

@@ -11,6 +11,7 @@
 
 extern u32 model_asids;			  /* how many ASIDs the machine has */
 extern u32 (*model_random)(void);	  /* the test's source of randomness */
+extern void (*model_meanwhile)(void);	  /* called between the steps of a fault; NULL: nothing */
 extern bool mm_defers;			  /* what mm_defer() answers */
 extern u64 model_fences, model_remote;	  /* fences asked for, and of other harts */
 extern unsigned model_spurious;		  /* faults that a stale entry caused */

@@ -45,6 +45,7 @@ struct proc *process_new(struct number *n, struct proc *parent, bool server)
 		p->auxv = parent->auxv;
 		p->auxv_size = parent->auxv_size;
 		p->no_new_privs = parent->no_new_privs;
+		p->no_huge = parent->no_huge;
 		p->keep_caps = parent->keep_caps;
 		p->undumpable = parent->undumpable;
 		p->ioprio = parent->ioprio;

@@ -155,9 +155,12 @@ long pm_prctl(struct tern_msg *m)
 	case PR_GET_NO_NEW_PRIVS:
 		return a || rest ? -EINVAL : p->no_new_privs;
 	case PR_SET_THP_DISABLE:
-		return rest ? -EINVAL : 0;
+		if (rest)
+			return -EINVAL;
+		p->no_huge = a != 0;
+		return tern_process_set(p->handle, TERN_PW_NO_HUGE, a != 0, 0);
 	case PR_GET_THP_DISABLE:
-		return a || rest ? -EINVAL : 0;
+		return a || rest ? -EINVAL : p->no_huge;
 	case PR_CAP_AMBIENT:
 		return a == 1 ? 0 : -EINVAL; /* none is ever set */
 	case PR_SET_VMA:

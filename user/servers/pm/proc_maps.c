@@ -144,6 +144,7 @@ static void counters(struct text *t, const struct tern_region_info *r, uint64_t 
 	field(t, "Private_Dirty:", r->priv_dirty);
 	field(t, "Referenced:", r->resident);
 	field(t, "Anonymous:", r->anonymous);
+	field(t, "AnonHugePages:", r->huge);
 	field(t, "Swap:", 0);
 	field_kb(t, "Locked:", r->flags & TERN_REGION_LOCKED ? share : 0);
 }
@@ -152,11 +153,12 @@ static void smaps_entry(struct text *t, const struct tern_region_info *r, const 
 {
 	map_line(t, r, name);
 	counters(t, r, (r->end - r->start) / 4096);
-	text_printf(t, "VmFlags:%s%s%s%s%s%s%s%s\n", r->prot & PROT_READ ? " rd" : "",
+	text_printf(t, "VmFlags:%s%s%s%s%s%s%s%s%s%s\n", r->prot & PROT_READ ? " rd" : "",
 		    r->prot & PROT_WRITE ? " wr" : "", r->prot & PROT_EXEC ? " ex" : "",
 		    r->flags & TERN_REGION_SHARED ? " sh" : "", r->max_prot & PROT_READ ? " mr" : "",
 		    r->max_prot & PROT_WRITE ? " mw" : "", r->max_prot & PROT_EXEC ? " me" : "",
-		    r->flags & TERN_REGION_GROWSDOWN ? " gd" : "");
+		    r->flags & TERN_REGION_GROWSDOWN ? " gd" : "",
+		    r->flags & TERN_REGION_HUGE ? " hg" : "", r->flags & TERN_REGION_NOHUGE ? " nh" : "");
 }
 
 static void write_all(struct proc_job *job)
@@ -237,6 +239,7 @@ void proc_text_rollup(struct text *t, struct proc *p)
 			sum.shared_dirty += v[i].shared_dirty;
 			sum.priv_clean += v[i].priv_clean;
 			sum.priv_dirty += v[i].priv_dirty;
+			sum.huge += v[i].huge;
 			sum.share += v[i].share;
 		}
 		at = sum.end;

@@ -7,6 +7,7 @@
 #define UL(x) ((unsigned long)(x))
 #define MAX_HARTS 64
 #define MAX_SLABS 96
+#define HUGE_PAGE 512 /* pages */
 
 static void row(struct text *t, const char *name, uint64_t pages)
 {
@@ -48,6 +49,8 @@ static void meminfo(struct text *t)
 	row(t, "Committed_AS:", m.committed_pages);
 	row(t, "VmallocTotal:", 1024 * 1024 / 4);
 	row(t, "VmallocUsed:", m.kernel_pages);
+	row(t, "AnonHugePages:", m.huge_pages * HUGE_PAGE);
+	row(t, "Hugepagesize:", HUGE_PAGE);
 }
 
 static void uptime(struct text *t)
@@ -206,6 +209,8 @@ static void vmstat(struct text *t)
 		    UL(m.faults));
 	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\npgsteal_direct %lu\n",
 		    UL(m.cow_copies), UL(m.zero_fills), UL(m.forks), UL(m.shootdowns), UL(m.reclaimed));
+	text_printf(t, "nr_anon_transparent_hugepages %lu\nthp_fault_alloc %lu\nthp_split_pmd %lu\n",
+		    UL(m.huge_pages), UL(m.huge_fills), UL(m.huge_splits));
 }
 
 void proc_text_system(struct text *t, int number)
