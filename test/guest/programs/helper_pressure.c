@@ -155,6 +155,55 @@ static void eat_by_a_bomb(void)
 }
 TEST(a_bomb_that_takes_memory) { eat_in_rounds(eat_by_a_bomb); }
 
+/* Children share their parent's tables and pages, until each writes all of them. */
+static void eat_by_copying(void)
+{
+	long size = free_kb() * 1024 / 3;
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status;
+
+	CHECK(at != MAP_FAILED);
+	touch(at, size);
+	for (int i = 0; i < 4; i++) {
+		pid_t pid = fork();
+
+		CHECK(pid >= 0 || errno == ENOMEM);
+		if (pid == 0) {
+			for (long k = 0; k < size; k += 4096)
+				at[k] = 2;
+			_exit(0);
+		}
+	}
+	while (wait(&status) > 0)
+		CHECK(status == 0 || status == SIGKILL);
+	for (long i = 0; i < size; i += 4096)
+		CHECK_EQ(at[i], 1);
+}
+TEST(copies_of_forks) { eat_in_rounds(eat_by_copying); }
+
+/* What others have in files stays as it is, mapped or not. */
+TEST(private_memory_beside_a_file)
+{
+	const long size = 6 * MIB;
+	int fd = open("kept", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	unsigned char *shared, *private;
+
+	CHECK(fd >= 0 && ftruncate(fd, size) == 0);
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	private = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(shared != MAP_FAILED && private != MAP_FAILED);
+	for (long i = 0; i < size; i += 4096)
+		shared[i] = (unsigned char)(i >> 12);
+	eat_in_rounds(eat_private);
+	for (long i = 0; i < size; i += 4096) {
+		unsigned char c;
+
+		CHECK_EQ(pread(fd, &c, 1, i), 1);
+		CHECK(c == (unsigned char)(i >> 12) && shared[i] == c && private[i] == c);
+	}
+	close(fd);
+}
+
 /* Two take all there is at once, one of them with pages of the program's file in use. */
 static void eat_together(void)
 {
