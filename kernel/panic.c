@@ -10,6 +10,7 @@
 #include <kernel/hart.h>
 #include <kernel/process.h>
 #include <kernel/thread.h>
+#include <kernel/trace.h>
 
 #include "log_priv.h"
 
@@ -115,6 +116,7 @@ _Noreturn void panic(const char *fmt, ...)
 	va_end(ap);
 	klog("\n");
 	print_hart();
+	trace_print_last();
 	print_others();
 	arch_power(EXIT_STATUS, false);
 }

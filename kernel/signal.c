@@ -17,6 +17,7 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <kernel/trace.h>
 #include <mm/slab.h>
 
 #define STOP_SIGNALS                                                                         \
@@ -593,8 +594,10 @@ void signal_deliver(struct thread *t)
 		return;
 	if (code == ERESTART_RESTARTBLOCK)
 		t->again.fn = NULL;
-	if (likely(frame_push(t, sig, &act, &head, mask)))
+	if (likely(frame_push(t, sig, &act, &head, mask))) {
+		trace(TERN_TRACE_SIGNAL, (u64)sig, act.handler);
 		return;
+	}
 	if (sig != SIGSEGV) {
 		signal_fault(t, SIGSEGV, SI_KERNEL, 0, true);
 		return;

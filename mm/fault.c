@@ -10,6 +10,8 @@
  *   a page without rights   the region's rights are given (W not: that is the case above)
  * A private page with more than one reference never changes; whoever wants to change it copies it.
  * Lock: the space's; the object's below it. */
+#include <kernel/trace.h>
+
 #include "mm_priv.h"
 
 #define AROUND 16u
@@ -99,6 +101,7 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 		if (!pfn)
 			return FAULT_NOMEM;
 		page_copy(pfn_to_virt(pfn), pfn_to_virt(pte_pfn(e)));
+		trace(TERN_TRACE_COPY, va, pfn);
 		__atomic_fetch_add(&mm_counters.cow_copies, 1, __ATOMIC_RELAXED);
 	}
 	if (r->memobj)

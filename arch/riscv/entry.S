@@ -39,6 +39,30 @@
 
 	.text
 	.option norelax
+	/* The vector while events are traced: notes the trap and goes on, all registers as they were. */
+	.global trap_entry_traced
+	.balign 64
+trap_entry_traced:
+	csrrw	sp, sscratch, sp
+	beqz	sp, from_kernel
+	.irp	n, 1,4,5,6,7,8,10,11,12,13,14,15,16,17,28,29,30,31
+	sd	x\n, X(\n)(sp)
+	.endr
+	mv	s0, sp
+	mv	a0, sp
+	csrrw	t0, sscratch, zero
+	sd	t0, X(2)(sp)
+	csrr	a1, scause
+	csrr	a2, stval
+	ld	tp, T_HART(sp)
+	ld	sp, H_KERNEL_SP(tp)
+	call	trap_trace
+	mv	sp, s0
+	csrw	sscratch, sp
+	.irp	n, 1,4,5,6,7,8,10,11,12,13,14,15,16,17,28,29,30,31
+	ld	x\n, X(\n)(sp)
+	.endr
+	ld	sp, X(2)(sp)
 	.global trap_entry
 	.balign 64
 trap_entry:

@@ -10,6 +10,7 @@
 #include <kernel/boot.h>
 #include <kernel/hart.h>
 #include <kernel/log.h>
+#include <kernel/trace.h>
 
 #include "arch_priv.h"
 
@@ -43,9 +44,11 @@ void arch_poll_interrupts(void)
 	u64 pending;
 
 	while ((pending = csr_read(sip) & csr_read(sie)) != 0) {
+		trace(TERN_TRACE_INTERRUPT, pending, 0);
 		if (pending & SIP_SOFT) {
 			csr_clear(sip, SIP_SOFT);
 			panic_check();
+			arch_trace_vector();
 			kernel_ipi();
 		}
 		if (pending & SIP_TIMER) {

@@ -11,7 +11,11 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
+#include <kernel/syscall.h>
 #include <kernel/thread.h>
+#include <kernel/trace.h>
+
+#include "arch_priv.h"
 
 #define SCAUSE_INTERRUPT (1ul << 63)
 
@@ -24,6 +28,7 @@ enum {
 	CAUSE_LOAD_ACCESS = 5,
 	CAUSE_STORE_MISALIGNED = 6,
 	CAUSE_STORE_ACCESS = 7,
+	CAUSE_ECALL = 8,
 	CAUSE_FETCH_PAGE = 12,
 	CAUSE_LOAD_PAGE = 13,
 	CAUSE_STORE_PAGE = 15,
@@ -39,6 +44,29 @@ void trap_init(void)
 	/* SPP = user, SPIE irrelevant, FS off, SUM never set. */
 	__asm__ volatile("csrc sstatus, %0" : : "r"((1ul << 8) | (3ul << 13) | (1ul << 18) | (1ul << 1)));
 	__asm__ volatile("csrw sie, %0" : : "r"(sie));
+}
+
+void arch_trace_vector(void)
+{
+	__asm__ volatile("csrw stvec, %0" : : "r"(trace_on ? trap_entry_traced : trap_entry));
+}
+
+/* entry.S, before a trap is looked at. */
+void trap_trace(struct thread *t, u64 scause, u64 stval)
+{
+	static const u8 kinds[16] = {
+		[CAUSE_FETCH_PAGE] = TERN_TRACE_FETCH_FAULT,
+		[CAUSE_LOAD_PAGE] = TERN_TRACE_READ_FAULT,
+		[CAUSE_STORE_PAGE] = TERN_TRACE_WRITE_FAULT,
+	};
+	const u64 *x = t->regs.x;
+
+	if (scause == CAUSE_ECALL)
+		trace(TERN_TRACE_CALL, x[REG_A7], x[REG_A0 + (x[REG_A7] == TERN_REPLY_RECV)]);
+	else if (scause < ARRAY_SIZE(kinds) && kinds[scause])
+		trace(kinds[scause], stval, csr_read(sepc));
+	else if (!(scause & SCAUSE_INTERRUPT))
+		trace(TERN_TRACE_TRAP, scause, csr_read(sepc));
 }
 
 static struct thread *page_fault(struct thread *t, va_t va, enum fault_access access)

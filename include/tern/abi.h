@@ -195,6 +195,10 @@ enum tern_op {
 	TERN_LOG_READ,		 /* INFO (position, buffer, size): bytes; for /dev/kmsg and tty */
 	TERN_POWER,		 /* SYSTEM (0 off, 1 reset, else exit code << 8 | 2) */
 	TERN_CLOCK_SET,		 /* SYSTEM (ns since 1970): sets the real-time clock */
+	TERN_TRACE,		 /* SYSTEM (on): the event trace.  ENOMEM */
+	/* INFO (hart, uint64_t *position, struct tern_trace_event *, max): count, 0 at the end; what is
+	 * no longer there is passed by. */
+	TERN_TRACE_READ,
 
 	TERN_OP_END,
 
@@ -563,6 +567,23 @@ enum tern_object {
 	TERN_OBJ_REGION,
 	TERN_OBJ_HANDLE,
 	TERN_NOBJECTS,
+};
+
+enum tern_trace_kind {
+	TERN_TRACE_CALL = 1,	/* number, first argument (the result that a reply carries) */
+	TERN_TRACE_READ_FAULT,	/* address, pc */
+	TERN_TRACE_WRITE_FAULT,
+	TERN_TRACE_FETCH_FAULT,
+	TERN_TRACE_TRAP,	/* scause, pc */
+	TERN_TRACE_COPY,	/* on write: address, number of the new frame */
+	TERN_TRACE_SIGNAL,	/* number, its handler: begins */
+	TERN_TRACE_INTERRUPT,	/* sip's bits */
+};
+struct tern_trace_event {
+	uint64_t ns; /* monotonic */
+	uint32_t tid;
+	uint16_t hart, kind; /* enum tern_trace_kind */
+	uint64_t a, b;
 };
 
 struct tern_time_info {

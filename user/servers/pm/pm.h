@@ -282,4 +282,6 @@ void proc_closed(uint64_t badge, uint64_t sid);
 void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid);
 void proc_text_system(struct text *t, int number);
 void proc_text_tern(struct text *t, int number);
+void trace_text(struct text *t);
+long trace_switch(const char *text, size_t n); /* what was written: 0, 1 */
 void proc_text_ptwalk(struct text *t, struct proc *p, uint64_t va);

@@ -389,7 +389,8 @@ long proc_write(struct tern_msg *m)
 
 	if (!f)
 		return -EINVAL;
-	if (f->number != TERN_PROC_PID_COMM && f->number != TERN_PROC_PID_PTWALK)
+	if (f->number != TERN_PROC_PID_COMM && f->number != TERN_PROC_PID_PTWALK &&
+	    f->number != TERN_PROC_TERN_TRACE)
 		return -EINVAL;
 	if (n == 0)
 		return 0;
@@ -397,7 +398,10 @@ long proc_write(struct tern_msg *m)
 		n = sizeof text - 1;
 	if (tern_copy_in(m->token, 0, 0, text, n) != (long)n)
 		return -EFAULT;
-	r = f->number == TERN_PROC_PID_COMM ? write_comm(f, text, n) : write_address(f, text);
+	if (f->number == TERN_PROC_TERN_TRACE)
+		r = trace_switch(text, n);
+	else
+		r = f->number == TERN_PROC_PID_COMM ? write_comm(f, text, n) : write_address(f, text);
 	return r < 0 ? r : (long)m->args[2];
 }
 

@@ -156,6 +156,9 @@ void proc_text_tern(struct text *t, int number)
 	case TERN_PROC_TERN_ENOSYS:
 		enosys(t);
 		break;
+	case TERN_PROC_TERN_TRACE:
+		trace_text(t);
+		break;
 	case TERN_PROC_TERN_LOG:
 		kernel_log(t);
 		break;

@@ -89,6 +89,8 @@ static inline void arch_spin_wait(const u32 *word)
 /* The board's clock: nanoseconds since 1970, 0 without one. */
 u64 arch_rtc_ns(void);
 
+/* This hart's trap vector, as trace_on says (kernel/trace.h). */
+void arch_trace_vector(void);
 /* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer on. */
 void arch_backtrace(u64 sp, u64 pc);
 

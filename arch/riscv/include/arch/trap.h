@@ -5,8 +5,9 @@
 
 struct thread;
 
-/* Where stvec points. */
-extern char trap_entry[];
+/* Where stvec points; the second while events are traced. */
+extern char trap_entry[], trap_entry_traced[];
+void trap_trace(struct thread *t, u64 scause, u64 stval); /* for entry.S */
 
 /* Called by entry.S with the caller-saved registers (and pc) in t->regs; they return the thread
  * that runs next, t or another.  s0…s11 and gp are still in the machine: entry.S saves them if

@@ -274,6 +274,11 @@ static inline long tern_log_read(uint64_t pos, char *buf, size_t n)
 {
 	return TERN_OP3(TERN_LOG_READ, pos, TERN_PTR(buf), n);
 }
+static inline long tern_trace(int on) { return TERN_OP1(TERN_TRACE, on); }
+static inline long tern_trace_read(unsigned hart, uint64_t *at, struct tern_trace_event *v, unsigned max)
+{
+	return TERN_OP4(TERN_TRACE_READ, hart, TERN_PTR(at), TERN_PTR(v), max);
+}
 static inline long tern_clock_set(uint64_t realtime_ns) { return TERN_OP1(TERN_CLOCK_SET, realtime_ns); }
 static inline long tern_power(uint64_t how) { return TERN_OP1(TERN_POWER, how); }
 

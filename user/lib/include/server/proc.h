@@ -12,7 +12,8 @@
  * pid/aspace    the objects behind it as a tree: process, space, regions, and what backs each.
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
  * tern/handles  every descriptor of every process.  tern/kept: what is kept for each.  tern/endpoints: who serves whom.
- * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log. */
+ * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log.
+ * tern/trace    the event trace; writing 1 or 0 switches it on and off. */
 #pragma once
 
 #define TERN_PROC_PID_FILES(X)                                                           \
@@ -72,6 +73,7 @@
 	X(TERN_ENDPOINTS, "tern/endpoints", 0444)                                        \
 	X(TERN_OBJECTS, "tern/objects", 0444)                                            \
 	X(TERN_ENOSYS, "tern/enosys", 0444)                                              \
+	X(TERN_TRACE, "tern/trace", 0600)                                                \
 	X(TERN_LOG, "tern/log", 0400)
 
 #define TERN_PROC_ENUM(id, name, mode) TERN_PROC_##id,
