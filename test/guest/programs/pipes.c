@@ -480,3 +480,31 @@ TEST(fifo_open_rules)
 	alarm(TEST_LIMIT);
 	CHECK(unlink("fifo") == 0);
 }
+
+/* It takes what there is room for: a program that goes by what it wrote can then empty the pipe. */
+TEST(vmsplice_does_not_wait_for_all)
+{
+	static char data[1 << 17], back[1 << 17];
+	struct iovec v = { data, sizeof data };
+	size_t got = 0;
+	int p[2];
+
+	memset(data, 'd', sizeof data);
+	CHECK_EQ(pipe(p), 0);
+	while (v.iov_len) {
+		ssize_t n = vmsplice(p[1], &v, 1, 0);
+
+		CHECK(n > 0);
+		CHECK(n <= 1 << 16);
+		v.iov_base = (char *)v.iov_base + n;
+		v.iov_len -= (size_t)n;
+		while (n > 0) {
+			ssize_t r = read(p[0], back + got, (size_t)n);
+
+			CHECK(r > 0);
+			n -= r;
+			got += (size_t)r;
+		}
+	}
+	CHECK(!memcmp(data, back, sizeof data));
+}

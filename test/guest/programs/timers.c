@@ -427,6 +427,47 @@ TEST(usage)
 	CHECK_ERR(syscall(SYS_getrusage, RUSAGE_SELF, 8), EFAULT);
 }
 
+/* The time that process 5 has run, in ticks: here that is the server of timerfds. */
+static long server_ticks(void)
+{
+	char text[512] = { 0 };
+	long user, sys;
+	FILE *f = fopen("/proc/5/stat", "r");
+
+	CHECK(f && fgets(text, sizeof text, f));
+	fclose(f);
+	CHECK_EQ(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+			&user, &sys), 2);
+	return user + sys;
+}
+
+/* Timers of the shortest period, which nobody looks at, cost nobody anything. */
+TEST(timerfds_of_a_nanosecond)
+{
+	enum { N = 8 };
+	struct itimerspec shortest = { { 0, 1 }, { 0, 1 } }, left;
+	struct timespec ran;
+	uint64_t n;
+	int fds[N];
+	long before;
+
+	for (int i = 0; i < N; i++) {
+		fds[i] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+		CHECK_EQ(timerfd_settime(fds[i], 0, &shortest, NULL), 0);
+	}
+	before = server_ticks();
+	do {
+		CHECK_EQ(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ran), 0);
+	} while (ran.tv_sec == 0 && ran.tv_nsec < 300000000);
+	CHECK(server_ticks() - before < 10);
+	for (int i = 0; i < N; i++) {
+		CHECK_EQ(timerfd_gettime(fds[i], &left), 0);
+		CHECK_EQ(left.it_interval.tv_nsec, 1);
+		CHECK_EQ(read(fds[i], &n, sizeof n), sizeof n);
+		CHECK(n > 1000);
+	}
+}
+
 TEST(alarms_in_the_far_future)
 {
 	CHECK(alarm(0x7fffffff) > 0); /* the test's own limit */

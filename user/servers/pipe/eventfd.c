@@ -1,7 +1,9 @@
 /* eventfd(2) and timerfd: counters that can be waited for.
  *
  * The counter is the desc itself: such objects have one description.  timerfds that are armed lie
- * in server->timers by their time; the endpoint's one kernel timer is set to the first.  Those of a
+ * in server->timers by their time; the endpoint's one kernel timer is set to the first.  A periodic
+ * one that has expired is not armed again before somebody looks at it, and what it has missed is
+ * counted then: so no period is too short for us.  Those of a
  * point of real time are in server->wall, too: when the clock is set they get a new time, and the
  * next read of one with TFD_TIMER_CANCEL_ON_SET fails with ECANCELED.
  */
@@ -69,17 +71,50 @@ long event_create(struct tern_msg *m)
 	return create(m, DESC_EVENT, flags, &init);
 }
 
-static uint64_t take(struct desc *d)
+static void timers_set(void)
 {
-	uint64_t v = d->semaphore ? 1 : d->count;
+	tern_timer(server->timers ? server->timers->expires : 0, TIMER_COOKIE);
+}
 
-	d->count -= v;
-	return v;
+static void timer_insert(struct desc *d)
+{
+	struct desc **at = &server->timers;
+
+	while (*at && (*at)->expires <= d->expires)
+		at = &(*at)->timer_next;
+	d->timer_next = *at;
+	*at = d;
+}
+
+/* Counts what a periodic timer has missed since it expired, and arms it again. */
+static void timer_go_on(struct desc *d)
+{
+	uint64_t missed;
+
+	if (!d->expired)
+		return;
+	d->expired = false;
+	missed = (tern_clock_ns(TERN_CLOCK_MONOTONIC) - d->expires) / d->interval;
+	d->count += missed;
+	d->expires += (missed + 1) * d->interval;
+	if (d->real)
+		d->real += (missed + 1) * d->interval;
+	timer_insert(d);
+	if (d == server->timers)
+		timers_set();
+}
+
+/* What a read would get. */
+static uint64_t readable(struct desc *d)
+{
+	timer_go_on(d);
+	return d->semaphore ? 1 : d->count;
 }
 
 /* The clock was set: whoever reads first hears of it, in place of the expirations. */
 static void take_cancelled(struct desc *d)
 {
+	timer_go_on(d);
 	d->cancelled = false;
 	d->count = 0;
 }
@@ -94,11 +129,11 @@ static void progress(struct desc *d)
 			take_cancelled(d);
 			req_complete(&d->rq, q, -ECANCELED);
 		} else if ((q = d->rq.first) && d->count) {
-			uint64_t v = d->semaphore ? 1 : d->count;
+			uint64_t v = readable(d);
 			long r = tern_copy_out(q->token, 0, 0, &v, sizeof v);
 
 			if (r == (long)sizeof v)
-				take(d);
+				d->count -= v;
 			req_complete(&d->rq, q, r == (long)sizeof v ? r : -EFAULT);
 		} else if ((q = d->wq.first) && EVENT_MAX - d->count >= q->len) {
 			d->count += q->len;
@@ -134,7 +169,8 @@ long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 			return -EAGAIN;
 		return req_park(&d->rq, d, token, 8, 0) ? SERVER_NO_REPLY : -ENOMEM;
 	}
-	d->value = take(d);
+	d->value = readable(d);
+	d->count -= d->value;
 	server_reply_copy(0, &d->value, sizeof d->value);
 	return finish(d, 8);
 }
@@ -172,35 +208,13 @@ static void timer_remove(struct desc *d)
 		*at = d->timer_next;
 }
 
-static void timer_insert(struct desc *d)
+static void timer_fire(struct desc *d)
 {
-	struct desc **at = &server->timers;
-
-	while (*at && (*at)->expires <= d->expires)
-		at = &(*at)->timer_next;
-	d->timer_next = *at;
-	*at = d;
-}
-
-static void timers_set(void)
-{
-	tern_timer(server->timers ? server->timers->expires : 0, TIMER_COOKIE);
-}
-
-static void timer_fire(struct desc *d, uint64_t now)
-{
-	if (d->interval) {
-		uint64_t more = (now - d->expires) / d->interval + 1;
-
-		d->count += more;
-		d->expires += more * d->interval;
-		if (d->real)
-			d->real += more * d->interval;
-		timer_insert(d);
-	} else {
-		d->count++;
+	d->count++;
+	if (d->interval)
+		d->expired = true;
+	else
 		d->expires = d->real = 0;
-	}
 }
 
 /* The monotonic time of a point of real time, not before now. */
@@ -231,6 +245,7 @@ long timerfd_clock_set(struct tern_msg *m)
 		return -ENOSYS;
 	for (struct desc *d = server->wall; d; d = d->wall_next) {
 		if (d->real) {
+			timer_go_on(d);
 			timer_remove(d);
 			d->expires = from_real(d->real, now);
 			timer_insert(d);
@@ -252,7 +267,7 @@ void timerfd_event(void)
 
 	while ((d = server->timers) && d->expires <= now) {
 		server->timers = d->timer_next;
-		timer_fire(d, now);
+		timer_fire(d);
 		finish(d, SERVER_NO_REPLY);
 	}
 	timers_set();
@@ -329,6 +344,7 @@ long timerfd_settime(struct tern_msg *m)
 	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !valid(&new.value) ||
 	    !valid(&new.interval))
 		return -EINVAL;
+	timer_go_on(d);
 	now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 	current(d, now, &old);
 	at = to_ns(&new.value);
@@ -351,7 +367,7 @@ long timerfd_settime(struct tern_msg *m)
 	d->expires = at;
 	d->interval = to_ns(&new.interval);
 	if (at && at <= now)
-		timer_fire(d, now);
+		timer_fire(d);
 	else if (at)
 		timer_insert(d);
 	timers_set();
@@ -368,6 +384,7 @@ long timerfd_gettime(struct tern_msg *m)
 
 	if (!d)
 		return -EINVAL;
+	timer_go_on(d);
 	current(d, tern_clock_ns(TERN_CLOCK_MONOTONIC), &now);
 	return server_out(m, 0, &now, sizeof now, 0);
 }

@@ -114,13 +114,21 @@ static long do_pwritev2(struct tern_msg *m)
 	return vector2(m, true);
 }
 
+/* It waits for room, but where there is some it does not wait for more. */
 static long do_vmsplice(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
+	uint32_t room;
+	long n;
 
 	if (!d || d->kind != DESC_PIPE || !(d->mode & MODE_W))
 		return -EBADF;
-	return vector(m, true, m->args[3] & SPLICE_F_NONBLOCK);
+	n = tern_window_length(m->token, 0);
+	if (n < 0)
+		return n;
+	room = d->pipe->capacity - d->pipe->used;
+	return write_any(d, m->token, (uint64_t)n,
+			 m->args[3] & SPLICE_F_NONBLOCK || room >= (n < PIPE_BUF ? n : PIPE_BUF));
 }
 
 /* An eventfd takes an offset and does not look at it. */

@@ -79,6 +79,7 @@ struct desc {
 	bool semaphore;
 	uint32_t clock;
 	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
+	bool expired; /* periodic, and not armed again yet */
 	struct desc *timer_next;
 	/* timerfd of a point of real time, which can be set: in server->wall */
 	uint64_t real; /* when it expires, real ns; 0: disarmed, or not of this kind */
