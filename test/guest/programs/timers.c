@@ -474,3 +474,40 @@ TEST(alarms_in_the_far_future)
 	CHECK_EQ(alarm(0xffffffff), 0x7fffffff);
 	CHECK_EQ(alarm(0), 0xffffffffu);
 }
+
+static volatile sig_atomic_t over;
+
+static void count_over(int sig)
+{
+	(void)sig;
+	over++;
+}
+
+/* SIGXCPU each second from the soft limit on, SIGKILL at the hard one, also for those that inherit them. */
+TEST(limit_of_cpu_time)
+{
+	static const struct rlimit limit = { 1, 2 };
+	struct rlimit now;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		signal(SIGXCPU, count_over);
+		CHECK_EQ(setrlimit(RLIMIT_CPU, &limit), 0);
+		pid = fork();
+		if (pid == 0) {
+			while (!over)
+				;
+			CHECK_EQ(getrlimit(RLIMIT_CPU, &now), 0);
+			CHECK_EQ(now.rlim_cur, 2);
+			for (;;)
+				;
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK(WIFSIGNALED(status));
+		CHECK_EQ(WTERMSIG(status), SIGKILL);
+		CHECK_EQ(over, 0);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}

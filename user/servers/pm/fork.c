@@ -165,6 +165,10 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 		p->exit_signal = caller->exit_signal;
 		proc_set_parent(p, caller->parent);
 	}
+	if (!cpu_limit_reserve(p, caller)) {
+		process_destroy(p);
+		return -ENOMEM;
+	}
 	fill_args(&a, q, p->pid);
 	a.ppid = p->parent ? p->parent->pid : 0;
 	a.badge = pool_badge(&pm.procs, p);
@@ -177,6 +181,8 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 	}
 	p->handle = (int)r;
 	pidmap_update(p);
+	if (p->itimers)
+		(void)cpu_limit_changed(p); /* has what it needs */
 	if (q->flags & CLONE_VFORK) {
 		p->vfork_token = m->token;
 		return SERVER_NO_REPLY;

@@ -1,4 +1,5 @@
-/* setitimer, getitimer: REAL counts time; VIRTUAL and PROF count the process's CPU time.
+/* setitimer, getitimer: REAL counts time; VIRTUAL and PROF count the process's CPU time.  A fourth
+ * one, which no program sees, counts CPU time up to RLIMIT_CPU.
  *
  * CPU time has no alarm of its own: its timer is set to the earliest moment at which it could be
  * used up, all threads running, and looks then how much is really left.
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF, NITIMERS };
+enum { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF, CPU_LIMIT, NITIMERS };
 #define CPU_STEP 4000000ull /* never looks at CPU time more often than this, ns */
 #define SHORTEST 50000ull   /* interval, ns: pm has other things to do */
 
@@ -51,9 +52,49 @@ static void arm(struct itimer *it, uint64_t now, uint32_t threads)
 		  tern_clock_ns(TERN_CLOCK_MONOTONIC) + (left > CPU_STEP ? left : CPU_STEP));
 }
 
+static uint64_t seconds(uint64_t limit)
+{
+	return limit > INT64_MAX / NSEC ? INT64_MAX : limit * NSEC;
+}
+
+/* The next point of CPU time at which the limits say something; a soft limit of 0 says it at once. */
+static void aim_at_limits(struct itimer *it, const struct tern_process_stat *st)
+{
+	uint64_t soft = st->limits[RLIMIT_CPU][0], hard = st->limits[RLIMIT_CPU][1];
+	uint32_t threads;
+	uint64_t now = clock_of(it, &threads);
+
+	it->deadline = soft == RLIM_INFINITY ? 0 : seconds(soft < hard ? soft : hard);
+	if (soft == 0)
+		it->deadline = 1;
+	arm(it, now, threads);
+}
+
+/* SIGKILL at the hard limit, else SIGXCPU at the soft one, which is a second more each time. */
+static void limit_fired(struct timer *t)
+{
+	struct itimer *it = LINK_OF(t, struct itimer, timer);
+	struct tern_process_stat st;
+	uint64_t used, *limit = st.limits[RLIMIT_CPU];
+
+	if (tern_process_stat(it->proc->handle, 0, &st) < 0)
+		return;
+	used = st.user_ns + st.system_ns;
+	if (used >= seconds(limit[1])) {
+		signal_process(it->proc, SIGKILL);
+		return;
+	}
+	if (limit[0] != RLIM_INFINITY && used >= seconds(limit[0])) {
+		signal_process(it->proc, SIGXCPU);
+		limit[0]++;
+		tern_process_set(it->proc->handle, TERN_PW_RLIMIT, RLIMIT_CPU, limit[0]);
+	}
+	aim_at_limits(it, &st);
+}
+
 static void fired(struct timer *t)
 {
-	static const int signals[NITIMERS] = { SIGALRM, SIGVTALRM, SIGPROF };
+	static const int signals[CPU_LIMIT] = { SIGALRM, SIGVTALRM, SIGPROF };
 	struct itimer *it = LINK_OF(t, struct itimer, timer);
 	uint32_t threads;
 	uint64_t now = clock_of(it, &threads);
@@ -75,7 +116,7 @@ static struct itimers *itimers_of(struct proc *p)
 		for (int i = 0; p->itimers && i < NITIMERS; i++) {
 			p->itimers->v[i].proc = p;
 			p->itimers->v[i].which = i;
-			p->itimers->v[i].timer.fire = fired;
+			p->itimers->v[i].timer.fire = i == CPU_LIMIT ? limit_fired : fired;
 		}
 	}
 	return p->itimers;
@@ -87,6 +128,27 @@ void itimers_drop(struct proc *p)
 		timer_set(&p->itimers->v[i].timer, 0);
 	free(p->itimers);
 	p->itimers = NULL;
+}
+
+bool cpu_limit_reserve(struct proc *p, const struct proc *parent)
+{
+	bool limited = parent->itimers && parent->itimers->v[CPU_LIMIT].deadline;
+
+	return !limited || itimers_of(p);
+}
+
+bool cpu_limit_changed(struct proc *p)
+{
+	struct tern_process_stat st;
+
+	if (tern_process_stat(p->handle, 0, &st) < 0)
+		return true;
+	if (!p->itimers && st.limits[RLIMIT_CPU][0] == RLIM_INFINITY)
+		return true;
+	if (!itimers_of(p))
+		return false;
+	aim_at_limits(&p->itimers->v[CPU_LIMIT], &st);
+	return true;
 }
 
 static bool valid(const struct tern_timeval *t)
@@ -133,7 +195,7 @@ long pm_getitimer(struct tern_msg *m)
 
 	if (!p)
 		return -ESRCH;
-	if (which >= NITIMERS)
+	if (which > ITIMER_PROF)
 		return -EINVAL;
 	current(p, (int)which, &v);
 	return server_out(m, 0, &v, sizeof v, 0);
@@ -152,7 +214,7 @@ long pm_setitimer(struct tern_msg *m)
 		return -ESRCH;
 	if (m->args[1] && tern_copy_in(m->token, 0, 0, &new, sizeof new) != (long)sizeof new)
 		return -EFAULT;
-	if (which >= NITIMERS || !valid(&new.interval) || !valid(&new.value))
+	if (which > ITIMER_PROF || !valid(&new.interval) || !valid(&new.value))
 		return -EINVAL;
 	current(p, (int)which, &old);
 	value = to_ns(&new.value);

@@ -13,7 +13,11 @@ static long set_limit(struct proc *p, const struct tern_cred *c, uint32_t which,
 	if (which == RLIMIT_NOFILE && new->max > 1048576)
 		return -EPERM;
 	r = tern_process_set(p->handle, TERN_PW_RLIMIT, which | 1 << 8, new->max);
-	return r < 0 ? r : tern_process_set(p->handle, TERN_PW_RLIMIT, which, new->cur);
+	if (r >= 0)
+		r = tern_process_set(p->handle, TERN_PW_RLIMIT, which, new->cur);
+	if (r >= 0 && which == RLIMIT_CPU && !cpu_limit_changed(p))
+		return -ENOMEM;
+	return r;
 }
 
 static bool may_touch(const struct tern_cred *c, const struct tern_cred *t)

@@ -261,6 +261,10 @@ bool sleeper_ends(uint64_t token, bool gone); /* false: it is no sleeper's */
 long pm_getitimer(struct tern_msg *m);
 long pm_setitimer(struct tern_msg *m);
 void itimers_drop(struct proc *p);
+/* What a child of parent needs for RLIMIT_CPU, before it is made; false: no memory. */
+bool cpu_limit_reserve(struct proc *p, const struct proc *parent);
+/* p's RLIMIT_CPU is another one now.  False: no memory. */
+bool cpu_limit_changed(struct proc *p);
 long pm_timer_create(struct tern_msg *m);
 long pm_timer_settime(struct tern_msg *m);
 long pm_timer_gettime(struct tern_msg *m);
