@@ -85,7 +85,7 @@ static struct thread *finish(struct thread *t, s64 error)
 	struct pair *p = t->pair;
 	s64 r = p->done ? (s64)p->done : error;
 
-	if (p->done && (offset_put(t, &p->in) || offset_put(t, &p->out)))
+	if (r >= 0 && (offset_put(t, &p->in) || offset_put(t, &p->out)))
 		r = -EFAULT;
 	pair_free(t);
 	t->regs.x[REG_A0] = (u64)r;

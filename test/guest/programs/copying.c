@@ -262,3 +262,13 @@ TEST(refused_and_interrupted)
 	close(in);
 	close(wr);
 }
+
+TEST(an_offset_that_cannot_be_written)
+{
+	int in = open("empty", O_CREAT | O_RDWR, 0600), out = open("out", O_CREAT | O_RDWR, 0600);
+	off_t *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK_ERR(sendfile(out, in, at, 10), EFAULT);
+	CHECK_EQ(write(in, "text", 4), 4);
+	CHECK_ERR(sendfile(out, in, at, 10), EFAULT);
+}

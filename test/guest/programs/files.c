@@ -581,3 +581,16 @@ TEST(temporary_file)
 	CHECK_EQ(linkat(AT_FDCWD, name, AT_FDCWD, "named", AT_SYMLINK_FOLLOW), 0);
 	CHECK(!strcmp(content("named"), "t"));
 }
+
+TEST(sync_file_range)
+{
+	int fd = open("f", O_CREAT | O_RDWR, 0600), p[2];
+
+	CHECK_EQ(pipe(p), 0);
+	CHECK_EQ(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE), 0);
+	CHECK_ERR(sync_file_range(fd, -1, 1, 1), EINVAL);
+	CHECK_ERR(sync_file_range(fd, 0, -1, 1), EINVAL);
+	CHECK_ERR(sync_file_range(fd, 0, 1, 8), EINVAL);
+	CHECK_ERR(sync_file_range(p[0], 0, 1, 1), ESPIPE);
+	CHECK_ERR(sync_file_range(-1, 0, 1, 1), EBADF);
+}

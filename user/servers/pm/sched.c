@@ -325,6 +325,8 @@ long pm_ioprio_set(struct tern_msg *m)
 
 	if (which < 1 || which > 3 || class > 3)
 		return -EINVAL;
+	if (class == 0 && (uint32_t)m->args[2] & 7) /* no class, no level */
+		return -EINVAL;
 	if (which != 1)
 		return 0;
 	p = who == 0 ? caller_of(m) : proc_of_tid(&pm.tree, who);

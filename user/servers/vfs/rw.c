@@ -677,6 +677,19 @@ long vfs_fsync(struct tern_msg *m)
 	return IS_REG(f->at.node) || IS_DIR(f->at.node) ? 0 : -EINVAL;
 }
 
+/* sync_file_range(fd, offset, length, flags). */
+long vfs_sync_file_range(struct tern_msg *m)
+{
+	int64_t off = (int64_t)m->args[1], len = (int64_t)m->args[2];
+	struct file *f = file_of(m->badge);
+
+	if (!f)
+		return -EBADF;
+	if (off < 0 || len < 0 || off > INT64_MAX - len || (uint32_t)m->args[3] & ~7u)
+		return -EINVAL;
+	return IS_REG(f->at.node) || IS_DIR(f->at.node) || IS_LNK(f->at.node) ? 0 : -ESPIPE;
+}
+
 long vfs_ok(struct tern_msg *m)
 {
 	(void)m;

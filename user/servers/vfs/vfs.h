@@ -292,6 +292,7 @@ long vfs_ftruncate(struct tern_msg *m);
 long vfs_fallocate(struct tern_msg *m);
 long vfs_mmap(struct tern_msg *m);
 long vfs_fsync(struct tern_msg *m);
+long vfs_sync_file_range(struct tern_msg *m);
 long vfs_ok(struct tern_msg *m);
 long vfs_fadvise(struct tern_msg *m);
 long vfs_ioctl(struct tern_msg *m);
