@@ -20,10 +20,9 @@
 #include "mm_priv.h"
 
 /* Takes W from every entry, once. */
-static void make_read_only(pfn_t leaf)
+static void make_read_only(struct frame *f)
 {
-	struct frame *f = frame_of(leaf);
-	pte_t *p = pfn_to_virt(leaf);
+	pte_t *p = pfn_to_virt(frame_pfn(f));
 
 	if (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & FRAME_READ_ONLY)
 		return;
@@ -35,11 +34,16 @@ static void make_read_only(pfn_t leaf)
 	__atomic_store_n(&f->flags, FRAME_READ_ONLY, __ATOMIC_RELEASE);
 }
 
-void leaf_link(pte_t *upper)
+bool leaf_link(pte_t *upper)
 {
-	make_read_only(pte_pfn(*upper));
+	struct frame *f = frame_of(pte_pfn(*upper));
+
+	if (__atomic_load_n(&f->refs, __ATOMIC_RELAXED) == 1)
+		return false;
+	make_read_only(f);
 	mmu_publish();
 	WRITE_ONCE(*upper, *upper | PTE_V);
+	return true;
 }
 
 /* Nobody has it.  It is empty, save where sharers let go of it at the same time: who is alone
@@ -48,6 +52,10 @@ static void table_free(struct frame *f)
 {
 	pte_t *p = pfn_to_virt(frame_pfn(f));
 
+	if (unlikely(f->kind != FRAME_TABLE)) {
+		huge_free(frame_pfn(f));
+		return;
+	}
 	f->refs = 0;
 	for (; unlikely(f->used); p++) {
 		if (*p && !(*p & PTE_SPECIAL))

@@ -240,8 +240,8 @@ static inline int must_check leaf_own_edges(struct aspace *as, va_t start, va_t 
 {
 	return likely(!as->shared) ? 0 : leaf_own_ends(as, start, end);
 }
-void leaf_link(pte_t *upper); /* a shared one, for reading */
-/* Drops the space's part of a table that no hart can use through it. */
+bool leaf_link(pte_t *upper); /* a shared one, for reading; false: it is to be owned, nobody else has it */
+/* Drops the space's part of a table, or a huge page, that no hart can use through it. */
 void table_put(pfn_t pfn);
 /* Gives back, from `upper` on, what of n tables others have as well and is not linked.  How many. */
 u64 leaf_drop(struct aspace *as, pte_t *upper, u64 n);

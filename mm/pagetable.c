@@ -45,21 +45,13 @@ bool aspace_is_elsewhere(const struct aspace *as)
 	return READ_ONCE(as->ran) & ~(1u << hart_index());
 }
 
-static void drop_table(pfn_t pfn)
-{
-	if (frame_of(pfn)->kind == FRAME_TABLE)
-		table_put(pfn);
-	else
-		huge_free(pfn);
-}
-
 void batch_flush(struct batch *b)
 {
 	if (b->upper || b->lo < b->hi)
 		aspace_fence(b->as, b->lo, b->hi, b->upper);
 	for (u32 i = 0; i < b->n; i++) {
 		if (b->frame[i] & BATCH_TABLE)
-			drop_table(b->frame[i] & ~BATCH_TABLE);
+			table_put(b->frame[i] & ~BATCH_TABLE);
 		else
 			frame_put(b->frame[i]);
 	}
@@ -115,9 +107,8 @@ pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
 	*upper = true;
 	if (*up & PTE_SHARED) {
 		e = pte_next_table(*up)[pt_index(va, 0)];
-		if (pte_valid(e) && (e & need) && !(*up & PTE_STALE) && leaf_is_shared(*up))
-			leaf_link(up);
-		else if (leaf_own(as, va, up))
+		if (!(pte_valid(e) && (e & need) && !(*up & PTE_STALE) && leaf_link(up)) &&
+		    leaf_own(as, va, up))
 			return NULL;
 	} else if (!*up) {
 		leaf = aspace_has_room(as) ? frame_alloc(0, FRAME_TABLE, FRAME_ZERO) : 0;
