@@ -28,7 +28,7 @@ static const char *demo_name;
 static char demo_failure[200];
 
 /* The start of a demo that takes `most` arguments: says what is shown and what to look at.  That is all
- * for -h, and for too many arguments.  Linux is asked for pages of 4 KiB only, as Tern has them. */
+ * for -h, and for too many arguments.  Pages are of 4 KiB only, on Linux and on Tern (but V15's). */
 static inline void demo_start_with(int most, int argc, char **argv, const char *name,
 				   const char *title, const char *help)
 {
