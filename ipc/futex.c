@@ -136,7 +136,8 @@ static s64 futex_block(struct thread *t, u32 n, u64 deadline, s64 code)
 static bool passed(u64 deadline) { return deadline != NO_DEADLINE && arch_now_ns() >= deadline; }
 
 /* What w waits for: its key, with the page made present. */
-static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits, bool shared)
+static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits,
+		       bool shared)
 {
 	w->thread = t;
 	w->at = at;
@@ -383,9 +384,9 @@ static bool tid_exists(u32 tid)
 /* Makes the word's page writable, and reads it. */
 static s64 touch(struct thread *t, va_t va, u32 *word)
 {
-	return user_read_u32(t->aspace, va, word) || user_cmpxchg_u32(t->aspace, va, *word, *word, word) ?
-		       -EFAULT :
-		       0;
+	if (user_read_u32(t->aspace, va, word))
+		return -EFAULT;
+	return user_cmpxchg_u32(t->aspace, va, *word, *word, word) ? -EFAULT : 0;
 }
 
 /* Takes the lock for a thread, or with `wait` sees to it that FUTEX_WAITERS is set: 0 taken, EAGAIN

@@ -50,7 +50,10 @@ struct pair {
 	s64 error;	/* TURNING_BACK: what ended it */
 	s64 appends;	/* what it is if the target does */
 	bool within;	/* one file: the ranges may not overlap */
-	enum { BEGINNING, ASKED_FLAGS, ASKED_IN, ASKED_OUT, ASKED_SIZE, READING, WRITING, TURNING_BACK } phase;
+	enum {
+		BEGINNING, ASKED_FLAGS, ASKED_IN, ASKED_OUT, ASKED_SIZE,
+		READING, WRITING, TURNING_BACK,
+	} phase;
 	u64 args[6]; /* of the message */
 	char buffer[16 * 1024];
 };
@@ -262,8 +265,8 @@ static s64 offsets_get(struct thread *t, struct end *in, struct end *out)
 	return (s64)in->offset < 0 || (s64)out->offset < 0 ? -EINVAL : 0;
 }
 
-static s64 ends_init(struct thread *t, struct end *in, u64 in_fd, va_t in_at, struct end *out, u64 out_fd,
-		     va_t out_at)
+static s64 ends_init(struct thread *t, struct end *in, u64 in_fd, va_t in_at, struct end *out,
+		     u64 out_fd, va_t out_at)
 {
 	s64 r = end_init(t, in, in_fd, in_at, TERN_R_READ);
 

@@ -246,8 +246,8 @@ s64 native_give_session(struct thread *t, struct call *c, u64 *a)
 	struct session *s;
 	s64 sid, r;
 
-	sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5], subject_of(c)->process,
-			   &s);
+	sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5],
+			   subject_of(c)->process, &s);
 	if (sid < 0)
 		return sid;
 	session_get(s);

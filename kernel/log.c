@@ -2,9 +2,9 @@
  * The kernel's log: formatted lines into a ring and onto the console.
  *
  * The ring keeps the last LOG_SIZE bytes; log_head counts all bytes ever written, so a reader's
- * position is a plain count and what was overwritten is known.
- * Lock: console_lock, for ring and console together, so that lines do not mix.  A hart that traps while
- * it holds the lock goes on without it, and in a panic nobody waits for it.
+ * position is a plain count and what was overwritten is known. Lock: console_lock, for ring and
+ * console together, so that lines do not mix.  A hart that traps while it holds the lock goes on
+ * without it, and in a panic nobody waits for it.
  */
 #include <arch/cpu.h>
 #include <kernel/log.h>
@@ -78,8 +78,8 @@ static const char *put_value(struct out *o, const char *f, va_list *ap)
 		break;
 	case 'x':
 	case 'u':
-		put_number(o, wide ? va_arg(*ap, u64) : va_arg(*ap, unsigned), *f == 'u' ? 10 : 16, fill,
-			   width);
+		put_number(o, wide ? va_arg(*ap, u64) : va_arg(*ap, unsigned), *f == 'u' ? 10 : 16,
+			   fill, width);
 		break;
 	case 'p':
 		put_string(o, "0x");

@@ -5,10 +5,11 @@
  * a fault finds none at all.
  *
  * What counts is resident pages and what is kept for the process (charge.c); servers and pid 1 are
- * never chosen.  Of those who hold at least a quarter of what the holder of a typical page does, the
- * youngest goes: one process that took it all, however many small ones there are beside it, and of
- * a crowd of equals the last to come, not the shell that they come from.  One at a time: while a victim is on its way out, who
- * faults yields and tries again.  The choice is one line on the console.
+ * never chosen.  Of those who hold at least a quarter of what the holder of a typical page does,
+ * the youngest goes: one process that took it all, however many small ones there are beside it, and
+ * of a crowd of equals the last to come, not the shell that they come from.  One at a time: while a
+ * victim is on its way out, who faults yields and tries again.  The choice is one line on the
+ * console.
  * Kernel lock.
  */
 #include <kernel/log.h>

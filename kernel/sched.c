@@ -2,9 +2,9 @@
  * The scheduler: who runs on each hart.
  *
  * Each hart has a run queue (kernel/runq.c); an idle one takes from the others.  A thread's
- * priority is 100 - rt_prio for SCHED_FIFO and SCHED_RR, 0 for a server's, else 120 + nice with a bonus of up to five
- * either way: sleepers rise, processor-bound ones sink.  A slice that ends puts it into the expired
- * array, unless it is interactive and nobody has waited there for long.
+ * priority is 100 - rt_prio for SCHED_FIFO and SCHED_RR, 0 for a server's, else 120 + nice with a
+ * bonus of up to five either way: sleepers rise, processor-bound ones sink.  A slice that ends puts
+ * it into the expired array, unless it is interactive and nobody has waited there for long.
  *
  * A hart's timer is armed for a slice only while somebody else waits in its queue, so there is no
  * tick on an idle hart, nor on one with one thread to run.
@@ -40,8 +40,8 @@ static unsigned prio_of(const struct thread *t)
 {
 	int p, bonus;
 
-	/* What a server does is short and somebody waits for it, perhaps one with real-time priority: who
-	 * spins with one must not keep a server from ending it. */
+	/* What a server does is short and somebody waits for it, perhaps one with real-time
+	 * priority: who spins with one must not keep a server from ending it. */
 	if (is_server(t))
 		return 0;
 	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
@@ -128,7 +128,8 @@ static struct thread *run(struct hart *h, struct thread *t)
 		h->slice_end = NEVER_TICKS;
 		h->fair_since = h->last_switch;
 	} else if (h->slice_end == NEVER_TICKS || !is_server(t)) {
-		/* A server goes on in the slice that was running: it hands the hart to whom it answers. */
+		/* A server goes on in the slice that was running: it hands the hart to whom it
+		 * answers. */
 		h->slice_end = h->last_switch + t->slice;
 	}
 	timers_program();

@@ -47,7 +47,8 @@ s64 sys_dup3(struct thread *t, u64 *a)
 	if ((u32)a[2] & ~(u32)O_CLOEXEC || (u32)a[0] == (u32)a[1])
 		return -EINVAL;
 	kernel_lock();
-	r = handle_dup_to(t->process->handles, (u32)a[0], (u32)a[1], process_fd_limit(t->process), a[2] & O_CLOEXEC);
+	r = handle_dup_to(t->process->handles, (u32)a[0], (u32)a[1], process_fd_limit(t->process),
+			  a[2] & O_CLOEXEC);
 	kernel_unlock();
 	return r;
 }
@@ -88,7 +89,8 @@ static s64 fcntl_locked(struct thread *t, u32 fd, unsigned cmd, u64 arg)
 	case F_DUPFD_CLOEXEC:
 		if (arg >= process_fd_limit(t->process))
 			return -EINVAL;
-		return handle_dup(table, fd, (u32)arg, process_fd_limit(t->process), cmd == F_DUPFD_CLOEXEC);
+		return handle_dup(table, fd, (u32)arg, process_fd_limit(t->process),
+				  cmd == F_DUPFD_CLOEXEC);
 	case F_DUPFD_QUERY:
 		other = handle_find(table, (u32)arg);
 		return other ? other->object == h->object : -EBADF;

@@ -138,8 +138,9 @@ s64 native_memobj_supply(struct thread *t, u64 *a)
 	s64 r = -EBADF;
 
 	if (dst && src)
-		r = dst == src || ((a[1] | a[3]) & PAGE_MASK) ? -EINVAL :
-								 memobj_supply(dst, a[1], src, a[3], a[4]);
+		r = dst == src || ((a[1] | a[3]) & PAGE_MASK) ?
+			    -EINVAL :
+			    memobj_supply(dst, a[1], src, a[3], a[4]);
 	if (r > 0)
 		changed(dst);
 	if (dst)

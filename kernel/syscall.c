@@ -91,12 +91,12 @@ const struct syscall_line syscalls[NR_SYSCALLS] = {
 };
 
 const struct syscall_line method_line = {
-	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, .otherwise = ENOSYS, .restart = RESTART_RESTART,
-	.name = "method",
+	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, .otherwise = ENOSYS,
+	.restart = RESTART_RESTART, .name = "method",
 };
 static const struct syscall_line method_window_line = {
-	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, WIN2(IN(0, A1), OUT(2, A3)), .otherwise = ENOSYS,
-	.restart = RESTART_RESTART, .name = "method",
+	.route = ROUTE_METHOD, .rights = TERN_R_IO, .arg = ARG_NONE, WIN2(IN(0, A1), OUT(2, A3)),
+	.otherwise = ENOSYS, .restart = RESTART_RESTART, .name = "method",
 };
 static const struct syscall_line exec_open_line = {
 	TO_V(0), WIN2(STR(1), OUT(3, sizeof(struct tern_exec_owner))), .otherwise = ENOSYS,

@@ -479,8 +479,8 @@ static struct thread *reap(struct thread *t)
 
 /* By the bit's number. Each does a bounded step and returns who runs next. */
 static struct thread *(*const works[])(struct thread *t) = {
-	sched_idle, mm_work_run, reap, exit_step, process_fork_step, begin_exit, process_exec_step, place_map,
-	resume_call, retry_call, pair_step, stop, take_signal, give_memory, sched_preempt,
+	sched_idle, mm_work_run, reap, exit_step, process_fork_step, begin_exit, process_exec_step,
+	place_map, resume_call, retry_call, pair_step, stop, take_signal, give_memory, sched_preempt,
 };
 
 static struct thread *exit_work(struct thread *t)

@@ -1,5 +1,6 @@
 /*
- * The event trace: what each hart did last, for who wants to see it (/proc/tern/trace, docs/trace.md).
+ * The event trace: what each hart did last, for who wants to see it (/proc/tern/trace,
+ * docs/trace.md).
  *
  * Off, it costs nothing where calls pass: while it is on, the trap vector is another one
  * (arch/riscv/entry.S), which notes each call and each fault before all goes on as ever.  Copies on
@@ -55,7 +56,8 @@ void trace_print_last(void)
 	for (u64 i = MAX(oldest(h), noted[h] - MIN(noted[h], LAST)); i < noted[h]; i++) {
 		const struct tern_trace_event *e = &rings[h][i % EVENTS];
 
-		klog("  trace %lu ns, thread %u, event %u: %lx %lx\n", e->ns, e->tid, e->kind, e->a, e->b);
+		klog("  trace %lu ns, thread %u, event %u: %lx %lx\n", e->ns, e->tid, e->kind,
+		     e->a, e->b);
 	}
 }
 
@@ -88,7 +90,8 @@ s64 native_trace_read(struct thread *t, u64 *a)
 	if (get_user(t, &at, a[1], sizeof at))
 		return -EFAULT;
 	at = MAX(at, oldest((unsigned)hart));
-	n = MIN(__atomic_load_n(&noted[hart], __ATOMIC_ACQUIRE) - at, MIN(a[3], EVENTS - at % EVENTS));
+	n = __atomic_load_n(&noted[hart], __ATOMIC_ACQUIRE) - at;
+	n = MIN(n, MIN(a[3], EVENTS - at % EVENTS));
 	if (put_user(t, a[2], &rings[hart][at % EVENTS], n * sizeof *rings[hart]))
 		return -EFAULT;
 	at += n;

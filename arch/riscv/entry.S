@@ -39,7 +39,7 @@
 
 	.text
 	.option norelax
-	/* The vector while events are traced: notes the trap and goes on, all registers as they were. */
+	/* The vector while events are traced: notes the trap and goes on, all registers as before. */
 	.global trap_entry_traced
 	.balign 64
 trap_entry_traced:

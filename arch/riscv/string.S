@@ -1,5 +1,6 @@
 /*
- * Copying and filling memory, 64 or 256 bytes a turn where both sides allow it.  The servers use it, too.
+ * Copying and filling memory, 64 or 256 bytes a turn where both sides allow it.  The servers use
+ * it, too.
  *
  * The kernel may run on harts where a misaligned access traps, so none is made here: a source that
  * is not aligned as its destination is read in aligned words, which are shifted together.  Such a

@@ -14,7 +14,10 @@ struct syscall_line;
 
 /* Everything that waits on an endpoint is such a node inside the object it is about: queueing
  * never allocates. */
-enum ipc_node_kind { NODE_CALL, NODE_CALL_EVENT, NODE_CLOSED, NODE_DONE, NODE_NOTE, NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_SYNC, NODE_PAGER };
+enum ipc_node_kind {
+	NODE_CALL, NODE_CALL_EVENT, NODE_CLOSED, NODE_DONE, NODE_NOTE,
+	NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_SYNC, NODE_PAGER,
+};
 struct ipc_node {
 	struct list link; /* endpoint->queue; self-linked: not queued */
 	u8 kind;

@@ -16,7 +16,10 @@ typedef s64 (*sys_fn)(struct thread *t, u64 *a);
 
 enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
 
-enum window_kind { WIN_NONE, WIN_IN = 1, WIN_OUT = 2, WIN_IO = 3, WIN_STR, WIN_STRV, WIN_IOV_IN, WIN_IOV_OUT, WIN_IOC, WIN_ANY };
+enum window_kind {
+	WIN_NONE, WIN_IN = 1, WIN_OUT = 2, WIN_IO = 3, WIN_STR, WIN_STRV,
+	WIN_IOV_IN, WIN_IOV_OUT, WIN_IOC, WIN_ANY,
+};
 struct window {
 	u8 kind;
 	u8 arg;	  /* the pointer */
@@ -44,7 +47,10 @@ _Static_assert(TERN_METHOD == 0x1000 && TERN_METHOD_WIN == 0x1100, "entry.S shif
 _Static_assert(sizeof(struct syscall_line) == 64, "entry.S shifts by 6");
 #define ARG_CWD 0xfe
 #define ARG_NONE 0xff
-enum fd_mode { FD_MODE_NONE, FD_MODE_ONE, FD_MODE_TWO, FD_MODE_CLOEXEC, FD_MODE_PLAIN, FD_MODE_BIT0, FD_MODE_STRUCT };
+enum fd_mode {
+	FD_MODE_NONE, FD_MODE_ONE, FD_MODE_TWO, FD_MODE_CLOEXEC,
+	FD_MODE_PLAIN, FD_MODE_BIT0, FD_MODE_STRUCT,
+};
 
 #define NR_SYSCALLS 512
 extern const struct syscall_line syscalls[NR_SYSCALLS];

@@ -78,7 +78,8 @@ struct futex_waiter {
 	enum { WAITER_PLAIN, WAITER_LOCKS, WAITER_MOVES, WAITER_MOVED } kind; /* for PI locks */
 };
 
-/* A page of a pager-backed object that a thread, or the server of its call, waits for; ipc/pager.c. */
+/* A page of a pager-backed object that a thread, or the server of its call, waits for;
+ * ipc/pager.c. */
 struct page_wait {
 	struct list link; /* self-linked: none */
 	struct pager *pager;

@@ -91,7 +91,8 @@ u64 arch_rtc_ns(void);
 
 /* This hart's trap vector, as trace_on says (kernel/trace.h). */
 void arch_trace_vector(void);
-/* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer on. */
+/* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer
+ * on. */
 void arch_backtrace(u64 sp, u64 pc);
 
 /* Called by arch: the kernel's side of interrupts; interrupts are off, no lock held. */

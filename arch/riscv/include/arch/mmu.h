@@ -40,7 +40,8 @@ static inline unsigned pt_index(va_t va, int level)
 {
 	return (unsigned)(va >> (PAGE_SHIFT + PT_BITS * level)) & (PT_ENTRIES - 1);
 }
-static inline u64 pt_span(int level) { return PAGE_SIZE << (PT_BITS * level); } /* bytes an entry covers */
+/* bytes an entry covers */
+static inline u64 pt_span(int level) { return PAGE_SIZE << (PT_BITS * level); }
 static inline bool pte_valid(pte_t e) { return e & PTE_V; }
 static inline bool pte_is_table(pte_t e) { return (e & (PTE_V | PTE_R | PTE_W | PTE_X)) == PTE_V; }
 /* The bits above the frame number are zero in every entry: no Svpbmt, no Svnapot. */
