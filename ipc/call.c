@@ -98,11 +98,11 @@ bool call_wants_cloexec(const struct call *c)
 s64 call_reserve(struct call *c, struct thread *t, const struct syscall_line *line)
 {
 	struct handle_table *table = t->process->handles;
-	u32 limit = (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1u << 20);
+	u32 limit = process_fd_limit(t->process);
 	long fd;
 
 	if (c->async)
-		limit = 1u << 20;
+		limit = HANDLES_MAX;
 	c->nfds = 0;
 	fd = handle_reserve(table, 0, limit);
 	if (fd < 0)
@@ -196,7 +196,7 @@ void load_call_more(struct thread *r, struct call *c)
 	x[30] = c->word[0];
 	x[31] = c->word[1];
 	if (c->fwd_object) {
-		long fd = handle_add(r->process->handles, 1u << 20, c->fwd_type,
+		long fd = handle_add(r->process->handles, HANDLES_MAX, c->fwd_type,
 				     c->fwd_object, c->fwd_rights, true);
 
 		c->fwd_object = NULL;
@@ -604,7 +604,7 @@ void call_finish_async(struct call *c, s64 result)
 		if (c->thread->state == THREAD_DEAD || !c->thread->process->handles) {
 			memobj_put(m);
 		} else {
-			long fd = handle_add(c->thread->process->handles, 1u << 20, HANDLE_MEMOBJ,
+			long fd = handle_add(c->thread->process->handles, HANDLES_MAX, HANDLE_MEMOBJ,
 					     m, c->memobj_rights | TERN_R_MAP | TERN_R_READ, true);
 
 			if (fd < 0)

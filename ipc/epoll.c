@@ -296,9 +296,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	kernel_lock();
 	w->payer = t->process->account;
 	object_count_waitsets++;
-	r = handle_add(t->process->handles,
-		       (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), 1ull << 20),
-		       HANDLE_WAITSET, w,
+	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_WAITSET, w,
 		       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER, a[0] & O_CLOEXEC);
 	kernel_unlock();
 	return r;

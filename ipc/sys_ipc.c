@@ -26,7 +26,7 @@ static void *own(struct thread *t, u64 h, enum handle_type type, unsigned rights
 
 static s64 own_add(struct thread *t, enum handle_type type, void *object, unsigned rights)
 {
-	u32 limit = 1u << 20;
+	u32 limit = HANDLES_MAX;
 
 	if (!t->process->authority)
 		limit = (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), limit);

@@ -18,7 +18,7 @@
 
 static u32 own_limit(struct thread *t)
 {
-	return t->process->authority ? 1u << 20 : process_fd_limit(t->process);
+	return t->process->authority ? HANDLES_MAX : process_fd_limit(t->process);
 }
 
 static s64 add_memobj(struct thread *t, struct memobj *m)

@@ -32,6 +32,7 @@ struct handle {
 	u8 pending_type, pad[3];
 };
 
+#define HANDLES_MAX (1u << 20) /* numbers of any table, and all that a server may have */
 #define HANDLES_PER_CHUNK 64u
 struct handle_chunk {
 	u64 used; /* bit set: not free */

@@ -348,9 +348,9 @@ static struct call *start_read(uint64_t badge, uint64_t n)
 	return invoke(badge, 63, 0, n, n);
 }
 
-static struct call *start_write_data(uint64_t badge, const void *data, uint64_t n, uint64_t ok)
+static struct call *start_writing(unsigned op, uint64_t badge, const void *data, uint64_t n, uint64_t ok)
 {
-	struct tern_msg m = { .op = 64, .args = { 0, 0, n }, .handle = -1 };
+	struct tern_msg m = { .op = op, .args = { 0, 0, n }, .handle = -1 };
 	struct call *c = call_new(badge, realloc(NULL, n + 1), n);
 
 	memcpy(c->data, data, n);
@@ -358,6 +358,11 @@ static struct call *start_write_data(uint64_t badge, const void *data, uint64_t 
 	c->writes = true;
 	deliver(c, &m);
 	return c;
+}
+
+static struct call *start_write_data(uint64_t badge, const void *data, uint64_t n, uint64_t ok)
+{
+	return start_writing(64, badge, data, n, ok);
 }
 
 static struct call *start_write(uint64_t badge, const char *s)
@@ -593,6 +598,40 @@ static void charged(void **state)
 	assert_int_equal(paid[1] + paid[2], 65536);
 	close_pipe(e);
 	assert_int_equal(paid[1] + paid[2], 0);
+}
+
+/* What splice took and could not give comes first again, also when the pipe is full meanwhile. */
+static void taken_back(void **state)
+{
+	static char data[70000], back[70000];
+	struct ends e = make_pipe(O_NONBLOCK);
+	struct call *c;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof data; i++)
+		data[i] = (char)(i * 7 + i / 251);
+	assert_int_equal(finish(start_write_data(e.w, data, 65536, 65536)), 65536);
+	assert_int_equal(finish(start_read(e.r, 5000)), 5000);
+	c = start_write_data(e.w, data + 65536, 4464, 4464);
+	assert_int_equal(finish(c), 4464);
+	assert_int_equal(finish(start_writing(68, e.r, data, 5000, 5000)), 5000);
+	assert_int_equal(simple(e.w, 25, F_GETPIPE_SZ, 0), 131072);
+	assert_int_equal(simple(e.w, 68, 0, 1), -ESPIPE);
+	for (unsigned n = 0; n < sizeof data; n += 10000) {
+		c = start_read(e.r, 10000);
+		memcpy(back + n, c->data, 10000);
+		assert_int_equal(finish(c), 10000);
+	}
+	assert_memory_equal(back, data, sizeof data);
+	assert_int_equal(words[e.rid_w], OUT);
+	/* to one who waits to read */
+	close_pipe(e);
+	e = make_pipe(0);
+	c = start_read(e.r, 3);
+	assert_int_equal(finish(start_writing(68, e.r, "abcde", 5, 5)), 5);
+	expect_bytes(c, "abc");
+	expect_bytes(start_read(e.r, 2), "de");
+	close_pipe(e);
 }
 
 static void interrupted(void **state)
@@ -1145,6 +1184,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_of_a_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(charged, setup, teardown),
+		cmocka_unit_test_setup_teardown(taken_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(interrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_memory, setup, teardown),

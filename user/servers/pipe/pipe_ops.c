@@ -117,7 +117,7 @@ static unsigned read_bits(const struct pipe *p)
 
 static unsigned write_bits(const struct pipe *p)
 {
-	return (p->used + PIPE_BUF <= p->capacity ? POLLOUT | POLLWRNORM : 0) |
+	return (p->capacity - p->used >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) |
 	       (!p->readers ? POLLERR : 0);
 }
 
@@ -415,7 +415,7 @@ static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, b
 		return (long)done;
 	room = ring_room(p, rest, token);
 	if (room < least) {
-		if (p->used + least > p->capacity)
+		if (p->capacity - p->used < least)
 			return (long)done;
 		*wait = false;
 		return done ? (long)done : -ENOMEM;
@@ -611,7 +611,7 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 
 /* ---- what splice took and could not give ---- */
 
-/* It goes before what is there now, and for once the ring may grow beyond the capacity. */
+/* It goes before what is there now; where others have filled its place meanwhile, the pipe grows. */
 long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len)
 {
 	uint32_t size = p->size ? p->size : PAGE, done, n, part;
@@ -625,6 +625,8 @@ long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len)
 		size *= 2;
 	if (size > p->size && !ring_resize(p, size, token))
 		return finish(p, -ENOMEM);
+	if (size > p->capacity)
+		user_resize(p, size);
 	p->head = (p->head - n) & (p->size - 1);
 	part = p->size - p->head < n ? p->size - p->head : n;
 	if (tern_copy_in(token, 0, done, p->ring + p->head, part) != (long)part ||
