@@ -870,3 +870,13 @@ TEST(spinners_do_not_hold_up_who_is_above)
 		CHECK_EQ(test_wait(pid[i]), SIGKILL);
 	}
 }
+
+TEST(affinity_of_nobody)
+{
+	cpu_set_t set;
+
+	CHECK_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+	CHECK_ERR(sched_getaffinity(-1, sizeof set, &set), ESRCH);
+	CHECK_ERR(sched_setaffinity(-1, sizeof set, &set), ESRCH);
+	CHECK_EQ(sched_setaffinity(0, sizeof set, &set), 0);
+}

@@ -382,6 +382,7 @@ TEST(another_process)
 {
 	char here[PATH_MAX], path[PATH_MAX + 16], name[64], c;
 	int file = open("f", O_CREAT | O_RDWR, 0600), go[2], done[2];
+	struct stat ours, theirs;
 	pid_t pid;
 
 	CHECK(getcwd(here, sizeof here));
@@ -406,6 +407,10 @@ TEST(another_process)
 	CHECK(strstr(link_of(pid, "exe"), "procfs"));
 	snprintf(name, sizeof name, "fd/%d", go[1]);
 	CHECK(!strncmp(link_of(pid, name), "pipe:[", 6));
+	snprintf(name, sizeof name, "/proc/%d/fd/%d", (int)pid, go[1]);
+	CHECK_EQ(stat(name, &theirs) | fstat(go[1], &ours), 0);
+	CHECK(S_ISFIFO(theirs.st_mode));
+	CHECK_EQ(theirs.st_ino, ours.st_ino);
 	snprintf(name, sizeof name, "/proc/%d/fd", (int)pid);
 	CHECK(numbers_in(name, 0) & 1 << 20);
 	snprintf(name, sizeof name, "/proc/%d/fd/20", (int)pid);

@@ -677,6 +677,9 @@ static void proc(void **state)
 	fake_fds[9] = (struct fake_fd){ true, 3, TERN_KIND_PIPE, 0, 77 };
 	assert_int_equal(c_readlink("/proc/101/fd/9", buf, sizeof buf), 9);
 	assert_err(c_open("/proc/101/fd/9", O_RDONLY, 0), ENXIO);
+	assert_int_equal(c_stat("/proc/101/fd/9", &st), 0);
+	assert_int_equal(st.st_mode, S_IFIFO | 0600);
+	assert_int_equal(st.st_ino, 77);
 	fake_fds[9].used = false;
 	c_unlink("/tmp/f");
 }

@@ -121,6 +121,12 @@ static uint64_t all_harts(void)
 	return pm.boot.nharts >= 64 ? ~0ull : (1ull << pm.boot.nharts) - 1;
 }
 
+/* Here no number is an invalid one. */
+static long find_any(struct tern_msg *m, int32_t pid, struct target *t)
+{
+	return pid < 0 ? -ESRCH : find(m, pid, t);
+}
+
 long pm_sched_setaffinity(struct tern_msg *m)
 {
 	uint64_t mask = 0, n = m->args[1] < 8 ? m->args[1] : 8;
@@ -129,7 +135,7 @@ long pm_sched_setaffinity(struct tern_msg *m)
 
 	if (n && tern_copy_in(m->token, 0, 0, &mask, n) != (long)n)
 		return -EFAULT;
-	r = find(m, (int32_t)m->args[0], &t);
+	r = find_any(m, (int32_t)m->args[0], &t);
 	if (r < 0)
 		return r;
 	if (!may_change(&t))
@@ -148,7 +154,7 @@ long pm_sched_getaffinity(struct tern_msg *m)
 
 	if ((uint32_t)m->args[1] * 8ull < pm.boot.nharts || (m->args[1] & 7))
 		return -EINVAL;
-	r = find(m, (int32_t)m->args[0], &t);
+	r = find_any(m, (int32_t)m->args[0], &t);
 	if (r < 0)
 		return r;
 	mask = t.st.affinity & all_harts();

@@ -26,6 +26,7 @@ enum proc_type {
 	PROC_ROOTDIR,
 	PROC_FD,
 	PROC_FDLINK, /* n: descriptor */
+	PROC_OBJECT, /* what another process has behind that descriptor, of a server that is not asked */
 	PROC_TASK,
 	PROC_TID,     /* n: tid */
 	PROC_TIDFILE, /* n: tid << 8 | enum tern_proc_file */
@@ -577,13 +578,35 @@ static long look(struct request *r, struct node *n, const char **text, struct pl
 	}
 }
 
+/* Such an object has no more than a type and a number. */
+static long follow_object(struct request *r, struct node *n, struct place *at)
+{
+	struct tern_handle_info info;
+	uint32_t type = 0;
+
+	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
+		return -ENOENT;
+	if (info.kind == TERN_KIND_PIPE || info.kind == TERN_KIND_FIFO)
+		type = S_IFIFO;
+	else if (info.kind == TERN_KIND_SOCKET)
+		type = S_IFSOCK;
+	n = proc_node(PROC_OBJECT, n->proc.pid, n->proc.n, type | 0600, n->uid);
+	if (!n)
+		return -ENOMEM;
+	n->ino = info.ident;
+	at->node = n;
+	at->mount = mount_of(n);
+	return at->mount ? 0 : -ENOENT;
+}
+
 long proc_follow(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
 {
-	uint32_t pid = n->proc.pid;
 	long err = look(r, n, text, at, fd);
 
-	/* Only who has such a descriptor can be taken to what is behind it. */
-	return err == 0 && *fd >= 0 && pid != TERN_MSG_PID(r->m->who) ? -ENXIO : err;
+	if (err < 0 || *fd < 0 || n->proc.pid == TERN_MSG_PID(r->m->who))
+		return err;
+	*fd = -1;
+	return follow_object(r, n, at);
 }
 
 long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
