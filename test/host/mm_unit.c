@@ -965,6 +965,17 @@ static void test_huge_fork(void **unused)
 	quit(child);
 	touch(as, HAT + 6 * P, 6); /* the page is as it was */
 	assert_int_equal(as->huge, 1);
+	quit(forked(as));
+	assert_int_equal(done(aspace_protect(as, HAT, HUGE, 1, &work)), 0);
+	assert_int_equal(seen(as, HAT + 6 * P), 6); /* the rights are not */
+	assert_int_equal(as->huge, 0);
+	assert_int_equal(aspace_fault(as, HAT + 6 * P, FAULT_WRITE), FAULT_ACCERR);
+	quit(as);
+
+	as = roomy(1, 0);
+	touch(as, HAT, 1);
+	touch(as, HAT + 5 * P, 5);
+	touch(as, HAT + 6 * P, 6);
 	assert_int_equal(seen(as, HAT + 5 * P), 5);
 	child = forked(as);
 	touch(as, HAT + 5 * P, 7); /* the table is copied, and one page */
@@ -982,29 +993,67 @@ static void test_huge_fork(void **unused)
 	quit(as);
 }
 
-/* While a page is made, a part of its range moves away: what is left must not come under it. */
+/* A fault that is going to have a huge page. */
+static void begin_huge(struct aspace *as, va_t va, struct mm_work *fault)
+{
+	assert_int_equal(aspace_fault(as, va, FAULT_WRITE), FAULT_MORE);
+	assert_int_equal(aspace_fault_huge(as, va, fault), MM_MORE);
+}
+
+static void end_huge(struct aspace *as, struct mm_work *fault)
+{
+	while (mm_work_step(fault) == MM_MORE)
+		;
+	aspace_check(as);
+}
+
+/* While a part of its range moves away, a page is made: what is left must not come under it. */
 static void test_huge_meets_a_move(void **unused)
 {
 	struct aspace *as = roomy(8, MADV_HUGEPAGE);
 	struct mm_work fault = { 0 };
 	va_t at, to = HAT + 16 * HUGE;
-	u64 len = 3 * HUGE + 5 * P;
+	u64 len = 2 * HUGE + 5 * P;
 
 	(void)unused;
-	touch(as, HAT, 1);
-	touch(as, HAT + HUGE, 2);
-	assert_int_equal(aspace_fault(as, HAT + 3 * HUGE + 9 * P, FAULT_WRITE), FAULT_MORE);
-	assert_int_equal(aspace_fault_huge(as, HAT + 3 * HUGE + 9 * P, &fault), MM_MORE);
-	assert_int_equal(aspace_remap(as, HAT, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to, &work, &at),
+	touch(as, HAT + HUGE, 1);
+	touch(as, HAT + 2 * HUGE, 2);
+	assert_int_equal(aspace_remap(as, HAT + HUGE - 5 * P, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to,
+				      &work, &at),
 			 MM_MORE);
-	while (mm_work_step(&fault) == MM_MORE)
-		;
+	begin_huge(as, HAT + 9 * P, &fault);
+	end_huge(as, &fault);
 	assert_int_equal(done(MM_MORE), 0);
 	aspace_check(as);
 	assert_int_equal(as->huge, 0);
-	assert_int_equal(seen(as, to), 1);
-	assert_int_equal(seen(as, to + HUGE), 2);
-	assert_int_equal(aspace_fault(as, HAT + 3 * HUGE, FAULT_READ), FAULT_MAPERR);
+	assert_int_equal(seen(as, to + 5 * P), 1);
+	assert_int_equal(seen(as, to + 5 * P + HUGE), 2);
+	assert_int_equal(aspace_fault(as, HAT + HUGE - P, FAULT_READ), FAULT_MAPERR);
+	quit(as);
+}
+
+/* What happens to a page's range while it is made. */
+static void test_huge_comes_too_late(void **unused)
+{
+	struct aspace *as = roomy(4, 0);
+	struct mm_work fault = { 0 };
+
+	(void)unused;
+	begin_huge(as, HAT, &fault);
+	assert_int_equal(done(aspace_unmap(as, HAT, HUGE, &work)), 0);
+	end_huge(as, &fault);
+	begin_huge(as, HAT + HUGE, &fault);
+	assert_int_equal(done(aspace_protect(as, HAT + HUGE, HUGE, 1, &work)), 0);
+	end_huge(as, &fault);
+	begin_huge(as, HAT + 2 * HUGE, &fault);
+	assert_int_equal(done(aspace_unmap(as, HAT + 3 * HUGE - P, P, &work)), 0);
+	end_huge(as, &fault);
+	begin_huge(as, HAT + 3 * HUGE, &fault);
+	touch(as, HAT + 3 * HUGE + 7 * P, 7);
+	end_huge(as, &fault);
+	assert_int_equal(as->huge, 0);
+	assert_int_equal(as->resident, 1);
+	assert_int_equal(seen(as, HAT + 3 * HUGE + 7 * P), 7);
 	quit(as);
 }
 
@@ -1038,6 +1087,7 @@ int main(void)
 		cmocka_unit_test_setup(test_huge_pieces, start),
 		cmocka_unit_test_setup(test_huge_fork, start),
 		cmocka_unit_test_setup(test_huge_meets_a_move, start),
+		cmocka_unit_test_setup(test_huge_comes_too_late, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

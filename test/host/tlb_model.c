@@ -2,9 +2,9 @@
  *
  * Each hart remembers every page-table entry it ever read, of each level, also invalid ones, under
  * the ASID of the time, and forgets only what is exactly fenced: a page fence drops leaf entries of
- * that page, the ASID's fence all of that ASID, upper levels too.  A leaf of the middle level is remembered
- * as such and, now and then, as the entry of the one page that was asked for, which only that page's
- * fence drops.  An access may use any combination of what is remembered and what memory holds now.  Harts also read entries
+ * that page, the ASID's fence all of that ASID, upper levels too.  A leaf of the middle level counts as one of
+ * those, though the specification lets a page's fence drop it; now and then it is remembered as the entry
+ * of the one page that was asked for, too.  An access may use any combination of what is remembered and what memory holds now.  Harts also read entries
  * speculatively whenever the memory code fences or allocates.
  *
  * What must hold whenever no lock is taken: an entry that a hart may use allows no more than the
@@ -247,18 +247,11 @@ static void forget(struct model_hart *h, u16 asid, bool all)
 static void forget_page(struct model_hart *h, va_t va, u16 asid)
 {
 	struct seen *s = find(h, key_of(asid, 0, va), false);
-	u32 left = 0;
 
 	if (s) {
 		check_alive(s);
 		s->n = 0;
 	}
-	s = find(h, key_of(asid, 1, va), false);
-	for (unsigned i = 0; s && i < s->n; i++)
-		if (!is_leaf(s->entry[i]))
-			s->entry[left++] = s->entry[i];
-	if (s)
-		s->n = (u8)left;
 }
 
 void mmu_fence_page(va_t va, u16 asid)
