@@ -313,6 +313,8 @@ static s64 protect(struct thread *t, u64 *a)
 
 		if (prot & PROT_GROWSUP || start & PAGE_MASK)
 			return -EINVAL;
+		if (!len)
+			return 0;
 		if (!aspace_query(t->aspace, start, &r, 1) || r.start > start)
 			return -ENOMEM;
 		if (!(r.flags & TERN_REGION_GROWSDOWN))

@@ -614,6 +614,8 @@ static bool advice_known(int advice)
 	case MADV_REMOVE:
 	case MADV_DONTFORK:
 	case MADV_DOFORK:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
 	case MADV_DONTDUMP:

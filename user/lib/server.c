@@ -21,8 +21,6 @@ _Static_assert(offsetof(struct server_frame, extra) == 136, "loop.S F_EXTRA");
 _Static_assert(sizeof(struct tern_reply) == 72, "loop.S");
 _Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loop.S");
 
-#define CALLS 512
-
 _Noreturn void server_loop(void);		/* loop.S */
 long server_other(struct tern_msg *m);		/* called by loop.S */
 _Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
@@ -32,58 +30,6 @@ char server_path[TERN_PATH_MAX] __attribute__((aligned(TERN_PATH_MAX))); /* in o
 const server_handler *server_calls;
 const struct server_boot *server_boot;
 static const struct server_ops *server_ops;
-
-/* The errno of a line's `else`, plus one; 0 where there is no line. */
-static const uint8_t else_errno[CALLS] = {
-#define CALL(number, name, route, right, fds, windows, otherwise, interrupted) \
-	[number] = (otherwise) + 1,
-#include "../../kernel/syscalls.def"
-#undef CALL
-};
-
-void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
-{
-	memset(st, 0, sizeof *st);
-	st->st_dev = 14; /* the anonymous file system */
-	st->st_ino = ino;
-	st->st_mode = mode;
-	st->st_nlink = 1;
-	st->st_uid = uid;
-	st->st_gid = gid;
-	st->st_blksize = 4096;
-}
-
-static long default_fstat(struct tern_msg *m)
-{
-	struct tern_stat st;
-
-	server_fill_stat(&st, 0600, m->badge, 0, 0);
-	return server_out(m, 0, &st, sizeof st, 0);
-}
-
-static long default_fstatfs(struct tern_msg *m)
-{
-	/* struct statfs: type, block size, seven counts and ids, name length, fragment size, flags */
-	static const uint64_t statfs[15] = { [0] = 0x09041934 /* ANON_INODE_FS_MAGIC */,
-					     [1] = 4096,
-					     [8] = 255,
-					     [9] = 4096 };
-
-	return server_out(m, 0, statfs, sizeof statfs, 0);
-}
-
-long server_default(struct tern_msg *m)
-{
-	uint32_t nr = TERN_MSG_OP(m->op);
-
-	if (nr == 80)
-		return default_fstat(m);
-	if (nr == 44)
-		return default_fstatfs(m);
-	if (nr >= CALLS || else_errno[nr] == 0)
-		return -ENOSYS;
-	return -(long)(else_errno[nr] - 1);
-}
 
 static void event(struct tern_msg *m)
 {

@@ -154,11 +154,6 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;
 }
 
-void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
-{
-	(void)st, (void)mode, (void)ino, (void)uid, (void)gid;
-}
-
 _Noreturn void server_panic(const char *fmt, ...)
 {
 	fail_msg("%s", fmt);

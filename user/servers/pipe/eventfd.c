@@ -25,10 +25,10 @@ struct itimerspec {
 
 static unsigned event_bits(const struct desc *d)
 {
-	unsigned bits = d->count ? POLLIN | POLLRDNORM : 0;
+	unsigned bits = d->count ? POLLIN : 0;
 
 	if (d->kind == DESC_EVENT && d->count < EVENT_MAX)
-		bits |= POLLOUT | POLLWRNORM;
+		bits |= POLLOUT;
 	return bits;
 }
 
@@ -180,7 +180,7 @@ long event_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	uint64_t v;
 	long r;
 
-	if (d->kind == DESC_TIMER || len < 8)
+	if (d->kind == DESC_TIMER || len != 8)
 		return -EINVAL;
 	r = tern_copy_in(token, 0, 0, &v, sizeof v);
 	if (r != (long)sizeof v)
@@ -291,6 +291,11 @@ long timerfd_create(struct tern_msg *m)
 
 	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
+	/* Nothing here sleeps so that only an alarm would wake it. */
+	if (init.clock == TERN_CLOCK_REALTIME_ALARM)
+		init.clock = TERN_CLOCK_REALTIME;
+	if (init.clock == TERN_CLOCK_BOOTTIME_ALARM)
+		init.clock = TERN_CLOCK_BOOTTIME;
 	if (init.clock != TERN_CLOCK_REALTIME && init.clock != TERN_CLOCK_MONOTONIC &&
 	    init.clock != TERN_CLOCK_BOOTTIME)
 		return -EINVAL;

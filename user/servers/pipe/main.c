@@ -97,7 +97,7 @@ static long vector2(struct tern_msg *m, bool write)
 
 	if (!d)
 		return -EBADF;
-	if (m->args[3] != ~0ull && d->kind == DESC_PIPE)
+	if (m->args[3] != ~0ull)
 		return -ESPIPE;
 	if (flags & ~RWF_KNOWN)
 		return -EOPNOTSUPP;
@@ -131,33 +131,28 @@ static long do_vmsplice(struct tern_msg *m)
 			 m->args[3] & SPLICE_F_NONBLOCK || room >= (n < PIPE_BUF ? n : PIPE_BUF));
 }
 
-/* An eventfd takes an offset and does not look at it. */
-static long positioned(struct tern_msg *m, server_handler then)
-{
-	struct desc *d = desc_of(m);
-
-	/* A write to an end for reading can only be the kernel's (ipc/pair.c). */
-	if (d && d->kind == DESC_PIPE && d->mode == MODE_R && then == do_write)
-		return pipe_take_back(d->pipe, m->token, length(m));
-	if (d && d->kind == DESC_PIPE)
-		return -ESPIPE;
-	return (int64_t)m->args[3] < 0 ? -EINVAL : then(m);
-}
-
+/* None of them has places. */
 static long do_pread(struct tern_msg *m)
 {
-	return positioned(m, do_read);
+	return (int64_t)m->args[3] < 0 ? -EINVAL : -ESPIPE;
 }
 
 static long do_pwrite(struct tern_msg *m)
 {
-	return positioned(m, do_write);
+	struct desc *d = desc_of(m);
+
+	/* A write to an end for reading can only be the kernel's (ipc/pair.c). */
+	if (d && d->kind == DESC_PIPE && d->mode == MODE_R)
+		return pipe_take_back(d->pipe, m->token, length(m));
+	return do_pread(m);
 }
 
 static long do_lseek(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
 
+	if ((uint32_t)m->args[2] > SEEK_HOLE)
+		return -EINVAL;
 	return d && d->kind != DESC_PIPE ? 0 : -ESPIPE;
 }
 
@@ -187,11 +182,8 @@ static long do_fcntl(struct tern_msg *m)
 					      -EBADF;
 	case F_GETPIPE_SZ:
 		return d->kind == DESC_PIPE ? (long)d->pipe->capacity : -EBADF;
-	case F_SETOWN:
-	case F_GETOWN:
-		return 0; /* no SIGIO is ever sent */
 	default:
-		return -EINVAL;
+		return server_fcntl(m);
 	}
 }
 
@@ -228,7 +220,7 @@ static void fill_stat(struct desc *d, uint64_t badge, struct tern_stat *st)
 	}
 	if (!p->born)
 		p->born = tern_clock_ns(TERN_CLOCK_REALTIME);
-	server_fill_stat(st, S_IFIFO | 0600, p->ident, p->uid, p->gid);
+	server_fill_stat(st, S_IFIFO | p->mode, p->ident, p->uid, p->gid);
 	st->st_atime_sec = st->st_mtime_sec = st->st_ctime_sec = (int64_t)(p->born / 1000000000u);
 	st->st_atime_nsec = st->st_mtime_nsec = st->st_ctime_nsec = p->born % 1000000000u;
 }
@@ -241,31 +233,56 @@ static long do_fstat(struct tern_msg *m)
 	if (!d)
 		return -EBADF;
 	fill_stat(d, m->badge, &st);
-	return server_out(m, TERN_MSG_OP(m->op) == 80 ? 0 : 1, &st, sizeof st, 0);
+	return server_give_stat(m, &st);
 }
 
-static long do_statx(struct tern_msg *m)
+/* What a chmod or chown of a pipe changes, if its caller may. */
+static struct pipe *pipe_of_owner(struct tern_msg *m, long *err)
 {
 	struct desc *d = desc_of(m);
-	struct tern_statx sx;
-	struct tern_stat st;
 
-	if (!d)
-		return -EBADF;
-	fill_stat(d, m->badge, &st);
-	memset(&sx, 0, sizeof sx);
-	sx.stx_mask = 0x7ff; /* STATX_BASIC_STATS */
-	sx.stx_blksize = (uint32_t)st.st_blksize;
-	sx.stx_nlink = st.st_nlink;
-	sx.stx_uid = st.st_uid;
-	sx.stx_gid = st.st_gid;
-	sx.stx_mode = (uint16_t)st.st_mode;
-	sx.stx_ino = st.st_ino;
-	sx.stx_dev_minor = (uint32_t)st.st_dev;
-	sx.stx_atime.tv_sec = st.st_atime_sec;
-	sx.stx_atime.tv_nsec = (uint32_t)st.st_atime_nsec;
-	sx.stx_mtime = sx.stx_ctime = sx.stx_atime;
-	return server_out(m, 1, &sx, sizeof sx, 0);
+	*err = d ? 0 : -EBADF;
+	if (!d || d->kind != DESC_PIPE)
+		return NULL;
+	owner_learn(m);
+	if (server->uid == d->pipe->uid || server->privileged)
+		return d->pipe;
+	*err = -EPERM;
+	return NULL;
+}
+
+static long do_fchmod(struct tern_msg *m)
+{
+	long err;
+	struct pipe *p = pipe_of_owner(m, &err);
+
+	if (p)
+		p->mode = (uint32_t)m->args[1] & 07777;
+	return err;
+}
+
+static long do_fchown(struct tern_msg *m)
+{
+	uint32_t uid = (uint32_t)m->args[1], gid = (uint32_t)m->args[2];
+	long err;
+	struct pipe *p = pipe_of_owner(m, &err);
+
+	if (!p)
+		return err;
+	if (!server->privileged && ((uid != ~0u && uid != p->uid) || (gid != ~0u && gid != server->gid)))
+		return -EPERM;
+	if (uid != ~0u)
+		p->uid = uid;
+	if (gid != ~0u)
+		p->gid = gid;
+	return 0;
+}
+
+static long do_fadvise(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+
+	return d && d->kind == DESC_PIPE ? -ESPIPE : server_default(m);
 }
 
 /* ---- events ---- */
@@ -359,6 +376,8 @@ static const server_handler calls[512] = {
 	[25] = do_fcntl,
 	[29] = do_ioctl,
 	[47] = do_fallocate,
+	[52] = do_fchmod,
+	[55] = do_fchown,
 	[56] = pipe_open,
 	[59] = pipe_pipe2,
 	[62] = do_lseek,
@@ -376,9 +395,10 @@ static const server_handler calls[512] = {
 	[112] = timerfd_clock_set, /* clock_settime, forwarded by pm */
 	[170] = timerfd_clock_set, /* settimeofday */
 	[87] = timerfd_gettime,
+	[223] = do_fadvise,
 	[286] = do_preadv2,
 	[287] = do_pwritev2,
-	[291] = do_statx,
+	[291] = do_fstat,
 	[437] = pipe_open,
 };
 

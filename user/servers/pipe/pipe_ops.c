@@ -310,6 +310,7 @@ struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo)
 	owner_learn(m);
 	p->uid = server->uid;
 	p->gid = server->gid;
+	p->mode = 0600;
 	p->capacity = PIPE_DEFAULT;
 	if (!user_join(p)) {
 		pool_free(&server->pipes, p);

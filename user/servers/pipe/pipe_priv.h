@@ -58,7 +58,7 @@ struct pipe {
 	uint64_t ident;
 	struct user *user;
 	int64_t paid; /* the word by which the ring is charged; 0: none yet */
-	uint32_t uid, gid;
+	uint32_t uid, gid, mode;
 	uint64_t born; /* ns, 0: nobody has asked yet */
 	struct pipe *hash_next;
 };

@@ -399,14 +399,8 @@ static long do_fcntl(struct tern_msg *m)
 			return -EINVAL;
 		d->flags = (d->flags & ~(unsigned)SETTABLE) | ((unsigned)m->args[2] & SETTABLE);
 		return 0;
-	case F_SETPIPE_SZ:
-	case F_GETPIPE_SZ:
-		return -EBADF;
-	case F_SETOWN:
-	case F_GETOWN:
-		return 0; /* no SIGIO is ever sent */
 	default:
-		return -EINVAL;
+		return server_fcntl(m);
 	}
 }
 
@@ -424,29 +418,7 @@ static long do_fstat(struct tern_msg *m)
 	if (!d)
 		return -EBADF;
 	fill_stat(d, &st);
-	return server_out(m, TERN_MSG_OP(m->op) == 80 ? 0 : 1, &st, sizeof st, 0);
-}
-
-static long do_statx(struct tern_msg *m)
-{
-	struct desc *d = desc_of(m);
-	struct tern_statx sx;
-	struct tern_stat st;
-
-	if (!d)
-		return -EBADF;
-	fill_stat(d, &st);
-	memset(&sx, 0, sizeof sx);
-	sx.stx_mask = 0x7ff; /* STATX_BASIC_STATS */
-	sx.stx_blksize = (uint32_t)st.st_blksize;
-	sx.stx_nlink = st.st_nlink;
-	sx.stx_gid = st.st_gid;
-	sx.stx_mode = (uint16_t)st.st_mode;
-	sx.stx_ino = st.st_ino;
-	sx.stx_rdev_major = (uint32_t)(st.st_rdev >> 8);
-	sx.stx_rdev_minor = (uint32_t)(st.st_rdev & 0xff);
-	sx.stx_dev_minor = (uint32_t)st.st_dev;
-	return server_out(m, 1, &sx, sizeof sx, 0);
+	return server_give_stat(m, &st);
 }
 
 /* ---- events ---- */
@@ -552,7 +524,7 @@ static const server_handler calls[512] = {
 	[80] = do_fstat,
 	[286] = do_preadv2,
 	[287] = do_pwritev2,
-	[291] = do_statx,
+	[291] = do_fstat,
 	[437] = tty_open,
 };
 

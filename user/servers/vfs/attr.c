@@ -102,7 +102,14 @@ static struct node *foreign_node(struct request *r, int fd)
 	}
 }
 
-/* The node that a stat call means.  SERVER_NO_REPLY: its owner answers. */
+/* A missing path stands for an empty one where there is a descriptor. */
+static bool names_descriptor(const struct tern_msg *m, unsigned flags)
+{
+	return !m->args[1] && flags & AT_EMPTY_PATH && (int32_t)m->args[0] >= 0;
+}
+
+/* The node that a stat call means.  SERVER_NO_REPLY: its owner answers; 0 without a node: it is
+ * answered. */
 static long stat_walk(struct request *r, unsigned flags, bool null_path, struct place *at)
 {
 	unsigned how = WALK_FOREIGN | (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
@@ -121,6 +128,8 @@ static long stat_walk(struct request *r, unsigned flags, bool null_path, struct 
 	if (at->node)
 		return 0;
 	err = tern_forward_fd(r->m->token, w.foreign_fd, 0, flags);
+	if (err == -EBADF)
+		return server_default(r->m); /* an object of the kernel's */
 	return err < 0 ? err : SERVER_NO_REPLY;
 }
 
@@ -136,8 +145,8 @@ long vfs_newfstatat(struct tern_msg *m)
 	request_begin(&r, m);
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC))
 		return -EINVAL;
-	err = stat_walk(&r, flags, !m->args[1] && flags & AT_EMPTY_PATH, &at);
-	if (err)
+	err = stat_walk(&r, flags, names_descriptor(m, flags), &at);
+	if (err || !at.node)
 		return err;
 	fill_stat(&st, at.node);
 	return server_out(m, 1, &st, sizeof st, 0);
@@ -165,8 +174,8 @@ long vfs_statx(struct tern_msg *m)
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC) ||
 	    (flags & AT_STATX_SYNC) == AT_STATX_SYNC)
 		return -EINVAL;
-	err = stat_walk(&r, flags, !m->args[1] && flags & AT_EMPTY_PATH, &at);
-	if (err)
+	err = stat_walk(&r, flags, names_descriptor(m, flags), &at);
+	if (err || !at.node)
 		return err;
 	n = at.node;
 	sx.stx_mask = STATX_BASIC | STATX_BTIME | STATX_MNT_ID;
@@ -422,8 +431,6 @@ long vfs_utimensat(struct tern_msg *m)
 			return -EFAULT;
 		if (t[0].tv_nsec == TERN_UTIME_OMIT && t[1].tv_nsec == TERN_UTIME_OMIT)
 			return 0;
-		if (bad_nsec(&t[0]) || bad_nsec(&t[1]))
-			return -EINVAL;
 	}
 	if (!m->args[1]) {
 		if (flags)
@@ -447,6 +454,8 @@ long vfs_utimensat(struct tern_msg *m)
 			return 0;
 	}
 	err = writable_at(&w);
+	if (err == 0 && (bad_nsec(&t[0]) || bad_nsec(&t[1])))
+		err = -EINVAL;
 	return err < 0 ? err : set_times(m, w.at.node, t, r.cred);
 }
 

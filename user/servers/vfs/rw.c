@@ -472,6 +472,8 @@ long vfs_lseek(struct tern_msg *m)
 	if (!f)
 		return -EBADF;
 	n = f->at.node;
+	if ((uint32_t)m->args[2] > SEEK_HOLE)
+		return -EINVAL;
 	if (IS_CHR(n))
 		return 0;
 	if (!IS_REG(n) && !IS_DIR(n))
@@ -502,7 +504,7 @@ long vfs_lseek(struct tern_msg *m)
 	}
 	if (__builtin_add_overflow(base, off, &off))
 		return -EOVERFLOW;
-	if (off < 0 || (IS_REG(n) && off > FILE_MAX))
+	if (off < 0)
 		return -EINVAL;
 	f->offset = (uint64_t)off;
 	return (long)off;
@@ -788,20 +790,9 @@ long vfs_fcntl(struct tern_msg *m)
 		return add_seals(f, m->args[2]);
 	case F_GET_SEALS:
 		return f->at.node->flags & NODE_MEMFD ? (long)f->at.node->seals : -EINVAL;
-	case F_SETOWN:
-	case F_SETSIG:
-		return 0;
-	case F_GETOWN:
-	case F_GETSIG:
-		return 0;
-	case F_SETPIPE_SZ:
-	case F_GETPIPE_SZ:
-		return -EBADF;
 	case F_SETLEASE:
 		return -EAGAIN;
-	case F_GETLEASE:
-		return 2; /* F_UNLCK */
 	default:
-		return -EINVAL;
+		return server_fcntl(m);
 	}
 }

@@ -66,8 +66,12 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 
 /* The default answer for a call that a server's table lacks (for tests). */
 long server_default(struct tern_msg *m);
-/* Fills an anonymous object's stat: mode, ino, this process's fsuid; for fstat handlers. */
+/* What fcntl answers for commands that the server does not know. */
+long server_fcntl(struct tern_msg *m);
+/* The answer to fstat, newfstatat and statx of a descriptor. */
 struct tern_stat;
+long server_give_stat(struct tern_msg *m, const struct tern_stat *st);
+/* Fills an anonymous object's stat: mode, ino, this process's fsuid; for fstat handlers. */
 void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid);
 
 /* ---- start-up ---- */

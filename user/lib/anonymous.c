@@ -1,0 +1,133 @@
+/* The answers that a descriptor gives which its server knows nothing special about: those of an
+ * anonymous inode of Linux's, where a line of kernel/syscalls.def has no plainer errno.
+ */
+#include <server/server.h>
+#include <string.h>
+#include <server/fcntl.h>
+#include <server/stat.h>
+
+#define CALLS 512
+#define NR_FCNTL 25
+#define NR_FLOCK 32
+#define NR_FSTATFS 44
+#define NR_NEWFSTATAT 79
+#define NR_FSTAT 80
+#define NR_FADVISE 223
+#define NR_STATX 291
+#define STATX_BASIC_STATS 0x7ff
+#define LOCK_NB 4u
+#define ADVICE_LAST 5
+
+/* The errno of a line's `else`, plus one; 0 where there is no line. */
+static const uint8_t else_errno[CALLS] = {
+#define CALL(number, name, route, right, fds, windows, otherwise, interrupted) \
+	[number] = (otherwise) + 1,
+#include "../../kernel/syscalls.def"
+#undef CALL
+};
+
+void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
+{
+	memset(st, 0, sizeof *st);
+	st->st_dev = 14; /* the anonymous file system */
+	st->st_ino = ino;
+	st->st_mode = mode;
+	st->st_nlink = 1;
+	st->st_uid = uid;
+	st->st_gid = gid;
+	st->st_blksize = 4096;
+}
+
+static long give_statx(struct tern_msg *m, const struct tern_stat *st)
+{
+	struct tern_statx sx = { .stx_mask = STATX_BASIC_STATS };
+
+	sx.stx_blksize = (uint32_t)st->st_blksize;
+	sx.stx_nlink = st->st_nlink;
+	sx.stx_uid = st->st_uid;
+	sx.stx_gid = st->st_gid;
+	sx.stx_mode = (uint16_t)st->st_mode;
+	sx.stx_ino = st->st_ino;
+	sx.stx_rdev_major = (uint32_t)(st->st_rdev >> 8);
+	sx.stx_rdev_minor = (uint32_t)(st->st_rdev & 0xff);
+	sx.stx_dev_minor = (uint32_t)st->st_dev;
+	sx.stx_atime.tv_sec = st->st_atime_sec;
+	sx.stx_atime.tv_nsec = (uint32_t)st->st_atime_nsec;
+	sx.stx_mtime = sx.stx_ctime = sx.stx_atime;
+	return server_out(m, 1, &sx, sizeof sx, 0);
+}
+
+long server_give_stat(struct tern_msg *m, const struct tern_stat *st)
+{
+	uint32_t nr = TERN_MSG_OP(m->op);
+
+	return nr == NR_STATX ? give_statx(m, st) :
+				server_out(m, nr == NR_FSTAT ? 0 : 1, st, sizeof *st, 0);
+}
+
+static long give_statfs(struct tern_msg *m)
+{
+	/* struct statfs: type, block size, seven counts and ids, name length, fragment size, flags */
+	static const uint64_t statfs[15] = { [0] = 0x09041934 /* ANON_INODE_FS_MAGIC */,
+					     [1] = 4096,
+					     [8] = 255,
+					     [9] = 4096 };
+
+	return server_out(m, 0, statfs, sizeof statfs, 0);
+}
+
+/* No SIGIO is ever sent, so nobody owns anything. */
+long server_fcntl(struct tern_msg *m)
+{
+	static const int32_t owner[2];
+
+	switch ((uint32_t)m->args[1]) {
+	case F_SETOWN:
+	case F_GETOWN:
+	case F_SETSIG:
+	case F_GETSIG:
+	case F_SETOWN_EX:
+		return 0;
+	case F_GETOWN_EX:
+		return server_out(m, 0, owner, sizeof owner, 0);
+	case F_GETLEASE:
+		return 2; /* F_UNLCK */
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		return -EBADF;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* One of shared, exclusive, unlock. */
+static long flock_operation(unsigned op)
+{
+	op &= ~LOCK_NB;
+	return op == 1 || op == 2 || op == 8 ? 0 : -EINVAL;
+}
+
+long server_default(struct tern_msg *m)
+{
+	uint32_t nr = TERN_MSG_OP(m->op);
+	struct tern_stat st;
+
+	switch (nr) {
+	case NR_FSTAT:
+	case NR_NEWFSTATAT:
+	case NR_STATX:
+		server_fill_stat(&st, 0600, m->badge, 0, 0);
+		return server_give_stat(m, &st);
+	case NR_FSTATFS:
+		return give_statfs(m);
+	case NR_FCNTL:
+		return server_fcntl(m);
+	case NR_FLOCK:
+		return flock_operation((unsigned)m->args[1]);
+	case NR_FADVISE:
+		return (uint32_t)m->args[3] > ADVICE_LAST || (int64_t)m->args[2] < 0 ? -EINVAL : 0;
+	}
+	if (nr >= CALLS || else_errno[nr] == 0)
+		return -ENOSYS;
+	return -(long)(else_errno[nr] - 1);
+}
