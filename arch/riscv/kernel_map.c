@@ -25,6 +25,7 @@ typedef pte_t table_t[PT_ENTRIES];
 static table_t kernel_root __attribute__((aligned(4096), section(".bss.page")));
 static table_t pool[POOL_TABLES] __attribute__((aligned(4096), section(".bss.page")));
 static unsigned pool_used;
+static unsigned direct_first = PT_ENTRIES, direct_end; /* the direct map's part of the root */
 static va_t next_device = VMAP_DEVICES;
 pa_t image_pa;
 
@@ -97,8 +98,13 @@ static void must_map(va_t va, pa_t pa, u64 len, pte_t flags)
 
 static void map_direct(pa_t start, pa_t end, pte_t flags)
 {
-	if (start < end)
-		must_map((va_t)phys_to_virt(start), start, end - start, flags);
+	va_t va = (va_t)phys_to_virt(start);
+
+	if (start >= end)
+		return;
+	must_map(va, start, end - start, flags);
+	direct_first = MIN(direct_first, pt_index(va, 2));
+	direct_end = MAX(direct_end, pt_index(va + (end - start) - 1, 2) + 1);
 }
 
 /* One range of RAM; the image's 2 MiB are taken out and mapped with the image's rights. */
@@ -139,7 +145,9 @@ pfn_t mmu_kernel_root(void) { return image_to_phys(kernel_root) >> PAGE_SHIFT; }
 
 void mmu_init_root(pte_t *root)
 {
-	for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
+	for (unsigned i = direct_first; i < direct_end; i++)
+		root[i] = kernel_root[i];
+	for (unsigned i = pt_index(VMAP_BASE, 2); i < PT_ENTRIES; i++)
 		root[i] = kernel_root[i];
 }
 

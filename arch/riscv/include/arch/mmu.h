@@ -109,7 +109,7 @@ void mmu_load(u64 state);
 static inline u64 mmu_state(pfn_t root, u16 asid) { return 8ul << 60 | (u64)asid << 44 | root; }
 static inline void mmu_load(u64 state) { __asm__ volatile("csrw satp, %0" : : "r"(state) : "memory"); }
 #endif
-/* Copies the kernel half's entries into a new root table. */
+/* Puts the kernel half's entries into a new root table, all zero so far. */
 void mmu_init_root(pte_t *root);
 /* The kernel's own root: what a hart without a space has active, with ASID 0. */
 pfn_t mmu_kernel_root(void);
