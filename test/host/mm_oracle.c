@@ -457,12 +457,10 @@ static void make_remap(struct oracle *o, struct step *s)
 
 /* ---- spaces ---- */
 
-void oracle_exit(struct oracle *o, unsigned space, struct step *s)
+static void make_exit(struct oracle *o, struct step *s)
 {
-	memset(s, 0, sizeof *s);
 	s->kind = STEP_EXIT;
-	s->space = (uint8_t)space;
-	memset(&o->space[space], 0, sizeof o->space[space]);
+	memset(&o->space[s->space], 0, sizeof o->space[s->space]);
 }
 
 void oracle_fork(struct oracle *o, unsigned from, unsigned to)
@@ -576,12 +574,9 @@ void oracle_next(struct oracle *o, struct step *s)
 		make_remap(o, s);
 	else if (k < 90)
 		make_fork(o, s);
-	else if (k < 92) {
-		bool fresh = s->fresh;
-
-		oracle_exit(o, s->space, s);
-		s->fresh = fresh;
-	} else
+	else if (k < 92)
+		make_exit(o, s);
+	else
 		make_object(o, s);
 }
 

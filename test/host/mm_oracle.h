@@ -106,8 +106,6 @@ uint32_t oracle_random(struct oracle *o);
 void oracle_next(struct oracle *o, struct step *s);
 /* Makes `s` a STEP_CHECK of a space. */
 void oracle_check(const struct oracle *o, unsigned space, struct step *s);
-/* Makes `s` the end of a space. */
-void oracle_exit(struct oracle *o, unsigned space, struct step *s);
 /* Space `to` becomes what a child of `from` has. */
 void oracle_fork(struct oracle *o, unsigned from, unsigned to);
 enum outcome oracle_expect(const struct oracle *o, unsigned space, uint32_t page, unsigned access);
