@@ -9,6 +9,7 @@
 #include <string.h>
 
 const char server_name[] = "pm";
+const bool server_heap_bounded = false;
 struct pm pm;
 
 struct async {

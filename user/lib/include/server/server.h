@@ -103,6 +103,7 @@ void server_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Logs and stops the server: for what cannot happen. */
 _Noreturn void server_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern const char server_name[]; /* each main.c defines it */
+extern const bool server_heap_bounded; /* false: its heap may take the last of memory (heap.c) */
 
 /* Memory for objects of one size: chunks from mmap, a free list; NULL when memory is out.
  * Index and generation make badges: pool_badge() is never below TERN_BADGE_FIRST, and
