@@ -69,6 +69,12 @@ static void new_generation(void)
 		running[h].generation = NO_GENERATION;
 }
 
+void asid_end(void)
+{
+	spin_lock(&asid_lock);
+	spin_unlock(&asid_lock);
+}
+
 /* asid_lock held. A kept number stays taken for the whole generation, wherever its space is. */
 static bool is_kept(u32 asid)
 {

@@ -81,6 +81,7 @@ void aspace_put(struct aspace *as)
 			;
 	frames_promise(-(s64)as->promised);
 	assert(!as->resident && as->tables == 1 && !as->nregions);
+	asid_end();
 	frame_free(as->root_pfn, 0);
 	slab_free(&aspace_cache, as);
 }

@@ -312,4 +312,6 @@ void region_place(struct aspace *as, struct region *r, struct region **dead);
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w);
 /* ---- asid.c ---- */
 void asid_init(void);
+/* No hart runs a space any more: returns when a new generation that saw one run it is done with it. */
+void asid_end(void);
 u32 asid_harts(void); /* mask of harts that ever ran a space */
