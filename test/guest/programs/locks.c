@@ -1,6 +1,6 @@
 /* POSIX record locks: whose they are, and when they go. */
 #include "test.h"
-#include <sys/mman.h>
+#include <sched.h>
 
 /* What F_SETLK of another process answers. */
 static int other(const char *path, int type, off_t start, off_t len)
@@ -148,6 +148,54 @@ TEST(deadlock_of_three)
 	}
 	CHECK_EQ(refused, 1);
 	CHECK_EQ(had, N - 1);
+}
+
+static bool sleeps(pid_t pid)
+{
+	char path[40], text[64] = { 0 };
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY);
+	CHECK(read(fd, text, sizeof text - 1) > 0);
+	close(fd);
+	return strstr(text, ") S");
+}
+
+/* The second child waits for us first; when that is over, for the first one, which waits for it. */
+TEST(deadlock_that_comes_later)
+{
+	int a = file(), ready[2], go[2], refused = 0;
+	pid_t pids[2];
+	char c = 0;
+
+	CHECK(pipe(ready) == 0 && pipe(go) == 0);
+	CHECK_EQ(lock(a, F_SETLK, F_WRLCK, 0, 1), 0);
+	for (int i = 0; i < 2; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			CHECK_EQ(lock(a, F_SETLK, F_WRLCK, 1 + i, 1), 0);
+			CHECK_EQ(write(ready[1], &c, 1), 1);
+			CHECK_EQ(read(go[0], &c, 1), 1);
+			if (lock(a, F_SETLKW, F_WRLCK, i == 0 ? 2 : 0, i == 0 ? 1 : 2) == 0)
+				_exit(0);
+			_exit(errno == EDEADLK ? 1 : 2);
+		}
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(read(ready[0], &c, 1), 1);
+	CHECK_EQ(write(go[1], "go", 2), 2);
+	while (!sleeps(pids[0]) || !sleeps(pids[1]))
+		sched_yield();
+	CHECK_EQ(lock(a, F_SETLK, F_UNLCK, 0, 1), 0);
+	for (int i = 0; i < 2; i++) {
+		int status;
+
+		CHECK(wait(&status) > 0);
+		CHECK(status == 0 || WEXITSTATUS(status) == 1);
+		refused += WEXITSTATUS(status);
+	}
+	CHECK_EQ(refused, 1);
 }
 
 TEST(exec_keeps_them_but_for_what_it_closes)

@@ -37,6 +37,7 @@ struct waiter {
 	struct node *node;
 	struct lock want;
 	uint64_t token;
+	uint64_t blocker; /* the owner that it waits for */
 };
 
 struct flock64 {
@@ -143,49 +144,6 @@ static long set_range(struct node *n, const struct lock *want)
 	return 0;
 }
 
-/* Gives their locks to those that wait and can have them now, in the order of their coming. */
-static void wake(struct node *n)
-{
-	struct waiter **p = &waiters;
-
-	while (*p) {
-		struct waiter *w = *p;
-		long r;
-
-		if (w->node != n || find_conflict(n, &w->want)) {
-			p = &w->next;
-			continue;
-		}
-		r = set_range(n, &w->want);
-		*p = w->next;
-		/* Its caller may be gone: then GONE comes too late to find it, so undo. */
-		if (tern_reply(w->token, r) < 0 && r == 0) {
-			struct lock none = w->want;
-
-			none.type = L_UNLCK;
-			(void)set_range(n, &none);
-			p = &waiters;
-		}
-		free(w);
-	}
-}
-
-static long wait_for(struct tern_msg *m, struct node *n, const struct lock *want)
-{
-	struct waiter *w = malloc(sizeof *w), **p = &waiters;
-
-	if (!w)
-		return -ENOLCK;
-	w->next = NULL;
-	w->node = n;
-	w->want = *want;
-	w->token = m->token;
-	while (*p)
-		p = &(*p)->next;
-	*p = w;
-	return SERVER_NO_REPLY;
-}
-
 /* Would the owner, waiting for `holder`, wait for itself? */
 static bool deadlock(uint64_t owner, uint64_t holder)
 {
@@ -202,6 +160,65 @@ static bool deadlock(uint64_t owner, uint64_t holder)
 		holder = have->owner;
 	}
 	return false;
+}
+
+/* What a waiter gets now, and so the end of its waiting; EAGAIN: it waits on.  Whoever it waits for
+ * now instead may be waiting for it. */
+static long try_again(struct waiter *w)
+{
+	struct lock *have = find_conflict(w->node, &w->want);
+
+	if (!have)
+		return set_range(w->node, &w->want);
+	if (have->owner != w->blocker && w->want.kind == LOCK_POSIX && have->kind == LOCK_POSIX &&
+	    deadlock(w->want.owner, have->owner))
+		return -EDEADLK;
+	w->blocker = have->owner;
+	return -EAGAIN;
+}
+
+/* Gives their locks to those that wait and can have them now, in the order of their coming. */
+static void wake(struct node *n)
+{
+	struct waiter **p = &waiters;
+
+	while (*p) {
+		struct waiter *w = *p;
+		long r = w->node == n ? try_again(w) : -EAGAIN;
+
+		if (r == -EAGAIN) {
+			p = &w->next;
+			continue;
+		}
+		*p = w->next;
+		/* Its caller may be gone: then GONE comes too late to find it, so undo. */
+		if (tern_reply(w->token, r) < 0 && r == 0) {
+			struct lock none = w->want;
+
+			none.type = L_UNLCK;
+			(void)set_range(n, &none);
+			p = &waiters;
+		}
+		free(w);
+	}
+}
+
+static long wait_for(struct tern_msg *m, struct node *n, const struct lock *want,
+		     const struct lock *have)
+{
+	struct waiter *w = malloc(sizeof *w), **p = &waiters;
+
+	if (!w)
+		return -ENOLCK;
+	w->next = NULL;
+	w->node = n;
+	w->want = *want;
+	w->blocker = have->owner;
+	w->token = m->token;
+	while (*p)
+		p = &(*p)->next;
+	*p = w;
+	return SERVER_NO_REPLY;
 }
 
 /* flock(fd, operation). */
@@ -246,7 +263,7 @@ long vfs_flock(struct tern_msg *m)
 	wake(n);
 	if (op & LOCK_NB)
 		return -EAGAIN;
-	return wait_for(m, n, &want);
+	return wait_for(m, n, &want, find_conflict(n, &want));
 }
 
 /* The range that a struct flock means. */
@@ -358,7 +375,7 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 				return -EAGAIN;
 			if (!ofd && have->kind == LOCK_POSIX && deadlock(want.owner, have->owner))
 				return -EDEADLK;
-			return wait_for(m, n, &want);
+			return wait_for(m, n, &want, have);
 		}
 	}
 	r = set_range(n, &want);
