@@ -594,3 +594,16 @@ TEST(sync_file_range)
 	CHECK_ERR(sync_file_range(p[0], 0, 1, 1), ESPIPE);
 	CHECK_ERR(sync_file_range(-1, 0, 1, 1), EBADF);
 }
+
+TEST(zeros_shared_for_reading)
+{
+	int fd = open("/dev/zero", O_RDONLY);
+	char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	CHECK_EQ(p[0], 0);
+	CHECK_ERR(mprotect(p, 4096, PROT_READ | PROT_WRITE), EACCES);
+	CHECK(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES);
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK_EQ(mprotect(p, 4096, PROT_READ | PROT_WRITE), 0);
+	p[0] = 1;
+}

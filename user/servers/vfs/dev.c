@@ -154,7 +154,7 @@ long dev_write(const struct node *n, uint64_t len)
 }
 
 /* /dev/zero: memory of its own, shared if the mapping is. */
-long dev_mmap(struct tern_msg *m, const struct file *f)
+long dev_mmap(struct tern_msg *m, const struct file *f, unsigned max_prot)
 {
 	long obj, r;
 
@@ -164,7 +164,7 @@ long dev_mmap(struct tern_msg *m, const struct file *f)
 				 node_ident(f->at.node));
 	if (obj < 0)
 		return obj;
-	r = tern_reply_map(m->token, (int)obj, m->args[5], PROT_READ | PROT_WRITE | PROT_EXEC, 0);
+	r = tern_reply_map(m->token, (int)obj, m->args[5], max_prot, 0);
 	tern_close((int)obj);
 	return r < 0 ? r : SERVER_NO_REPLY;
 }

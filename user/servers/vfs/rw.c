@@ -645,7 +645,7 @@ long vfs_mmap(struct tern_msg *m)
 		max |= PROT_WRITE;
 	}
 	if (IS_CHR(n))
-		return dev_mmap(m, f);
+		return dev_mmap(m, f, max);
 	if (!IS_REG(n) || f->text || n->flags & NODE_PROC)
 		return -ENODEV;
 	if (type != MAP_PRIVATE && n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE)) {
