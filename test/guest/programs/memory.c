@@ -1,6 +1,7 @@
 /* Memory: what mmap, munmap, mprotect, mremap, brk, madvise and mincore do to a space, how private and
  * shared mappings see files and forks, and what is refused. */
 #include "test.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -575,4 +576,41 @@ TEST(many_regions)
 	CHECK_EQ(mprotect(p, 1000 * PAGE, RW), 0);
 	for (int i = 0; i < 1000; i += 37)
 		CHECK_EQ(touch(p + i * PAGE, true), 0);
+}
+
+#define LONG_PAGES 4096 /* several steps of the kernel's */
+
+static void *change_for_long(void *stop)
+{
+	char *p = map(LONG_PAGES);
+
+	memset(p, 1, LONG_PAGES * PAGE);
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		CHECK_EQ(mprotect(p, LONG_PAGES * PAGE, PROT_READ), 0);
+		CHECK_EQ(mprotect(p, LONG_PAGES * PAGE, RW), 0);
+	}
+	return NULL;
+}
+
+/* A file's mapping that waits, more than once, for the long operations of other threads is still where
+ * it was asked for. */
+TEST(file_is_mapped_where_it_was_asked_for_in_a_busy_space)
+{
+	int fd = make_file("file", 2);
+	char *at = map(2);
+	pthread_t t[3];
+	bool stop = false;
+
+	alarm(60);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_create(&t[i], NULL, change_for_long, &stop), 0);
+	for (int i = 0; i < 60; i++) {
+		CHECK(mmap(at, 2 * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0) == at);
+		CHECK_EQ(at[PAGE], 2);
+		CHECK_EQ(munmap(at, 2 * PAGE), 0);
+		CHECK(mmap(at, 2 * PAGE, RW, MAP_SHARED, fd, 0) == at);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
 }
