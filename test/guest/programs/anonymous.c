@@ -115,4 +115,6 @@ TEST(only_directories_have_entries)
 	CHECK_ERR(syscall(SYS_getdents64, fd[0], b, sizeof b), ENOTDIR);
 	CHECK_ERR(fchdir(fd[0]), ENOTDIR);
 	CHECK_EQ(lseek(f, 0x7fffffffffffffff, SEEK_SET), 0x7fffffffffffffff);
+	CHECK_EQ(fcntl(f, F_GET_SEALS), F_SEAL_SEAL);
+	CHECK_ERR(fcntl(f, F_ADD_SEALS, F_SEAL_WRITE), EPERM);
 }

@@ -735,12 +735,20 @@ long vfs_ioctl(struct tern_msg *m)
 	}
 }
 
+/* A file with a name can never be sealed. */
+static long get_seals(const struct node *n)
+{
+	if (n->flags & NODE_MEMFD)
+		return (long)n->seals;
+	return IS_REG(n) && n->fs->magic == TMPFS_MAGIC ? SEAL_SEAL : -EINVAL;
+}
+
 static long add_seals(struct file *f, uint64_t seals)
 {
 	struct node *n = f->at.node;
 
 	if (!(n->flags & NODE_MEMFD))
-		return -EINVAL;
+		return get_seals(n) < 0 ? -EINVAL : -EPERM;
 	if (!file_writes(f) || n->seals & SEAL_SEAL)
 		return -EPERM;
 	if (seals & ~(uint64_t)(SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE |
@@ -789,7 +797,7 @@ long vfs_fcntl(struct tern_msg *m)
 	case F_ADD_SEALS:
 		return add_seals(f, m->args[2]);
 	case F_GET_SEALS:
-		return f->at.node->flags & NODE_MEMFD ? (long)f->at.node->seals : -EINVAL;
+		return get_seals(f->at.node);
 	case F_SETLEASE:
 		return -EAGAIN;
 	default:
