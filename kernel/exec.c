@@ -209,7 +209,6 @@ static bool commit(struct thread *t, struct exec_request *q)
 	q->aspace = NULL;
 	q->committed = true;
 	aspace_activate(as);
-	this_hart()->aspace = as;
 	return true;
 }
 

@@ -280,10 +280,7 @@ static struct thread *die(struct thread *t)
 static void leave_aspace(struct thread *t)
 {
 	t->aspace = NULL;
-	if (this_hart()->aspace) {
-		aspace_activate(NULL);
-		this_hart()->aspace = NULL;
-	}
+	aspace_activate(NULL);
 }
 
 static struct thread *exit_user_words(struct thread *t)

@@ -9,6 +9,8 @@
  * way round":
  * - a hart says that it may hold entries (aspace->ran) before it can read any, and who changes
  *   entries changes them before it looks at `ran` (aspace_fence);
+ * - a hart says that it enters a space before it looks whether it may hold entries of old, and who
+ *   changes entries says that it must not before looking whether it is there (asid_where_to_fence);
  * - `ran` is set for a new number before the number is seen.
  * With too few numbers (ASIDs missing) all spaces are 0 and every switch fences.
  * Lock: asid_lock for giving numbers, below the kernel lock. */
@@ -41,8 +43,10 @@ void asid_init(void)
 	harts = 0;
 	memset(kept, 0, sizeof(kept));
 	memset(running, 0, sizeof(running));
-	for (unsigned h = 0; h < MAX_HARTS; h++)
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		running[h].generation = NO_GENERATION;
+		running[h].bit = 1u << h;
+	}
 }
 
 /* asid_lock held. */
@@ -51,7 +55,7 @@ static void new_generation(void)
 	__atomic_store_n(&asid_generation, asid_generation + 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
-		struct aspace *as = __atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE);
+		struct aspace *as = __atomic_load_n(&running[h].entering, __ATOMIC_ACQUIRE);
 
 		kept[h] = 0;
 		if (!as)
@@ -98,7 +102,7 @@ static u32 take_number(void)
 	}
 }
 
-/* This hart's running[].space is as already. */
+/* This hart's running[].entering is as already. */
 static void renew(struct aspace *as, unsigned h)
 {
 	u32 asid;
@@ -121,15 +125,15 @@ void aspace_activate_slowly(struct aspace *as)
 {
 	unsigned h = hart_index();
 	u32 bit = 1u << h;
+	bool new_here;
 
-	__atomic_store_n(&running[h].space, as, __ATOMIC_RELEASE);
 	if (!as) {
 		mmu_activate(kernel_root, 0);
 		if (!asid_fast)
 			mmu_fence_all();
 		return;
 	}
-	__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
+	new_here = !(__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED) & bit);
 	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (unlikely(!asid_fast)) {
@@ -143,6 +147,8 @@ void aspace_activate_slowly(struct aspace *as)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
 	as->mmu_state = mmu_state(as->root_pfn, (u16)as->asid_gen);
+	if (new_here) /* it may have been here, and others have changed entries since */
+		mmu_fence_asid((u16)as->asid_gen);
 	mmu_load(as->mmu_state);
 	if (running[h].generation != as->asid_gen >> 16) {
 		running[h].generation = as->asid_gen >> 16;
@@ -150,10 +156,40 @@ void aspace_activate_slowly(struct aspace *as)
 	}
 }
 
+static bool uses(unsigned h, const struct aspace *as)
+{
+	return __atomic_load_n(&running[h].entering, __ATOMIC_ACQUIRE) == as ||
+	       __atomic_load_n(&running[h].loaded, __ATOMIC_ACQUIRE) == as;
+}
+
 bool aspace_is_running(const struct aspace *as)
 {
 	for (unsigned h = 0; h < MAX_HARTS; h++)
-		if (__atomic_load_n(&running[h].space, __ATOMIC_ACQUIRE) == as)
+		if (uses(h, as))
 			return true;
 	return false;
+}
+
+static u32 who_uses(u32 mask, const struct aspace *as)
+{
+	u32 found = 0;
+
+	for (; mask; mask &= mask - 1)
+		if (uses((unsigned)__builtin_ctz(mask), as))
+			found |= mask & -mask;
+	return found;
+}
+
+u32 asid_where_to_fence(struct aspace *as, u32 ran)
+{
+	u32 now = who_uses(ran, as), away = ran & ~now, back;
+
+	if (!away)
+		return now;
+	__atomic_fetch_and(&as->ran, ~away, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	back = who_uses(away, as);
+	if (unlikely(back)) /* perhaps before its bit was cleared */
+		__atomic_fetch_or(&as->ran, back, __ATOMIC_SEQ_CST);
+	return now | back;
 }

@@ -315,3 +315,6 @@ void asid_init(void);
 /* No hart runs a space any more: returns when a new generation that saw one run it is done with it. */
 void asid_end(void);
 u32 asid_harts(void); /* mask of harts that ever ran a space */
+/* Of the harts that may hold old entries: which must forget them now.  The others do when they enter the
+ * space again: their bits in as->ran are cleared.  Lock: the space's. */
+u32 asid_where_to_fence(struct aspace *as, u32 ran);

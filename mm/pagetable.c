@@ -33,9 +33,12 @@ void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper)
 				mmu_fence_page(va, asid);
 	}
 	if (unlikely(ran & ~self)) {
+		u32 others = asid_where_to_fence(as, ran & ~self);
+
+		if (!others)
+			return;
 		__atomic_fetch_add(&mm_counters.shootdowns, 1, __ATOMIC_RELAXED);
-		mmu_fence_remote(ran & ~self, lo,
-				 upper || hi - lo > 64 * PAGE_SIZE ? 0 : hi - lo, asid);
+		mmu_fence_remote(others, lo, upper || hi - lo > 64 * PAGE_SIZE ? 0 : hi - lo, asid);
 	}
 }
 

@@ -719,6 +719,45 @@ static void test_a_kept_asid_is_not_given_again(void **unused)
 		finish(as[--n]);
 }
 
+/* Harts that have left a space are not asked to forget it; they do when they come back. */
+static void test_only_harts_that_run_a_space_are_interrupted(void **unused)
+{
+	struct aspace *as = activate_new(0);
+	u64 remote;
+	va_t at;
+	u8 *byte;
+
+	(void)unused;
+	assert_int_equal(map_at(as, AT, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
+	for (unsigned h = 0; h < 3; h++) {
+		model_hart(h);
+		aspace_activate(as);
+		assert_int_equal(model_access(as, AT, FAULT_WRITE, &byte), FAULT_OK);
+	}
+	aspace_activate(NULL);
+	model_hart(1);
+	aspace_activate(NULL);
+	model_hart(0);
+	remote = model_remote;
+	assert_int_equal(done(aspace_unmap(as, AT, P, &work)), 0);
+	assert_int_equal(model_remote, remote);
+	model_hart(1);
+	aspace_activate(as);
+	assert_int_equal(model_access(as, AT, FAULT_READ, &byte), FAULT_MAPERR);
+	model_hart(0);
+	assert_int_equal(model_access(as, AT + P, FAULT_WRITE, &byte), FAULT_OK);
+	assert_int_equal(done(aspace_unmap(as, AT + P, P, &work)), 0);
+	assert_int_equal(model_remote, remote + 1);
+	model_hart(2);
+	aspace_activate(as);
+	assert_int_equal(model_access(as, AT + P, FAULT_READ, &byte), FAULT_MAPERR);
+	for (unsigned h = 0; h < 3; h++) {
+		model_hart(h);
+		aspace_activate(NULL);
+	}
+	finish(as);
+}
+
 /* A new space gets a number, also the first one of all and the first of a generation. */
 static void test_no_space_runs_without_a_number(void **unused)
 {
@@ -1080,6 +1119,7 @@ int main(void)
 		cmocka_unit_test_setup(test_strings, start),
 		cmocka_unit_test_setup(test_a_kept_asid_is_not_given_again, start_with_few_numbers),
 		cmocka_unit_test_setup(test_no_space_runs_without_a_number, start_with_few_numbers),
+		cmocka_unit_test_setup(test_only_harts_that_run_a_space_are_interrupted, start_with_few_numbers),
 		cmocka_unit_test_setup(test_nothing_comes_into_a_dying_space, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),
 		cmocka_unit_test_setup(test_huge_whole, start),

@@ -2,10 +2,12 @@
  *
  * Each hart remembers every page-table entry it ever read, of each level, also invalid ones, under
  * the ASID of the time, and forgets only what is exactly fenced: a page fence drops leaf entries of
- * that page, the ASID's fence all of that ASID, upper levels too.  A leaf of the middle level counts as one of
- * those, though the specification lets a page's fence drop it; now and then it is remembered as the entry
- * of the one page that was asked for, too.  An access may use any combination of what is remembered and what memory holds now.  Harts also read entries
- * speculatively whenever the memory code fences or allocates.
+ * that page, the ASID's fence all of that ASID, upper levels too.  A leaf of the middle level counts
+ * as one of those, though the specification lets a page's fence drop it; now and then it is
+ * remembered as the entry of the one page that was asked for, too.  An access may use any
+ * combination of what is remembered and what memory holds now.  Harts also read entries
+ * speculatively whenever the memory code fences or allocates.  What a hart remembers of a space
+ * that it does not run may be old, if it forgets it before it runs it again.
  *
  * What must hold whenever no lock is taken: an entry that a hart may use allows no more than the
  * tables do now, and names the same frame. */
@@ -238,7 +240,7 @@ static void forget(struct model_hart *h, u16 asid, bool all)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
 		if (h->seen[i].used && (all || h->seen[i].key >> 48 == asid)) {
-			if (!all)
+			if (!all && h->asid == asid)
 				check_alive(&h->seen[i]);
 			h->seen[i].n = 0;
 		}
@@ -249,7 +251,8 @@ static void forget_page(struct model_hart *h, va_t va, u16 asid)
 	struct seen *s = find(h, key_of(asid, 0, va), false);
 
 	if (s) {
-		check_alive(s);
+		if (h->asid == asid)
+			check_alive(s);
 		s->n = 0;
 	}
 }

@@ -16,7 +16,6 @@ struct hart {
 	u64 kernel_sp;		/* top of this hart's kernel stack */
 	struct thread *current; /* whose registers are in the machine; written by entry.S */
 	struct thread *idle;	/* chosen when nothing is ready */
-	struct aspace *aspace;	/* active table, NULL: the kernel's */
 	u64 last_switch;	/* ticks: when the scheduler chose */
 	u64 charged_at;		/* ticks: up to then time has been charged */
 	u64 *charge;		/* whose time it is: a counter of a thread's, or uncharged */

@@ -31,10 +31,7 @@ static inline void sched_hand_over(struct hart *h, struct thread *old, struct th
 	t->hart = h; /* under the lock: whoever finds it RUNNING must interrupt the right hart */
 	fpu_switch(old, t);
 	/* An idle hart must not keep a table that another one may free: its aspace is NULL. */
-	if (t->aspace != h->aspace) {
-		aspace_activate(t->aspace);
-		h->aspace = t->aspace;
-	}
+	aspace_activate(t->aspace);
 }
 void sched_forget(struct thread *t);
 /* The slice of the current thread is over (timer). */

@@ -193,26 +193,30 @@ int must_check aspace_futex_key(struct aspace *as, va_t va, bool shared, struct 
 /* Compare-and-exchange on a user word, for robust lists, PI and clear_child_tid.  0, EFAULT. */
 int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want, u32 *seen);
 
-/* Makes the space this hart's (mmu_activate with a valid ASID); NULL: the kernel's own table. */
+/* Which space a hart uses; written by itself.  From the first store to the second it may read entries of both. */
 struct hart_space {
-	struct aspace *space; /* what the hart runs; written by itself */
+	struct aspace *entering, *loaded;
 	u64 generation; /* its TLB holds nothing of older ones; ~0: a new one has begun since */
+	u64 bit;	/* the hart's in aspace.ran */
 };
 extern struct hart_space running[MAX_HARTS];
 void aspace_activate_slowly(struct aspace *as);
-/* The kernel lock is held, or nothing else runs: new generations begin under it too. */
+/* Makes the space this hart's, if it is not (mmu_activate with a valid ASID); NULL: the kernel's own
+ * table.  The kernel lock is held, or nothing else runs: new generations begin under it too. */
 static inline void aspace_activate(struct aspace *as)
 {
-	unsigned h = hart_index();
-	struct hart_space *here = &running[h];
+	struct hart_space *here = &running[(int)hart_index()];
 
-	if (likely(as && as->asid_gen >> 16 == here->generation &&
-		   (READ_ONCE(as->ran) >> h & 1))) {
-		WRITE_ONCE(here->space, as);
-		mmu_load(as->mmu_state);
+	__asm__("" : "+r"(here)); /* keep it: a switch is too short to compute it again */
+	if (here->loaded == as)
 		return;
-	}
-	aspace_activate_slowly(as);
+	WRITE_ONCE(here->entering, as);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* asid.c says for what */
+	if (likely(as && as->asid_gen >> 16 == here->generation && (READ_ONCE(as->ran) & here->bit)))
+		mmu_load(as->mmu_state);
+	else
+		aspace_activate_slowly(as);
+	WRITE_ONCE(here->loaded, as);
 }
 bool aspace_is_running(const struct aspace *as); /* on some hart */
 
