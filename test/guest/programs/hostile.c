@@ -585,14 +585,14 @@ static bool run(uint64_t calls, int workers, bool tell)
 				left = 0;
 				break;
 			}
-			while (w < shared->worker + workers && w->pid != pid)
-				w++;
-			if (w == shared->worker + workers)
-				continue; /* an orphan of a worker's */
 			if (WIFSTOPPED(status)) {
 				kill(pid, SIGKILL);
 				continue;
 			}
+			while (w < shared->worker + workers && w->pid != pid)
+				w++;
+			if (w == shared->worker + workers)
+				continue; /* an orphan of a worker's */
 			lives++;
 			killed += WIFSIGNALED(status);
 			if (w->index < w->life || status)
@@ -651,8 +651,9 @@ static bool run(uint64_t calls, int workers, bool tell)
 	shared->stop = true;
 	if (good)
 		good = waitpid(watched, &status, 0) == watched && status == 0 && shared->witness > 0;
-	while (waitpid(-1, &status, 0) > 0)
-		;
+	while ((pid = waitpid(-1, &status, WUNTRACED)) > 0)
+		if (WIFSTOPPED(status))
+			kill(pid, SIGKILL);
 	for (int i = 0; i < workers; i++) {
 		made += shared->worker[i].index;
 		succeeded += shared->worker[i].succeeded;
