@@ -446,9 +446,13 @@ static void attributes(void **state)
 	assert_int_equal(fs[0], TMPFS_MAGIC);
 	assert_int_equal(call(43, P("/proc"), P(fs), 0, 0, 0, 0), 0);
 	assert_int_equal(fs[0], PROC_MAGIC);
-	assert_err(call(5, P("/tmp/a"), P("user.x"), P("v"), 1, 0, 0), EOPNOTSUPP);
-	assert_err(call(8, P("/tmp/a"), P("user.x"), 0, 0, 0, 0), ENODATA);
-	assert_int_equal(call(11, P("/tmp/a"), 0, 0, 0, 0, 0), 0);
+	fake_cred(1000, 1000);
+	assert_int_equal(call(5, P("/tmp/a"), P("user.x"), P("v"), 1, 0, 0), 0);
+	assert_err(call(5, P("/tmp/a"), P("trusted.x"), P("v"), 1, 0, 0), EPERM);
+	assert_int_equal(call(8, P("/tmp/a"), P("user.x"), 0, 0, 0, 0), 1);
+	assert_err(call(8, P("/tmp/a"), P("user.y"), 0, 0, 0, 0), ENODATA);
+	assert_int_equal(call(11, P("/tmp/a"), 0, 0, 0, 0, 0), 7);
+	fake_cred(0, 0);
 	c_unlink("/tmp/a");
 	/* a set-group-id directory gives its group */
 	c_mkdir("/tmp/g", 0777);

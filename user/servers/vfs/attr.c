@@ -1,4 +1,4 @@
-/* What is known about a node: stat, mode, owner, times, access, file system totals, attributes.
+/* What is known about a node: stat, mode, owner, times, access, file system totals.
  *
  * Calls by path and by descriptor meet in functions on a node.  A descriptor of another server's
  * is answered here if it has a node (terminals, FIFOs), else its owner is asked.
@@ -502,60 +502,6 @@ long vfs_fstatfs(struct tern_msg *m)
 	struct file *f = file_of(m->badge);
 
 	return f ? give_statfs(m, 0, &f->at) : -EBADF;
-}
-
-/* ---- extended attributes: there are none ---- */
-
-static long walk_only(struct tern_msg *m, unsigned how)
-{
-	struct request r;
-	struct walk w;
-
-	request_begin(&r, m);
-	return walk_window(&r, 0, 0, how, &w);
-}
-
-/* The name's own rules come before the lack of support. */
-static long name_check(struct tern_msg *m, unsigned win)
-{
-	char name[257];
-	long n = tern_copy_str(m->token, win, name, sizeof name);
-
-	if (n == -ENAMETOOLONG || n == 0 || n > 255)
-		return -ERANGE;
-	return n < 0 ? n : 0;
-}
-
-static long attr_call(struct tern_msg *m, unsigned how, long result)
-{
-	long err = name_check(m, 1);
-
-	if (err < 0)
-		return err;
-	err = walk_only(m, how);
-	return err < 0 ? err : result;
-}
-
-long vfs_setxattr(struct tern_msg *m) { return attr_call(m, WALK_FOLLOW, -EOPNOTSUPP); }
-long vfs_lsetxattr(struct tern_msg *m) { return attr_call(m, 0, -EOPNOTSUPP); }
-long vfs_getxattr(struct tern_msg *m) { return attr_call(m, WALK_FOLLOW, -ENODATA); }
-long vfs_lgetxattr(struct tern_msg *m) { return attr_call(m, 0, -ENODATA); }
-long vfs_listxattr(struct tern_msg *m) { return walk_only(m, WALK_FOLLOW); }
-long vfs_llistxattr(struct tern_msg *m) { return walk_only(m, 0); }
-long vfs_flistxattr(struct tern_msg *m) { return file_of(m->badge) ? 0 : -EBADF; }
-
-long vfs_fsetxattr(struct tern_msg *m)
-{
-	long err = name_check(m, 0);
-
-	return err < 0 ? err : -EOPNOTSUPP;
-}
-
-long vfs_fgetxattr(struct tern_msg *m)
-{
-	long err = name_check(m, 0);
-
-	return err < 0 ? err : -ENODATA;
 }
 
 /* ---- TERN_VFS_PATHS: what pm asks for maps and the like ---- */

@@ -5,6 +5,7 @@
  *	open.c   descriptions            rw.c     bytes, sizes, mappings
  *	dir.c    names made and removed  attr.c   stat and its relatives
  *	lock.c   flock, record locks     dev.c    /dev
+ *	xattr.c  extended attributes
  *	proc.c   /proc's names           initrd.c, cpio.c  the root from the boot archive
  *
  * Badges: 0 and the servers' own are clients of the service; from TERN_BADGE_FIRST up a badge is a
@@ -27,9 +28,9 @@ const server_handler vfs_calls[512] = {
 	[11] = vfs_listxattr,
 	[12] = vfs_llistxattr,
 	[13] = vfs_flistxattr,
-	[14] = vfs_getxattr, /* removing one that is not there */
-	[15] = vfs_lgetxattr,
-	[16] = vfs_fgetxattr,
+	[14] = vfs_removexattr,
+	[15] = vfs_lremovexattr,
+	[16] = vfs_fremovexattr,
 	[17] = vfs_getcwd,
 	[25] = vfs_fcntl,
 	[29] = vfs_ioctl,

@@ -121,6 +121,7 @@ void node_destroy(struct node *n)
 	struct fs *fs = n->fs;
 
 	lock_node_freed(n);
+	xattrs_free(n);
 	if (n->memobj >= 0)
 		tern_close(n->memobj);
 	if (n->flags & NODE_PROC)

@@ -32,6 +32,7 @@
 struct mount;
 struct node;
 struct lock;
+struct xattr;
 
 /* One file system instance. */
 struct fs {
@@ -102,6 +103,7 @@ struct node {
 	struct dentry *ghost; /* the last name of an unlinked node that is still in use */
 	struct mount *mounts; /* mounted on it */
 	struct lock *locks;
+	struct xattr *xattrs;
 	struct node *zombie_next;
 };
 
@@ -334,6 +336,9 @@ long vfs_fchown(struct tern_msg *m);
 long vfs_utimensat(struct tern_msg *m);
 long vfs_statfs(struct tern_msg *m);
 long vfs_fstatfs(struct tern_msg *m);
+long vfs_paths(struct tern_msg *m);
+
+/* ---- xattr.c ---- */
 long vfs_setxattr(struct tern_msg *m);
 long vfs_lsetxattr(struct tern_msg *m);
 long vfs_fsetxattr(struct tern_msg *m);
@@ -343,7 +348,10 @@ long vfs_fgetxattr(struct tern_msg *m);
 long vfs_listxattr(struct tern_msg *m);
 long vfs_llistxattr(struct tern_msg *m);
 long vfs_flistxattr(struct tern_msg *m);
-long vfs_paths(struct tern_msg *m);
+long vfs_removexattr(struct tern_msg *m);
+long vfs_lremovexattr(struct tern_msg *m);
+long vfs_fremovexattr(struct tern_msg *m);
+void xattrs_free(struct node *n);
 
 /* ---- lock.c ---- */
 long vfs_flock(struct tern_msg *m);
