@@ -407,7 +407,7 @@ static void describe(struct thread *t, const struct process *p, const struct han
 {
 	const struct session *s = h->object;
 
-	v->rights = h->rights;
+	v->rights = h->rights | (h->cloexec ? TERN_R_CLOEXEC : 0);
 	v->kind = h->type == HANDLE_WAITSET ? TERN_KIND_EPOLL : TERN_KIND_OBJECT;
 	if (h->type != HANDLE_SESSION)
 		return;

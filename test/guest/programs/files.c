@@ -1,6 +1,8 @@
 /* Files and directories: opening, reading and writing, holes and truncation, links, renaming, removal
  * while open, listing, times, and who may do what. */
 #include "test.h"
+#include <linux/random.h>
+#include <sys/ioctl.h>
 #include <dirent.h>
 #include <limits.h>
 #include <sys/statfs.h>
@@ -524,6 +526,11 @@ TEST(devices)
 	CHECK_EQ(st_of("/dev/null").st_rdev, makedev(1, 3));
 	CHECK(open("/dev/random", O_RDONLY) >= 0);
 	CHECK_ERR(open("/dev/none", O_RDONLY), ENOENT);
+	CHECK_EQ(ioctl(fd, RNDGETENTCNT, &i), 0);
+	CHECK(i > 0 && i <= 4096);
+	i = 8;
+	CHECK_EQ(ioctl(fd, RNDADDTOENTCNT, &i), 0);
+	CHECK_ERR(ioctl(open("/dev/zero", O_RDONLY), RNDGETENTCNT, &i), ENOTTY);
 }
 
 /* A terminal: what fstat says of an open one agrees with stat of its name. */

@@ -153,6 +153,35 @@ long dev_write(const struct node *n, uint64_t len)
 	return minor_of(n) == DEV_FULL ? (len ? -ENOSPC : 0) : (long)len;
 }
 
+#define RNDGETENTCNT 0x80045200u
+#define RNDADDTOENTCNT 0x40045201u
+#define RNDADDENTROPY 0x40085203u
+#define RNDZAPENTCNT 0x5204u
+#define RNDCLEARPOOL 0x5206u
+#define RNDRESEEDCRNG 0x5207u
+#define ENTROPY_BITS 256 /* always: the kernel's generator was seeded at boot */
+
+/* random(4): what adds to the pool is not needed. */
+long dev_ioctl(struct tern_msg *m, const struct node *n)
+{
+	int32_t bits = ENTROPY_BITS;
+
+	if (minor_of(n) != DEV_RANDOM && minor_of(n) != DEV_URANDOM)
+		return -ENOTTY;
+	switch ((uint32_t)m->args[1]) {
+	case RNDGETENTCNT:
+		return server_out(m, 0, &bits, sizeof bits, 0);
+	case RNDADDTOENTCNT:
+	case RNDADDENTROPY:
+	case RNDZAPENTCNT:
+	case RNDCLEARPOOL:
+	case RNDRESEEDCRNG:
+		return capable(cred_of(m), CAP_SYS_ADMIN) ? 0 : -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
 /* /dev/zero: memory of its own, shared if the mapping is. */
 long dev_mmap(struct tern_msg *m, const struct file *f, unsigned max_prot)
 {

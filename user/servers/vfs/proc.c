@@ -26,6 +26,8 @@ enum proc_type {
 	PROC_ROOTDIR,
 	PROC_FD,
 	PROC_FDLINK, /* n: descriptor */
+	PROC_FDINFO,
+	PROC_FDINFOFILE, /* n: descriptor */
 	PROC_OBJECT, /* what another process has behind that descriptor, of a server that is not asked */
 	PROC_TASK,
 	PROC_TID,     /* n: tid */
@@ -46,6 +48,7 @@ static const struct proc_entry system_files[] = { TERN_PROC_SYSTEM_FILES(SYSTEM_
 static const struct proc_entry pid_entries[] = {
 	{ "task", S_IFDIR | 0555, PROC_TASK, 0 },
 	{ "fd", S_IFDIR | 0500, PROC_FD, 0 },
+	{ "fdinfo", S_IFDIR | 0555, PROC_FDINFO, 0 },
 	{ "cwd", S_IFLNK | 0777, PROC_CWD, 0 },
 	{ "root", S_IFLNK | 0777, PROC_ROOTDIR, 0 },
 	{ "exe", S_IFLNK | 0777, PROC_EXE, 0 },
@@ -351,6 +354,12 @@ struct node *proc_lookup(struct request *r, struct node *dir, const char *name, 
 			return NULL;
 		n = proc_node(PROC_FDLINK, pid, v, link_mode(&info), uid);
 		break;
+	case PROC_FDINFO:
+		*error = may_look(r, dir);
+		if (*error < 0 || !number(name, len, &v) || !handle_of(r, pid, v, &info))
+			return NULL;
+		n = proc_node(PROC_FDINFOFILE, pid, v, S_IFREG | 0444, uid);
+		break;
 	case PROC_TASK:
 		if (!number(name, len, &v) || (v != pid && (threads_of(pid, v, &tid, 1) != 1 || tid != v)))
 			return NULL;
@@ -388,11 +397,15 @@ struct node *proc_parent(struct node *n)
 	case PROC_CWD:
 	case PROC_ROOTDIR:
 	case PROC_FD:
+	case PROC_FDINFO:
 	case PROC_TASK:
 		up = proc_node(PROC_PID, pid, 0, S_IFDIR | 0555, n->uid);
 		break;
 	case PROC_FDLINK:
 		up = proc_node(PROC_FD, pid, 0, S_IFDIR | 0500, n->uid);
+		break;
+	case PROC_FDINFOFILE:
+		up = proc_node(PROC_FDINFO, pid, 0, S_IFDIR | 0555, n->uid);
 		break;
 	case PROC_TID:
 		up = proc_node(PROC_TASK, pid, 0, S_IFDIR | 0555, n->uid);
@@ -460,12 +473,15 @@ char *proc_path(struct node *n, char *buf, size_t size)
 	case PROC_CWD:
 	case PROC_ROOTDIR:
 	case PROC_FD:
+	case PROC_FDINFO:
 	case PROC_TASK:
 		k = snprintf(text, sizeof text, "/%u/%s", (unsigned)pid,
 			     entry_name(pid_entries, NPID, n->proc.type, what));
 		break;
 	case PROC_FDLINK:
-		k = snprintf(text, sizeof text, "/%u/fd/%u", (unsigned)pid, (unsigned)what);
+	case PROC_FDINFOFILE:
+		k = snprintf(text, sizeof text, "/%u/%s/%u", (unsigned)pid,
+			     n->proc.type == PROC_FDLINK ? "fd" : "fdinfo", (unsigned)what);
 		break;
 	case PROC_TID:
 		k = snprintf(text, sizeof text, "/%u/task/%u", (unsigned)pid, (unsigned)what);
@@ -669,41 +685,89 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 
 /* ---- opening ---- */
 
-static long open_text(struct request *r, struct place at, uint32_t flags, bool info)
+/* A file with this text, whose memory it takes. */
+static long give_text(struct request *r, struct place at, uint32_t flags, char *text, size_t n)
 {
-	const size_t room = 64 * 1024;
-	struct file *f;
-	char *text, *fit;
+	bool writes = flags & (O_WRONLY | O_RDWR);
+	struct file *f = text && !writes ? file_create(at, flags & (O_ACCMODE | O_NONBLOCK)) : NULL;
+	char *fit;
 
-	if (flags & (O_WRONLY | O_RDWR))
-		return -EACCES;
-	text = malloc(room);
-	f = text ? file_create(at, flags & (O_ACCMODE | O_NONBLOCK)) : NULL;
 	if (!f) {
 		free(text);
-		return -ENOMEM;
+		return writes ? -EACCES : -ENOMEM;
 	}
-	f->text_size = mount_text(r, info, text, room);
-	fit = realloc(text, f->text_size + 1);
+	fit = realloc(text, n + 1);
 	f->text = fit ? fit : text;
+	f->text_size = n;
 	return file_give(r->m, f, 0);
+}
+
+static long open_mounts(struct request *r, struct place at, uint32_t flags, bool info)
+{
+	const size_t room = 64 * 1024;
+	char *text = malloc(room);
+
+	return give_text(r, at, flags, text, text ? mount_text(r, info, text, room) : 0);
+}
+
+/* What the description of another server's has is not known here, but by what its handle may. */
+static uint32_t flags_of(const struct tern_handle_info *info, const struct file *f)
+{
+	bool write = info->rights & TERN_R_WRITE;
+	uint32_t flags = f ? f->flags | O_LARGEFILE
+			   : !write ? O_RDONLY : info->rights & TERN_R_READ ? O_RDWR : O_WRONLY;
+
+	return flags | (info->rights & TERN_R_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+static long open_fdinfo(struct request *r, struct place at, uint32_t flags)
+{
+	const size_t room = 256;
+	struct node *n = at.node;
+	struct tern_handle_info info;
+	struct mount *mt = root_mount;
+	struct file *f = NULL;
+	char *text;
+	int k;
+
+	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
+		return -ENOENT;
+	text = malloc(room);
+	if (!text)
+		return -ENOMEM;
+	if (info.kind == TERN_KIND_FILE)
+		f = file_of(info.badge);
+	if (f)
+		mt = f->at.mount;
+	k = snprintf(text, room, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n",
+		     f ? (unsigned long)f->offset : 0, (unsigned)flags_of(&info, f), (unsigned)mt->id,
+		     f ? (unsigned long)f->at.node->ino : (unsigned long)info.ident);
+	if (info.kind == TERN_KIND_PIDFD)
+		k += snprintf(text + k, room - (size_t)k, "Pid:\t%d\n",
+			      pid_alive(r, (uint32_t)info.ident) ? (int)info.ident : -1);
+	return give_text(r, at, flags, text, (size_t)k);
 }
 
 long proc_open(struct request *r, struct place at, uint32_t flags)
 {
 	struct node *n = at.node;
 	uint64_t id = n->proc.pid, what;
+	bool writes = flags & (O_WRONLY | O_RDWR);
 
 	switch (n->proc.type) {
 	case PROC_SYSFILE:
+		if (writes && !(n->mode & 0222) && !strncmp(system_files[n->proc.n].name, "sys/", 4))
+			return -EACCES; /* even for who may write any file */
 		id = 0;
 		what = system_files[n->proc.n].number;
 		break;
 	case PROC_PIDFILE:
 		what = n->proc.n;
 		if (what == TERN_PROC_PID_MOUNTS || what == TERN_PROC_PID_MOUNTINFO)
-			return open_text(r, at, flags, what == TERN_PROC_PID_MOUNTINFO);
+			return open_mounts(r, at, flags, what == TERN_PROC_PID_MOUNTINFO);
 		break;
+	case PROC_FDINFOFILE:
+		return open_fdinfo(r, at, flags);
 	case PROC_TIDFILE:
 		id = n->proc.n >> 8;
 		what = n->proc.n & 0xff;
@@ -781,7 +845,7 @@ static bool list_pids(struct request *r, struct file *f, struct dirents *out)
 	return true;
 }
 
-static bool list_fds(struct request *r, struct file *f, struct dirents *out)
+static bool list_fds(struct request *r, struct file *f, struct dirents *out, uint32_t type, uint32_t mode)
 {
 	struct tern_handle_info v[16];
 	uint32_t pid = f->at.node->proc.pid;
@@ -792,8 +856,7 @@ static bool list_fds(struct request *r, struct file *f, struct dirents *out)
 		if (n <= 0)
 			return true;
 		for (long i = 0; i < n; i++)
-			if (!list_number(f, out, PROC_FDLINK, S_IFLNK, pid, v[i].fd,
-					 (uint64_t)v[i].fd + 3))
+			if (!list_number(f, out, type, mode, pid, v[i].fd, (uint64_t)v[i].fd + 3))
 				return false;
 	}
 }
@@ -842,7 +905,12 @@ long proc_getdents(struct request *r, struct file *f, struct dirents *out)
 	case PROC_FD:
 		if (may_look(r, dir) < 0)
 			return -EACCES;
-		all = list_fds(r, f, out);
+		all = list_fds(r, f, out, PROC_FDLINK, S_IFLNK);
+		break;
+	case PROC_FDINFO:
+		if (may_look(r, dir) < 0)
+			return -EACCES;
+		all = list_fds(r, f, out, PROC_FDINFOFILE, S_IFREG);
 		break;
 	case PROC_TASK:
 		all = list_tasks(f, out);
