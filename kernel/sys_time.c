@@ -12,10 +12,6 @@
 #include <kernel/sched.h>
 #include <kernel/sys.h>
 
-#define CLOCK_BOOTTIME_ALARM 9
-#define CLOCK_REALTIME_ALARM 8
-#define CLOCK_TAI 11
-
 /* ---- CPU time ---- */
 
 static u64 thread_cpu_ns(const struct thread *t, bool user_only)
@@ -78,15 +74,15 @@ static s64 clock_read(struct thread *t, s32 clock, u64 *ns)
 	switch (clock) {
 	case TERN_CLOCK_REALTIME:
 	case TERN_CLOCK_REALTIME_COARSE:
-	case CLOCK_REALTIME_ALARM:
-	case CLOCK_TAI:
+	case TERN_CLOCK_REALTIME_ALARM:
+	case TERN_CLOCK_TAI:
 		*ns = realtime_ns();
 		return 0;
 	case TERN_CLOCK_MONOTONIC:
 	case TERN_CLOCK_MONOTONIC_RAW:
 	case TERN_CLOCK_MONOTONIC_COARSE:
 	case TERN_CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM:
+	case TERN_CLOCK_BOOTTIME_ALARM:
 		*ns = arch_now_ns();
 		return 0;
 	case TERN_CLOCK_PROCESS_CPUTIME_ID:
@@ -197,13 +193,13 @@ s64 sys_clock_nanosleep(struct thread *t, u64 *a)
 
 	switch ((s32)a[0]) {
 	case TERN_CLOCK_REALTIME:
-	case CLOCK_REALTIME_ALARM:
-	case CLOCK_TAI:
+	case TERN_CLOCK_REALTIME_ALARM:
+	case TERN_CLOCK_TAI:
 		real = true;
 		break;
 	case TERN_CLOCK_MONOTONIC:
 	case TERN_CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM:
+	case TERN_CLOCK_BOOTTIME_ALARM:
 		break;
 	case TERN_CLOCK_MONOTONIC_RAW:
 	case TERN_CLOCK_REALTIME_COARSE:

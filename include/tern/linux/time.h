@@ -22,4 +22,5 @@ struct tern_timeval {
 #define TERN_CLOCK_BOOTTIME 7
 #define TERN_CLOCK_REALTIME_ALARM 8
 #define TERN_CLOCK_BOOTTIME_ALARM 9
+#define TERN_CLOCK_TAI 11
 #define TERN_TIMER_ABSTIME 1

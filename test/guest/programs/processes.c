@@ -880,3 +880,35 @@ TEST(affinity_of_nobody)
 	CHECK_ERR(sched_setaffinity(-1, sizeof set, &set), ESRCH);
 	CHECK_EQ(sched_setaffinity(0, sizeof set, &set), 0);
 }
+
+/* Children of a thread with SCHED_RESET_ON_FORK begin as ordinary ones, without the flag. */
+TEST(reset_on_fork)
+{
+	struct sched_param p = { 5 };
+	pid_t pid;
+
+	CHECK_EQ(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p), 0);
+	CHECK_EQ(sched_getscheduler(0), SCHED_FIFO | SCHED_RESET_ON_FORK);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+		CHECK_EQ(sched_getparam(0, &p), 0);
+		CHECK_EQ(p.sched_priority, 0);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(sched_getscheduler(0), SCHED_FIFO | SCHED_RESET_ON_FORK);
+	p.sched_priority = 0;
+	CHECK_EQ(sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &p), 0);
+	CHECK_EQ(setpriority(PRIO_PROCESS, 0, -5), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(getpriority(PRIO_PROCESS, 0), 0);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+	CHECK_ERR(sched_setscheduler(0, SCHED_OTHER, &p), EPERM);
+	CHECK_EQ(sched_get_priority_max(6), 0); /* SCHED_DEADLINE */
+	CHECK_EQ(sched_get_priority_min(6), 0);
+}

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/sysinfo.h>
 
 static char text[65536];
@@ -469,4 +470,117 @@ TEST(threads_of_a_process)
 	while (numbers_in("/proc/self/task", getpid()) != 1)
 		sched_yield();
 	CHECK_ERR(access(name, F_OK), ENOENT);
+}
+
+static void put(const char *path, const char *what, int error)
+{
+	int fd = open(path, O_WRONLY);
+
+	CHECK(fd >= 0);
+	if (error)
+		CHECK_ERR(write(fd, what, strlen(what)), error);
+	else
+		CHECK_EQ(write(fd, what, strlen(what)), strlen(what));
+	close(fd);
+}
+
+/* What programs ask about how the system is set. */
+TEST(settings)
+{
+	char first[64], name[65], old[65];
+
+	CHECK_EQ(field("/proc/sys/fs/nr_open", ""), 1048576);
+	CHECK_EQ(field("/proc/sys/kernel/cap_last_cap", ""), 40);
+	CHECK(field("/proc/sys/kernel/ngroups_max", "") >= 32);
+	CHECK(field("/proc/sys/kernel/random/entropy_avail", "") > 0);
+	CHECK(field("/proc/sys/vm/max_map_count", "") >= 65530);
+	CHECK_EQ(strlen(slurp("/proc/sys/kernel/random/boot_id")), 37);
+	strcpy(first, text);
+	CHECK(!strcmp(first, slurp("/proc/sys/kernel/random/boot_id")));
+	strcpy(first, slurp("/proc/sys/kernel/random/uuid"));
+	CHECK(first[14] == '4' && strcmp(first, slurp("/proc/sys/kernel/random/uuid")));
+	put("/proc/sys/vm/drop_caches", "3\n", 0);
+	put("/proc/sys/vm/drop_caches", "9\n", EINVAL);
+	put("/proc/sys/vm/swappiness", "70\n", 0);
+	CHECK_EQ(field("/proc/sys/vm/swappiness", ""), 70);
+	put("/proc/sys/vm/swappiness", "many\n", EINVAL);
+	CHECK_ERR(open("/proc/sys/kernel/osrelease", O_WRONLY), EACCES);
+	CHECK_EQ(gethostname(old, sizeof old), 0);
+	put("/proc/sys/kernel/hostname", "another\n", 0);
+	CHECK_EQ(gethostname(name, sizeof name), 0);
+	CHECK(!strcmp(name, "another"));
+	CHECK_EQ(sethostname(old, strlen(old)), 0);
+	CHECK(!strncmp(slurp("/proc/sys/kernel/hostname"), old, strlen(old)));
+}
+
+TEST(oom_score_adj)
+{
+	pid_t pid;
+
+	CHECK_EQ(field("/proc/self/oom_score_adj", ""), 0);
+	put("/proc/self/oom_score_adj", "-500\n", 0);
+	put("/proc/self/oom_score_adj", "1001\n", EINVAL);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(field("/proc/self/oom_score_adj", ""), -500);
+		put("/proc/self/oom_score_adj", "200", 0);
+		CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+		CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
+		put("/proc/self/oom_score_adj", "300", 0);
+		put("/proc/self/oom_score_adj", "100", EACCES);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}
+
+/* The timer slack is a thread's; children have it, and have it as their default. */
+TEST(timer_slack)
+{
+	pid_t pid;
+
+	CHECK_EQ(prctl(PR_GET_TIMERSLACK), 50000);
+	CHECK_EQ(prctl(PR_SET_TIMERSLACK, 70000), 0);
+	CHECK_EQ(prctl(PR_GET_TIMERSLACK), 70000);
+	CHECK_EQ(field("/proc/self/timerslack_ns", ""), 70000);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(prctl(PR_GET_TIMERSLACK), 70000);
+		CHECK_EQ(prctl(PR_SET_TIMERSLACK, 1), 0);
+		CHECK_EQ(prctl(PR_GET_TIMERSLACK), 1);
+		CHECK_EQ(prctl(PR_SET_TIMERSLACK, 0), 0);
+		CHECK_EQ(prctl(PR_GET_TIMERSLACK), 70000);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(prctl(PR_SET_TIMERSLACK, 0), 0);
+	CHECK_EQ(prctl(PR_GET_TIMERSLACK), 50000);
+}
+
+/* fdinfo: position, flags, the mount that statx and mountinfo know by that number. */
+TEST(fdinfo)
+{
+	struct statx sx;
+	char name[64];
+	int fds[2], fd = open("f", O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0644);
+
+	CHECK_EQ(write(fd, "12345", 5), 5);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+	CHECK_EQ(field(name, "pos:"), 5);
+	CHECK_EQ(field(name, "flags:"), O_RDWR | O_APPEND | O_CLOEXEC | 0100000);
+	CHECK_EQ(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx), 0);
+	CHECK_EQ(field(name, "ino:"), sx.stx_ino);
+	CHECK_EQ(field(name, "mnt_id:"), sx.stx_mnt_id);
+	CHECK_EQ(fcntl(fd, F_SETFD, 0), 0);
+	CHECK_EQ(lseek(fd, 2, SEEK_SET), 2);
+	CHECK_EQ(field(name, "pos:"), 2);
+	CHECK_EQ(field(name, "flags:"), O_RDWR | O_APPEND | 0100000);
+	close(fd);
+	CHECK_ERR(open(name, O_RDONLY), ENOENT);
+	CHECK_EQ(pipe(fds), 0);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fds[1]);
+	CHECK_EQ(field(name, "flags:"), O_WRONLY);
+	CHECK_EQ(numbers_in("/proc/self/fdinfo", 0), numbers_in("/proc/self/fd", 0));
+	fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+	CHECK_EQ(field(name, "Pid:"), getpid());
 }

@@ -511,3 +511,34 @@ TEST(limit_of_cpu_time)
 	}
 	CHECK_EQ(test_wait(pid), 0);
 }
+
+TEST(timers_of_clocks_that_are_others)
+{
+	static const clockid_t clocks[] = { CLOCK_TAI, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM };
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct itimerspec at = { .it_value = { 0, 20000000 } };
+	sigset_t set;
+	timer_t t;
+	pid_t pid;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	CHECK_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		if (timer_create(clocks[i], &e, &t)) {
+			CHECK_EQ(errno, EOPNOTSUPP); /* a machine without a clock that wakes it */
+			continue;
+		}
+		CHECK_EQ(timer_settime(t, 0, &at, NULL), 0);
+		CHECK_EQ(sigwaitinfo(&set, NULL), SIGUSR1);
+		CHECK_EQ(timer_delete(t), 0);
+	}
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+		CHECK_EQ(timer_create(CLOCK_TAI, &e, &t), 0);
+		CHECK(timer_create(CLOCK_BOOTTIME_ALARM, &e, &t) == -1 && (errno == EPERM || errno == EOPNOTSUPP));
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}

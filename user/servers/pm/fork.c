@@ -49,6 +49,8 @@ struct proc *process_new(struct number *n, struct proc *parent, bool server)
 		p->keep_caps = parent->keep_caps;
 		p->undumpable = parent->undumpable;
 		p->ioprio = parent->ioprio;
+		p->oom_adj = parent->oom_adj;
+		p->oom_adj_min = parent->oom_adj_min;
 	}
 	proc_insert(&pm.tree, p, n, parent, server);
 	return p;
@@ -130,6 +132,19 @@ static void fill_args(struct tern_fork_args *a, const struct clone_request *q, u
 	a->child_tid = q->child_tid;
 }
 
+/* What a new thread takes from the one that makes it; for a thread that runs SCHED_RESET_ON_FORK nothing
+ * of its priority. */
+static void inherit(const struct tern_msg *m, struct number *n, int process)
+{
+	struct number *from = number_find(&pm.tree, (int64_t)m->tid);
+
+	if (!from)
+		return;
+	n->slack = n->default_slack = from->slack;
+	if (from->reset_on_fork)
+		sched_reset(process, n->nr);
+}
+
 static long new_thread(struct tern_msg *m, struct proc *caller, const struct clone_request *q)
 {
 	struct number *n = number_create(&pm.tree);
@@ -145,6 +160,7 @@ static long new_thread(struct tern_msg *m, struct proc *caller, const struct clo
 		thread_remove(&pm.tree, n);
 		return r;
 	}
+	inherit(m, n, caller->handle);
 	return (long)n->nr;
 }
 
@@ -180,6 +196,7 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 		return r;
 	}
 	p->handle = (int)r;
+	inherit(m, n, p->handle);
 	pidmap_update(p);
 	if (p->itimers)
 		(void)cpu_limit_changed(p); /* has what it needs */

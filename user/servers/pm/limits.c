@@ -10,7 +10,7 @@ static long set_limit(struct proc *p, const struct tern_cred *c, uint32_t which,
 		return -EINVAL;
 	if (new->max > old->max && !cred_capable(c, CAP_SYS_RESOURCE))
 		return -EPERM;
-	if (which == RLIMIT_NOFILE && new->max > 1048576)
+	if (which == RLIMIT_NOFILE && new->max > NR_OPEN)
 		return -EPERM;
 	r = tern_process_set(p->handle, TERN_PW_RLIMIT, which | 1 << 8, new->max);
 	if (r >= 0)

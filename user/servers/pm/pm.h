@@ -61,6 +61,7 @@ enum {
 	CAP_SYS_RESOURCE = 24,
 	CAP_SYS_TIME = 25,
 	CAP_SYSLOG = 34,
+	CAP_WAKE_ALARM = 35,
 	CAP_LAST = 40,
 };
 #define CAP_ALL ((1ull << (CAP_LAST + 1)) - 1)
@@ -127,10 +128,12 @@ long pm_adjtimex(struct tern_msg *m);
 long pm_clock_adjtime(struct tern_msg *m);
 
 /* ---- system.c ---- */
+#define UTS_LENGTH 65
 struct uts {
-	char sysname[65], nodename[65], release[65], version[65], machine[65], domain[65];
+	char sysname[UTS_LENGTH], nodename[UTS_LENGTH], release[UTS_LENGTH], version[UTS_LENGTH],
+		machine[UTS_LENGTH], domain[UTS_LENGTH];
 };
-const struct uts *system_names(void);
+struct uts *system_names(void);
 long pm_uname(struct tern_msg *m);
 long pm_sethostname(struct tern_msg *m);
 long pm_setdomainname(struct tern_msg *m);
@@ -193,6 +196,8 @@ long pm_capget(struct tern_msg *m);
 long pm_capset(struct tern_msg *m);
 
 /* ---- sched.c ---- */
+/* A new thread of one that runs SCHED_RESET_ON_FORK. */
+void sched_reset(int process, uint32_t tid);
 long pm_setpriority(struct tern_msg *m);
 long pm_getpriority(struct tern_msg *m);
 long pm_sched_setparam(struct tern_msg *m);
@@ -222,6 +227,7 @@ void pidfds_ended(struct proc *p); /* p is a zombie */
 void pidfds_drop(struct proc *p);  /* p goes */
 
 /* ---- limits.c ---- */
+#define NR_OPEN 1048576 /* the most that RLIMIT_NOFILE can be */
 long pm_prlimit64(struct tern_msg *m);
 long pm_getrlimit(struct tern_msg *m);
 long pm_setrlimit(struct tern_msg *m);

@@ -94,6 +94,7 @@ static long read_bounding(struct tern_msg *m)
 
 long pm_prctl(struct tern_msg *m)
 {
+	struct number *n = number_find(&pm.tree, (int64_t)m->tid);
 	struct proc *p = caller_of(m);
 	uint64_t a = m->args[1];
 	bool rest = m->args[2] || m->args[3] || m->args[4];
@@ -139,9 +140,12 @@ long pm_prctl(struct tern_msg *m)
 	case PR_CAPBSET_DROP:
 		return drop_bounding(m);
 	case PR_SET_TIMERSLACK:
+		if (!n)
+			return -ESRCH;
+		n->slack = (int64_t)a > 0 ? a : n->default_slack;
 		return 0;
 	case PR_GET_TIMERSLACK:
-		return 50000;
+		return n ? (long)(n->slack < INT64_MAX ? n->slack : INT64_MAX) : -ESRCH;
 	case PR_SET_CHILD_SUBREAPER:
 		p->subreaper = a != 0;
 		return 0;

@@ -32,6 +32,7 @@ static bool is_private(int number)
 	case TERN_PROC_PID_PAGEMAP:
 	case TERN_PROC_PID_PTWALK:
 	case TERN_PROC_PID_ASPACE:
+	case TERN_PROC_PID_TIMERSLACK:
 		return true;
 	}
 	return false;
@@ -380,17 +381,58 @@ static long write_address(struct proc_file *f, const char *text)
 	return 0;
 }
 
+static long write_number(struct proc_file *f, struct tern_msg *m, const char *text)
+{
+	struct proc *p = proc_file_process(f);
+	struct tern_cred c;
+	char *end;
+	long v = strtol(text, &end, 0);
+
+	if (!p || p->state != PROC_ALIVE || !caller_cred(m, &c))
+		return -ESRCH;
+	while (*end == ' ' || *end == '\n')
+		end++;
+	if (end == text || *end)
+		return -EINVAL;
+	if (f->number == TERN_PROC_PID_TIMERSLACK) {
+		p->number->slack = v > 0 ? (uint64_t)v : p->number->default_slack;
+		return 0;
+	}
+	if (v < -1000 || v > 1000)
+		return -EINVAL;
+	if (v < p->oom_adj_min && !cred_capable(&c, CAP_SYS_RESOURCE))
+		return -EACCES;
+	p->oom_adj = (int16_t)v;
+	if (cred_capable(&c, CAP_SYS_RESOURCE))
+		p->oom_adj_min = p->oom_adj;
+	return 0;
+}
+
+static long write_text(struct proc_file *f, struct tern_msg *m, const char *text, size_t n)
+{
+	switch (f->number) {
+	case TERN_PROC_PID_COMM:
+		return write_comm(f, text, n);
+	case TERN_PROC_PID_PTWALK:
+		return write_address(f, text);
+	case TERN_PROC_PID_OOM_SCORE_ADJ:
+	case TERN_PROC_PID_TIMERSLACK:
+		return write_number(f, m, text);
+	case TERN_PROC_TERN_TRACE:
+		return trace_switch(text, n);
+	default:
+		return is_pid_file(f->number) ? -EINVAL : sysctl_write(f->number, text, n);
+	}
+}
+
 long proc_write(struct tern_msg *m)
 {
 	struct proc_file *f = proc_file_of(m->badge);
-	char text[64] = { 0 };
+	char text[160] = { 0 };
 	uint64_t n = m->args[2];
 	long r;
 
 	if (!f)
-		return -EINVAL;
-	if (f->number != TERN_PROC_PID_COMM && f->number != TERN_PROC_PID_PTWALK &&
-	    f->number != TERN_PROC_TERN_TRACE)
 		return -EINVAL;
 	if (n == 0)
 		return 0;
@@ -398,10 +440,7 @@ long proc_write(struct tern_msg *m)
 		n = sizeof text - 1;
 	if (tern_copy_in(m->token, 0, 0, text, n) != (long)n)
 		return -EFAULT;
-	if (f->number == TERN_PROC_TERN_TRACE)
-		r = trace_switch(text, n);
-	else
-		r = f->number == TERN_PROC_PID_COMM ? write_comm(f, text, n) : write_address(f, text);
+	r = write_text(f, m, text, n);
 	return r < 0 ? r : (long)m->args[2];
 }
 

@@ -272,6 +272,12 @@ void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid)
 	case TERN_PROC_PID_OOM_SCORE:
 		text_printf(t, "0\n");
 		break;
+	case TERN_PROC_PID_OOM_SCORE_ADJ:
+		text_printf(t, "%d\n", p->oom_adj);
+		break;
+	case TERN_PROC_PID_TIMERSLACK:
+		text_printf(t, "%lu\n", UL(p->number->slack));
+		break;
 	}
 }
 

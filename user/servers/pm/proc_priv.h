@@ -43,3 +43,6 @@ void proc_aspace_head(struct text *t, struct proc *p, uint32_t nregions);
 void proc_aspace_region(struct text *t, const struct tern_region_info *r, const char *name, bool last);
 /* smaps_rollup, without paths. */
 void proc_text_rollup(struct text *t, struct proc *p);
+/* /proc/sys (sysctl.c).  Writing: -EINVAL for what is not to be changed so. */
+void sysctl_text(struct text *t, int number);
+long sysctl_write(int number, const char *from, size_t n); /* `from` ends with a NUL */

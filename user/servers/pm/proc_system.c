@@ -267,30 +267,7 @@ void proc_text_system(struct text *t, int number)
 	case TERN_PROC_PARTITIONS:
 		text_printf(t, "major minor  #blocks  name\n\n");
 		break;
-	case TERN_PROC_SYS_HOSTNAME:
-		text_printf(t, "%s\n", u->nodename);
-		break;
-	case TERN_PROC_SYS_OSRELEASE:
-		text_printf(t, "%s\n", u->release);
-		break;
-	case TERN_PROC_SYS_OSTYPE:
-		text_printf(t, "%s\n", u->sysname);
-		break;
-	case TERN_PROC_SYS_KVERSION:
-		text_printf(t, "%s\n", u->version);
-		break;
-	case TERN_PROC_SYS_PID_MAX:
-		text_printf(t, "%d\n", TERN_PID_MAX);
-		break;
-	case TERN_PROC_SYS_PIPE_MAX:
-		text_printf(t, "%u\n", TERN_PIPE_MAX_SIZE);
-		break;
-	case TERN_PROC_SYS_PIPE_SOFT:
-		text_printf(t, "%u\n", TERN_PIPE_USER_PAGES);
-		break;
-	case TERN_PROC_SYS_PIPE_HARD: /* none */
-	case TERN_PROC_SYS_OVERCOMMIT:
-		text_printf(t, "0\n");
-		break;
+	default:
+		sysctl_text(t, number);
 	}
 }

@@ -160,13 +160,33 @@ static long check_event(struct proc *p, const struct sigevent *e)
 	return 0;
 }
 
+/* There is no standby to wake from, and International Atomic Time is not set: these clocks are others. */
+static int32_t same_clock(int32_t clock)
+{
+	switch (clock) {
+	case TERN_CLOCK_REALTIME_ALARM:
+	case TERN_CLOCK_TAI:
+		return TERN_CLOCK_REALTIME;
+	case TERN_CLOCK_BOOTTIME_ALARM:
+		return TERN_CLOCK_BOOTTIME;
+	default:
+		return clock;
+	}
+}
+
 static long check_clock(struct tern_msg *m, int clock, struct cpu_clock *cpu)
 {
+	struct tern_cred c;
+
 	*cpu = (struct cpu_clock){ 0 };
 	switch (clock) {
+	case TERN_CLOCK_REALTIME_ALARM:
+	case TERN_CLOCK_BOOTTIME_ALARM:
+		return caller_cred(m, &c) && cred_capable(&c, CAP_WAKE_ALARM) ? 0 : -EPERM;
 	case TERN_CLOCK_REALTIME:
 	case TERN_CLOCK_MONOTONIC:
 	case TERN_CLOCK_BOOTTIME:
+	case TERN_CLOCK_TAI:
 		return 0;
 	case TERN_CLOCK_MONOTONIC_RAW:
 	case TERN_CLOCK_REALTIME_COARSE:
@@ -207,7 +227,7 @@ long pm_timer_create(struct tern_msg *m)
 	id = (int32_t)p->next_timer_id++;
 	t->id = id;
 	t->proc = p;
-	t->clock = (int32_t)m->args[0];
+	t->clock = same_clock((int32_t)m->args[0]);
 	t->cpu = cpu;
 	t->notify = e.notify;
 	t->signo = e.signo;

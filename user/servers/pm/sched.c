@@ -10,6 +10,7 @@
 struct target {
 	struct proc *proc;
 	uint32_t tid;
+	struct number *number; /* of that thread */
 	struct tern_process_stat st; /* of that thread */
 	struct tern_cred caller;
 };
@@ -24,7 +25,8 @@ static long find(struct tern_msg *m, int32_t pid, struct target *t)
 	t->proc = pid == 0 ? caller_of(m) : proc_of_tid(&pm.tree, pid);
 	if (!t->proc || t->proc->handle < 0)
 		return -ESRCH;
-	return tern_process_stat(t->proc->handle, t->tid, &t->st) < 0 ? -ESRCH : 0;
+	t->number = number_find(&pm.tree, t->tid);
+	return !t->number || tern_process_stat(t->proc->handle, t->tid, &t->st) < 0 ? -ESRCH : 0;
 }
 
 static bool may_change(const struct target *t)
@@ -34,13 +36,13 @@ static bool may_change(const struct target *t)
 		cred_capable(&t->caller, CAP_SYS_NICE));
 }
 
-static long set_policy(struct target *t, int policy, int prio)
+static long set_policy(struct target *t, int policy, int prio, bool reset)
 {
-	bool realtime = policy == SCHED_FIFO || policy == SCHED_RR;
+	bool realtime;
+	long r;
 
-	policy &= ~SCHED_RESET_ON_FORK;
 	realtime = policy == SCHED_FIFO || policy == SCHED_RR;
-	if (policy < 0 || policy > SCHED_IDLE || policy == 4)
+	if (policy < 0 || policy > SCHED_IDLE || policy == SCHED_ISO)
 		return -EINVAL;
 	if (realtime ? prio < 1 || prio > 99 : prio != 0)
 		return -EINVAL;
@@ -49,7 +51,27 @@ static long set_policy(struct target *t, int policy, int prio)
 	if (realtime && !cred_capable(&t->caller, CAP_SYS_NICE) &&
 	    (uint64_t)prio > t->st.limits[RLIMIT_RTPRIO][0] && (uint32_t)prio > t->st.rt_prio)
 		return -EPERM;
-	return tern_thread_sched(t->proc->handle, t->tid, policy, prio, (int32_t)t->st.nice, 0);
+	if (t->number->reset_on_fork && !reset && !cred_capable(&t->caller, CAP_SYS_NICE))
+		return -EPERM;
+	r = tern_thread_sched(t->proc->handle, t->tid, policy, prio, (int32_t)t->st.nice, 0);
+	if (r == 0)
+		t->number->reset_on_fork = reset;
+	return r;
+}
+
+/* No real-time policy and no better priority than an ordinary one. */
+void sched_reset(int process, uint32_t tid)
+{
+	struct tern_process_stat st;
+	bool realtime;
+	int32_t nice;
+
+	if (tern_process_stat(process, tid, &st) < 0)
+		return;
+	realtime = st.policy == SCHED_FIFO || st.policy == SCHED_RR;
+	nice = (int32_t)st.nice < 0 ? 0 : (int32_t)st.nice;
+	if (realtime || nice != (int32_t)st.nice)
+		(void)tern_thread_sched(process, tid, realtime ? SCHED_OTHER : -1, 0, nice, 0);
 }
 
 long pm_sched_setscheduler(struct tern_msg *m)
@@ -63,7 +85,8 @@ long pm_sched_setscheduler(struct tern_msg *m)
 	if (tern_copy_in(m->token, 0, 0, &prio, sizeof prio) != (long)sizeof prio)
 		return -EFAULT;
 	r = find(m, (int32_t)m->args[0], &t);
-	return r < 0 ? r : set_policy(&t, (int)m->args[1], prio);
+	return r < 0 ? r : set_policy(&t, (int)m->args[1] & ~SCHED_RESET_ON_FORK, prio,
+				      m->args[1] & SCHED_RESET_ON_FORK);
 }
 
 long pm_sched_setparam(struct tern_msg *m)
@@ -77,7 +100,7 @@ long pm_sched_setparam(struct tern_msg *m)
 	if (tern_copy_in(m->token, 0, 0, &prio, sizeof prio) != (long)sizeof prio)
 		return -EFAULT;
 	r = find(m, (int32_t)m->args[0], &t);
-	return r < 0 ? r : set_policy(&t, (int)t.st.policy, prio);
+	return r < 0 ? r : set_policy(&t, (int)t.st.policy, prio, t.number->reset_on_fork);
 }
 
 long pm_sched_getscheduler(struct tern_msg *m)
@@ -85,7 +108,9 @@ long pm_sched_getscheduler(struct tern_msg *m)
 	struct target t;
 	long r = find(m, (int32_t)m->args[0], &t);
 
-	return r < 0 ? r : (long)t.st.policy;
+	if (r < 0)
+		return r;
+	return (long)t.st.policy | (t.number->reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
 long pm_sched_getparam(struct tern_msg *m)
@@ -165,7 +190,7 @@ static long priority_end(uint32_t policy, long of_real_time)
 {
 	if (policy == SCHED_FIFO || policy == SCHED_RR)
 		return of_real_time;
-	return policy <= SCHED_BATCH || policy == SCHED_IDLE ? 0 : -EINVAL;
+	return policy <= SCHED_DEADLINE && policy != SCHED_ISO ? 0 : -EINVAL;
 }
 
 long pm_sched_get_priority_max(struct tern_msg *m)
@@ -177,6 +202,9 @@ long pm_sched_get_priority_min(struct tern_msg *m)
 {
 	return priority_end((uint32_t)m->args[0], 1);
 }
+
+#define SCHED_FLAG_RESET_ON_FORK 1ull
+#define SCHED_FLAGS_KNOWN 0x7full
 
 struct sched_attr {
 	uint32_t size, policy;
@@ -227,9 +255,9 @@ long pm_sched_setattr(struct tern_msg *m)
 	r = find(m, (int32_t)m->args[0], &t);
 	if (r < 0)
 		return r;
-	if ((int32_t)a.policy < 0 || a.policy > SCHED_IDLE)
+	if ((int32_t)a.policy < 0 || a.policy > SCHED_IDLE || a.flags & ~SCHED_FLAGS_KNOWN)
 		return -EINVAL;
-	r = set_policy(&t, (int)a.policy, (int)a.priority);
+	r = set_policy(&t, (int)a.policy, (int)a.priority, a.flags & SCHED_FLAG_RESET_ON_FORK);
 	if (r == 0 && (a.policy == SCHED_OTHER || a.policy == SCHED_BATCH) &&
 	    a.nice != (int32_t)t.st.nice)
 		r = set_nice(&t, a.nice);
@@ -249,6 +277,7 @@ long pm_sched_getattr(struct tern_msg *m)
 	if (r < 0)
 		return r;
 	a.policy = t.st.policy;
+	a.flags = t.number->reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
 	a.nice = (int32_t)t.st.nice;
 	a.priority = t.st.rt_prio;
 	if (size < sizeof a)

@@ -2,8 +2,6 @@
 #include "pm.h"
 #include <string.h>
 
-#define UTS_LENGTH 65
-
 static struct uts uts = {
 	.sysname = "Linux",
 	.nodename = "tern",
@@ -14,7 +12,7 @@ static struct uts uts = {
 };
 _Static_assert(sizeof uts == 390, "struct utsname");
 
-const struct uts *system_names(void)
+struct uts *system_names(void)
 {
 	return &uts;
 }

@@ -25,6 +25,7 @@ struct number *number_create_at(struct tree *t, uint32_t nr)
 	if (!n)
 		return NULL;
 	n->nr = nr;
+	n->slack = n->default_slack = TIMER_SLACK;
 	link_init(&n->thread);
 	link_init(&n->members);
 	t->table[nr] = n;

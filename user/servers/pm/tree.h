@@ -49,12 +49,16 @@ static inline void link_remove(struct link *l)
 
 struct proc;
 
+#define TIMER_SLACK 50000 /* ns */
+
 struct number {
 	uint32_t nr;
 	struct proc *proc;	/* the process with this pid, zombies too */
 	struct proc *thread_of; /* the process whose further thread has this tid */
 	struct link thread;	/* in that process's threads */
 	char comm[16];		/* that thread's own name, if it set one */
+	uint64_t slack, default_slack; /* PR_SET_TIMERSLACK: that thread's; without effect */
+	bool reset_on_fork;	/* SCHED_RESET_ON_FORK of that thread */
 	struct link members;	/* as a group: processes, by proc.in_group */
 	struct number *session; /* as a group with members */
 	uint32_t groups;	/* as a session: groups with members */
@@ -98,6 +102,7 @@ struct proc {
 	struct rusage_sum self, reaped; /* of a zombie; of the children it waited for */
 	struct itimers *itimers;
 	uint32_t next_timer_id, ioprio;
+	int16_t oom_adj, oom_adj_min; /* oom_score_adj, and the least it had from who may lower it */
 	uint32_t user_slot;
 };
 

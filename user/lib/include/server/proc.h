@@ -10,6 +10,7 @@
  *               hexadecimal and then read the text, or pread at offset = address >> 12: each such
  *               read returns the text of that page's walk from its beginning.
  * pid/aspace    the objects behind it as a tree: process, space, regions, and what backs each.
+ * pid/oom_score_adj, pid/timerslack_ns, and most of what can be written under sys/, are kept and change nothing.
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
  * tern/handles  every descriptor of every process.  tern/kept: what is kept for each.  tern/endpoints: who serves whom.
  * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log.
@@ -33,6 +34,8 @@
 	X(PID_WCHAN, "wchan", 0444)                                                      \
 	X(PID_CGROUP, "cgroup", 0444)                                                    \
 	X(PID_OOM_SCORE, "oom_score", 0444)                                              \
+	X(PID_OOM_SCORE_ADJ, "oom_score_adj", 0644)                                      \
+	X(PID_TIMERSLACK, "timerslack_ns", 0666)                                         \
 	X(PID_PAGEMAP, "pagemap", 0400)                                                  \
 	X(PID_PTWALK, "ptwalk", 0600)                                                    \
 	X(PID_ASPACE, "aspace", 0444)
@@ -59,15 +62,45 @@
 	X(SWAPS, "swaps", 0444)                                                          \
 	X(DEVICES, "devices", 0444)                                                      \
 	X(PARTITIONS, "partitions", 0444)                                                \
-	X(SYS_HOSTNAME, "sys/kernel/hostname", 0444)                                     \
+	X(SYS_HOSTNAME, "sys/kernel/hostname", 0644)                                     \
+	X(SYS_DOMAINNAME, "sys/kernel/domainname", 0644)                                 \
+	X(SYS_CORE_PATTERN, "sys/kernel/core_pattern", 0644)                             \
+	X(SYS_CORE_USES_PID, "sys/kernel/core_uses_pid", 0644)                           \
+	X(SYS_CAP_LAST, "sys/kernel/cap_last_cap", 0444)                                 \
+	X(SYS_NGROUPS_MAX, "sys/kernel/ngroups_max", 0444)                               \
+	X(SYS_OVERFLOW_UID, "sys/kernel/overflowuid", 0444)                              \
+	X(SYS_OVERFLOW_GID, "sys/kernel/overflowgid", 0444)                              \
+	X(SYS_PANIC, "sys/kernel/panic", 0444)                                           \
+	X(SYS_PRINTK, "sys/kernel/printk", 0444)                                         \
+	X(SYS_RANDOMIZE, "sys/kernel/randomize_va_space", 0444)                          \
+	X(SYS_TAINTED, "sys/kernel/tainted", 0444)                                       \
+	X(SYS_THREADS_MAX, "sys/kernel/threads-max", 0444)                               \
+	X(SYS_BOOT_ID, "sys/kernel/random/boot_id", 0444)                                \
+	X(SYS_UUID, "sys/kernel/random/uuid", 0444)                                      \
+	X(SYS_ENTROPY, "sys/kernel/random/entropy_avail", 0444)                          \
+	X(SYS_POOL, "sys/kernel/random/poolsize", 0444)                                  \
 	X(SYS_OSRELEASE, "sys/kernel/osrelease", 0444)                                   \
 	X(SYS_OSTYPE, "sys/kernel/ostype", 0444)                                         \
 	X(SYS_KVERSION, "sys/kernel/version", 0444)                                      \
 	X(SYS_PID_MAX, "sys/kernel/pid_max", 0444)                                       \
 	X(SYS_OVERCOMMIT, "sys/vm/overcommit_memory", 0444)                              \
+	X(SYS_OVERCOMMIT_RATIO, "sys/vm/overcommit_ratio", 0444)                         \
+	X(SYS_DROP_CACHES, "sys/vm/drop_caches", 0200)                                   \
+	X(SYS_MAP_COUNT, "sys/vm/max_map_count", 0444)                                   \
+	X(SYS_MMAP_MIN, "sys/vm/mmap_min_addr", 0444)                                    \
+	X(SYS_SWAPPINESS, "sys/vm/swappiness", 0644)                                     \
+	X(SYS_CACHE_PRESSURE, "sys/vm/vfs_cache_pressure", 0644)                         \
 	X(SYS_PIPE_MAX, "sys/fs/pipe-max-size", 0444)                                    \
 	X(SYS_PIPE_SOFT, "sys/fs/pipe-user-pages-soft", 0444)                            \
 	X(SYS_PIPE_HARD, "sys/fs/pipe-user-pages-hard", 0444)                            \
+	X(SYS_FILE_MAX, "sys/fs/file-max", 0444)                                         \
+	X(SYS_NR_OPEN, "sys/fs/nr_open", 0444)                                           \
+	X(SYS_LEASE_BREAK, "sys/fs/lease-break-time", 0444)                              \
+	X(SYS_HARD_LINKS, "sys/fs/protected_hardlinks", 0444)                            \
+	X(SYS_SYMLINKS, "sys/fs/protected_symlinks", 0444)                               \
+	X(SYS_FIFOS, "sys/fs/protected_fifos", 0444)                                     \
+	X(SYS_REGULAR, "sys/fs/protected_regular", 0444)                                 \
+	X(SYS_SUID_DUMPABLE, "sys/fs/suid_dumpable", 0444)                               \
 	X(TERN_HANDLES, "tern/handles", 0400)                                            \
 	X(TERN_KEPT, "tern/kept", 0444)                                                  \
 	X(TERN_ENDPOINTS, "tern/endpoints", 0444)                                        \

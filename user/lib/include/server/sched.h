@@ -12,6 +12,8 @@
 #define CLONE_IO 0x80000000ull
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define CSIGNAL 0x000000ff
+#define SCHED_ISO 4 /* reserved, never there */
+#define SCHED_DEADLINE 6
 #define SCHED_RESET_ON_FORK 0x40000000
 #define WNOHANG 1
 #define WUNTRACED 2
