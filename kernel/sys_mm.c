@@ -503,11 +503,15 @@ enum {
 	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64,
 };
 
-/* Every hart passes through the firmware's trap and a fence.i before this returns. */
-static void all_harts_fence(void)
+/* Harts that do a fence.i pass through the firmware's trap: those of the space (the others fence as
+ * they enter it), or all. */
+static void harts_fence(struct aspace *as)
 {
 	__sync_synchronize();
-	mmu_sync_icache((1u << nharts) - 1);
+	if (as)
+		aspace_sync_icache(as);
+	else
+		mmu_sync_icache((1u << nharts) - 1);
 	__sync_synchronize();
 }
 
@@ -522,7 +526,7 @@ s64 sys_membarrier(struct thread *t, u64 *a)
 		return 0x7f;
 	case MEMBARRIER_GLOBAL:
 	case MEMBARRIER_GLOBAL_EXPEDITED:
-		all_harts_fence();
+		harts_fence(NULL);
 		return 0;
 	case MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
 	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
@@ -533,7 +537,7 @@ s64 sys_membarrier(struct thread *t, u64 *a)
 	case MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE:
 		if (!(t->process->membarrier & cmd << 1))
 			return -EPERM;
-		all_harts_fence();
+		harts_fence(t->aspace);
 		return 0;
 	}
 	return -EINVAL;
@@ -541,9 +545,8 @@ s64 sys_membarrier(struct thread *t, u64 *a)
 
 s64 sys_riscv_flush_icache(struct thread *t, u64 *a)
 {
-	(void)t;
 	if (a[2] & ~1ull)
 		return -EINVAL;
-	mmu_sync_icache((1u << nharts) - 1);
+	aspace_sync_icache(t->aspace);
 	return 0;
 }

@@ -13,7 +13,7 @@
  *   changes entries says that it must not before looking whether it is there (asid_where_to_fence);
  * - `ran` is set for a new number before the number is seen.
  * With too few numbers (ASIDs missing) all spaces are 0 and every switch fences.
- * Lock: asid_lock for giving numbers, below the kernel lock. */
+ * Lock: asid_lock for giving numbers and counting instructions, below the spaces' locks. */
 #include "mm_priv.h"
 
 #define ASIDS_USEFUL (2 * MAX_HARTS)
@@ -26,10 +26,9 @@ static bool asid_fast; /* there are enough numbers */
 static u32 next_asid = 1, asid_count;
 struct hart_space running[MAX_HARTS];
 static u32 kept[MAX_HARTS]; /* numbers that running spaces kept; 0: none; asid_lock */
-static u32 harts;
+static u32 harts; /* that ever ran a space */
+u64 icache_generation;
 static pfn_t kernel_root;
-
-u32 asid_harts(void) { return READ_ONCE(harts) | 1u << hart_index(); }
 
 void asid_init(void)
 {
@@ -120,6 +119,20 @@ static void renew(struct aspace *as, unsigned h)
 	spin_unlock(&asid_lock);
 }
 
+/* The hart opens its short way, then looks; who closes it counts first. */
+static void fetch_anew(struct hart_space *here, u32 bit)
+{
+	u64 now;
+
+	__atomic_store_n(&here->bit, bit, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	now = __atomic_load_n(&icache_generation, __ATOMIC_RELAXED);
+	if (here->icache == now)
+		return;
+	mmu_sync_icache(bit);
+	here->icache = now;
+}
+
 /* Everything but the common case: aspace_activate(). */
 void aspace_activate_slowly(struct aspace *as)
 {
@@ -133,6 +146,7 @@ void aspace_activate_slowly(struct aspace *as)
 			mmu_fence_all();
 		return;
 	}
+	fetch_anew(&running[h], bit);
 	new_here = !(__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED) & bit);
 	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -162,14 +176,6 @@ static bool uses(unsigned h, const struct aspace *as)
 	       __atomic_load_n(&running[h].loaded, __ATOMIC_ACQUIRE) == as;
 }
 
-bool aspace_is_running(const struct aspace *as)
-{
-	for (unsigned h = 0; h < MAX_HARTS; h++)
-		if (uses(h, as))
-			return true;
-	return false;
-}
-
 static u32 who_uses(u32 mask, const struct aspace *as)
 {
 	u32 found = 0;
@@ -178,6 +184,12 @@ static u32 who_uses(u32 mask, const struct aspace *as)
 		if (uses((unsigned)__builtin_ctz(mask), as))
 			found |= mask & -mask;
 	return found;
+}
+
+u32 aspace_harts(const struct aspace *as)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return who_uses(READ_ONCE(harts), as);
 }
 
 u32 asid_where_to_fence(struct aspace *as, u32 ran)
@@ -192,4 +204,42 @@ u32 asid_where_to_fence(struct aspace *as, u32 ran)
 	if (unlikely(back)) /* perhaps before its bit was cleared */
 		__atomic_fetch_or(&as->ran, back, __ATOMIC_SEQ_CST);
 	return now | back;
+}
+
+void icache_written(void)
+{
+	spin_lock(&asid_lock);
+	__atomic_fetch_add(&icache_generation, 1, __ATOMIC_SEQ_CST);
+	for (unsigned h = 0; h < MAX_HARTS; h++)
+		__atomic_store_n(&running[h].bit, 0, __ATOMIC_RELAXED);
+	spin_unlock(&asid_lock);
+}
+
+u64 icache_now(void)
+{
+	u64 now;
+
+	spin_lock(&asid_lock);
+	now = icache_generation;
+	spin_unlock(&asid_lock);
+	return now;
+}
+
+void icache_sync_slowly(struct aspace *as)
+{
+	u64 now = icache_now();
+	u32 mask = aspace_harts(as);
+
+	mmu_sync_icache(mask);
+	for (; mask; mask &= mask - 1)
+		running[__builtin_ctz(mask)].icache = now;
+	as->icache_generation = now;
+}
+
+void aspace_sync_icache(struct aspace *as)
+{
+	spin_lock(&as->lock);
+	icache_written();
+	icache_sync(as);
+	spin_unlock(&as->lock);
 }

@@ -43,6 +43,7 @@ struct aspace *aspace_create(void)
 	as->root = pfn_to_virt(as->root_pfn);
 	mmu_init_root(as->root);
 	as->refs = 1;
+	as->icache_generation = icache_now();
 	as->tables = 1;
 	as->mmap_top = MMAP_TOP_DEFAULT;
 	as->limit_as = as->limit_data = LIMIT_NONE;
@@ -75,7 +76,7 @@ void aspace_put(struct aspace *as)
 	if (__atomic_sub_fetch(&as->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	assert(!as->busy);
-	assert(!aspace_is_running(as));
+	assert(!aspace_harts(as));
 	if (as->tree && aspace_destroy(as, &w) == MM_MORE)
 		while (mm_work_step(&w) == MM_MORE)
 			;

@@ -41,17 +41,15 @@ static struct region *grow_stack(struct aspace *as, va_t va)
 }
 
 /* A frame that is to be executed: instruction fetches must see what was stored. */
-static void sync_frame(pfn_t pfn)
+static void sync_frame(struct aspace *as, pfn_t pfn)
 {
-	struct frame *f;
-
 	if (!frame_is_ram(pfn))
 		return;
-	f = frame_of(pfn);
-	if (likely(f->flags & FRAME_SYNCED))
-		return;
-	f->flags |= FRAME_SYNCED;
-	mmu_sync_icache(asid_harts());
+	if (unlikely(!(frame_of(pfn)->flags & FRAME_SYNCED))) {
+		icache_written();
+		frame_of(pfn)->flags |= FRAME_SYNCED;
+	}
+	icache_sync(as);
 }
 
 /* Replaces a private page's entry. The old frame's reference is put (0: it had none). */
@@ -84,7 +82,7 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 
 	if ((e & (PTE_ANON | PTE_SPECIAL)) == PTE_ANON && frame_refs(pte_pfn(e)) == 1) {
 		if (r->prot & PROT_EXEC)
-			sync_frame(pte_pfn(e));
+			sync_frame(as, pte_pfn(e));
 		WRITE_ONCE(*slot, pte_make(pte_pfn(e), r->prot, PTE_ANON));
 		aspace_fence_new(as, va, false);
 		return FAULT_OK;
@@ -107,7 +105,7 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 	if (r->memobj)
 		r->flags |= REGION_COPIED;
 	if (r->prot & PROT_EXEC)
-		sync_frame(pfn);
+		sync_frame(as, pfn);
 	replace(as, slot, va, pte_make(pfn, r->prot, PTE_ANON));
 	return FAULT_OK;
 }
@@ -131,7 +129,7 @@ static enum fault_result fault_present(struct aspace *as, struct region *r, pte_
 	if (!(r->flags & REGION_SHARED) && (prot & PROT_WRITE) && !(e & PTE_W))
 		prot = (prot & ~(unsigned)PROT_WRITE) | PROT_READ;
 	if (prot & PROT_EXEC)
-		sync_frame(pte_pfn(e));
+		sync_frame(as, pte_pfn(e));
 	new = pte_make(pte_pfn(e), prot, pte_soft(e));
 	assert((new & need) && (new & e & PTE_RIGHTS) == (e & PTE_RIGHTS));
 	WRITE_ONCE(*slot, new);
@@ -178,6 +176,8 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 			filled++;
 		}
 	}
+	if (filled && (prot & PROT_EXEC))
+		icache_sync(as);
 	pt_frame(slot)->used += filled;
 	pt_frame(slot)->pages += filled;
 	as->resident += filled;
@@ -223,7 +223,7 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 		__atomic_fetch_add(&mm_counters.cow_copies, 1, __ATOMIC_RELAXED);
 		r->flags |= REGION_COPIED;
 		if (prot & PROT_EXEC)
-			sync_frame(own);
+			sync_frame(as, own);
 		pt_fill(as, slot, pte_make(own, prot, PTE_ANON));
 		return FAULT_OK;
 	}
@@ -239,7 +239,7 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 		return FAULT_OK;
 	}
 	if (prot & PROT_EXEC)
-		sync_frame(pfn);
+		sync_frame(as, pfn);
 	frame_get(pfn);
 	pt_fill(as, slot, pte_make(pfn, prot, 0));
 	if (access == FAULT_WRITE)
@@ -302,7 +302,7 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 		if (likely(pfn)) {
 			__atomic_fetch_add(&mm_counters.zero_fills, 1, __ATOMIC_RELAXED);
 			if (rights & PROT_EXEC)
-				sync_frame(pfn);
+				sync_frame(as, pfn);
 			pt_fill(as, slot, pte_make(pfn, rights, PTE_ANON));
 		} else {
 			res = FAULT_NOMEM;

@@ -314,7 +314,19 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 void asid_init(void);
 /* No hart runs a space any more: returns when a new generation that saw one run it is done with it. */
 void asid_end(void);
-u32 asid_harts(void); /* mask of harts that ever ran a space */
+
+/* Instruction fetches, counted as "kernel memory holds new instructions" (icache_written, after they were
+ * stored): a hart that uses no space then, or another one, does its fence.i when it enters one.
+ * icache_sync: before entries of the space allow to execute, its harts have done theirs.  Lock: the space's. */
+extern u64 icache_generation;
+void icache_written(void);
+u64 icache_now(void); /* the short ways were closed for that one and those before */
+void icache_sync_slowly(struct aspace *as);
+static inline void icache_sync(struct aspace *as)
+{
+	if (unlikely(as->icache_generation != READ_ONCE(icache_generation)))
+		icache_sync_slowly(as);
+}
 /* Of the harts that may hold old entries: which must forget them now.  The others do when they enter the
  * space again: their bits in as->ran are cleared.  Lock: the space's. */
 u32 asid_where_to_fence(struct aspace *as, u32 ran);

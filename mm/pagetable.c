@@ -321,6 +321,8 @@ void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot
 		if ((new & PTE_X) && pte_valid(new) && !(e & PTE_X) && !(e & PTE_SPECIAL) &&
 		    !(frame_of(pte_pfn(e))->flags & FRAME_SYNCED))
 			new = (new & ~PTE_X) & ((new & PTE_R) ? ~0ul : ~PTE_V);
+		if (new & PTE_X)
+			icache_sync(b->as);
 		WRITE_ONCE(*p, new);
 		batch_touch(b, va);
 	}

@@ -205,7 +205,7 @@ static long finish(long res)
 		va_t at;
 
 		injecting = false;
-		if (below(2) && work.kind != 0 && aspace_is_running(as)) {
+		if (below(2) && work.kind != 0 && aspace_harts(as)) {
 			model_hart(below(nharts));
 			aspace_activate(as);
 			going_on = true;
@@ -220,7 +220,7 @@ static long finish(long res)
 			injecting = was;
 			break;
 		}
-		if (aspace_is_running(as)) {
+		if (aspace_harts(as)) {
 			check(aspace_unmap(as, BASE, PAGE_SIZE, &(struct mm_work){ 0 }) == MM_BUSY);
 			check(aspace_brk(as, 0, &(struct mm_work){ 0 }, &at) == MM_BUSY);
 		}

@@ -758,6 +758,46 @@ static void test_only_harts_that_run_a_space_are_interrupted(void **unused)
 	finish(as);
 }
 
+/* New instructions: harts that run the space fetch anew at once, the others when they enter a space. */
+static void test_harts_fetch_new_instructions(void **unused)
+{
+	struct aspace *as[2] = { activate_new(0), activate_new(1) };
+	u64 before[3];
+	va_t at;
+	u8 *byte;
+
+	(void)unused;
+	model_hart(2);
+	aspace_activate(as[0]);
+	aspace_activate(NULL);
+	model_hart(0);
+	for (unsigned h = 0; h < 3; h++)
+		before[h] = model_fetch_fences[h];
+	assert_int_equal(map_at(as[0], AT, 2 * P, 7, PRIV | MAP_FIXED, &at), 0);
+	assert_int_equal(model_access(as[0], AT, FAULT_WRITE, &byte), FAULT_OK);
+	assert_int_equal(model_access(as[0], AT, FAULT_EXEC, &byte), FAULT_OK);
+	assert_int_equal(model_fetch_fences[0], before[0] + 1);
+	assert_int_equal(model_fetch_fences[1], before[1]);
+	assert_int_equal(model_fetch_fences[2], before[2]);
+	for (unsigned h = 1; h < 3; h++) {
+		model_hart(h);
+		aspace_activate(as[0]);
+		assert_int_equal(model_fetch_fences[h], before[h] + 1);
+		aspace_activate(as[1]);
+		aspace_activate(as[0]);
+		assert_int_equal(model_fetch_fences[h], before[h] + 1);
+	}
+	aspace_sync_icache(as[0]);
+	for (unsigned h = 1; h < 3; h++)
+		assert_int_equal(model_fetch_fences[h], before[h] + 2);
+	for (unsigned h = 0; h < 3; h++) {
+		model_hart(h);
+		aspace_activate(NULL);
+	}
+	finish(as[0]);
+	finish(as[1]);
+}
+
 /* A new space gets a number, also the first one of all and the first of a generation. */
 static void test_no_space_runs_without_a_number(void **unused)
 {
@@ -1119,6 +1159,7 @@ int main(void)
 		cmocka_unit_test_setup(test_strings, start),
 		cmocka_unit_test_setup(test_a_kept_asid_is_not_given_again, start_with_few_numbers),
 		cmocka_unit_test_setup(test_no_space_runs_without_a_number, start_with_few_numbers),
+		cmocka_unit_test_setup(test_harts_fetch_new_instructions, start_with_few_numbers),
 		cmocka_unit_test_setup(test_only_harts_that_run_a_space_are_interrupted, start_with_few_numbers),
 		cmocka_unit_test_setup(test_nothing_comes_into_a_dying_space, start),
 		cmocka_unit_test_setup(test_hostile_copies, start),

@@ -40,7 +40,7 @@ struct model_hart {
 
 u32 model_asids = 65536;
 u32 (*model_random)(void);
-u64 model_fences, model_remote;
+u64 model_fences, model_remote, model_fetch_fences[MODEL_HARTS];
 void (*model_meanwhile)(void);
 unsigned model_spurious;
 
@@ -310,7 +310,12 @@ bool model_runs(unsigned hart, const struct aspace *as)
 
 void mmu_init_root(pte_t *root) { (void)root; }
 u32 mmu_asid_count(void) { return model_asids; }
-void mmu_sync_icache(u32 hart_mask) { (void)hart_mask; }
+void mmu_sync_icache(u32 hart_mask)
+{
+	for (unsigned i = 0; i < MODEL_HARTS; i++)
+		model_fetch_fences[i] += hart_mask >> i & 1;
+}
+
 
 /* ---- the machine ---- */
 

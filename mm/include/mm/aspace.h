@@ -71,6 +71,7 @@ struct aspace {
 	u64 asid_gen; /* generation << 16 | asid; 0: none yet */
 	u64 mmu_state; /* what mmu_load takes, of asid_gen's number */
 	u32 ran;      /* mask of harts whose TLB may hold its entries; atomic */
+	u64 icache_generation; /* its harts have done a fence.i since that one began */
 	struct region *tree, *head, *tail;
 	struct region *last; /* cache of the last hit */
 	u32 nregions;
@@ -197,8 +198,9 @@ int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want
 struct hart_space {
 	struct aspace *entering, *loaded;
 	u64 generation; /* its TLB holds nothing of older ones; ~0: a new one has begun since */
-	u64 bit;	/* the hart's in aspace.ran */
-};
+	u64 bit;	/* the hart's in aspace.ran; 0: the short way is closed, for a fence.i is due */
+	u64 icache;	/* icache_generation at its last fence.i */
+} __attribute__((aligned(64)));
 extern struct hart_space running[MAX_HARTS];
 void aspace_activate_slowly(struct aspace *as);
 /* Makes the space this hart's, if it is not (mmu_activate with a valid ASID); NULL: the kernel's own
@@ -218,7 +220,9 @@ static inline void aspace_activate(struct aspace *as)
 		aspace_activate_slowly(as);
 	WRITE_ONCE(here->loaded, as);
 }
-bool aspace_is_running(const struct aspace *as); /* on some hart */
+u32 aspace_harts(const struct aspace *as); /* mask of those that use it now */
+/* Instructions were stored: the space's threads fetch them. */
+void aspace_sync_icache(struct aspace *as);
 
 /* Looking: for TERN_ASPACE_QUERY, WALK, PAGEMAP. */
 struct tern_region_info;

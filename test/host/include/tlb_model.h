@@ -14,6 +14,7 @@ extern u32 (*model_random)(void);	  /* the test's source of randomness */
 extern void (*model_meanwhile)(void);	  /* called between the steps of a fault; NULL: nothing */
 extern bool mm_defers;			  /* what mm_defer() answers */
 extern u64 model_fences, model_remote;	  /* fences asked for, and of other harts */
+extern u64 model_fetch_fences[MODEL_HARTS]; /* fence.i on each hart */
 extern unsigned model_spurious;		  /* faults that a stale entry caused */
 
 /* A fresh machine with `pages` of RAM; frames and mm are initialised in it. */
