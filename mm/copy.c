@@ -6,6 +6,7 @@
  * and looked at again.  Two spaces are locked in the order of their addresses, objects after them. */
 #include "mm_priv.h"
 
+#define PARTS 4u /* with the locks held once */
 #define TRIES 16 /* a page may be taken away again between fault and look; not for ever */
 
 /* Where va is, if its entry has the rights.  Lock held.  On every message's path: the walk is
@@ -370,32 +371,55 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 
 /* ---- objects and user memory ---- */
 
-/* A part of one page each, both there and not beyond the object's end.  False: not so. */
+/* A part of one page each, both there and not beyond the object's end.  False: not so.  Both locks held. */
 static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 				    bool out)
 {
-	pfn_t pfn = 0;
+	pfn_t pfn;
 	char *p, *q;
 
-	spin_lock(&as->lock);
-	if (likely(user_page(as, va, out ? PTE_W : PTE_R, &p))) {
-		spin_lock(&m->lock);
-		if (likely(off < m->size && n <= m->size - off && m->kind == MEMOBJ_ANON))
-			pfn = radix_get_small(m->root, m->height, off >> PAGE_SHIFT);
-		if (likely(pfn)) {
-			q = (char *)pfn_to_virt(pfn) + (off & PAGE_MASK);
-			/* It is the same page if the space maps the object. */
-			memmove(out ? p : q, out ? q : p, n);
-			if (!out)
-				frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
-		}
-		spin_unlock(&m->lock);
-	}
-	spin_unlock(&as->lock);
-	return pfn != 0;
+	if (unlikely(!user_page(as, va, out ? PTE_W : PTE_R, &p)) ||
+	    unlikely(off >= m->size || n > m->size - off || m->kind != MEMOBJ_ANON))
+		return false;
+	pfn = radix_get_small(m->root, m->height, off >> PAGE_SHIFT);
+	if (unlikely(!pfn))
+		return false;
+	q = (char *)pfn_to_virt(pfn) + (off & PAGE_MASK);
+	/* It is the same page if the space maps the object. */
+	memmove(out ? p : q, out ? q : p, n);
+	if (!out)
+		frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+	return true;
 }
 
-/* The same whatever is or is not there: bytes, less than n at the object's end or if the user's
+/* How much of n bytes lies in one page of both. */
+static inline size_t one_part(u64 off, va_t va, size_t n)
+{
+	return MIN(n, PAGE_SIZE - MAX(va & PAGE_MASK, off & PAGE_MASK));
+}
+
+/* Up to PARTS of them: the bytes. */
+static inline size_t object_copy_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+				       bool out)
+{
+	size_t done = 0, part;
+
+	spin_lock(&as->lock);
+	spin_lock(&m->lock);
+	for (unsigned i = 0; i < PARTS; i++) {
+		part = one_part(off + done, va + done, n - done);
+		if (unlikely(!object_copy_part(m, off + done, as, va + done, part, out)))
+			break;
+		done += part;
+		if (likely(done == n))
+			break;
+	}
+	spin_unlock(&m->lock);
+	spin_unlock(&as->lock);
+	return done;
+}
+
+/* One part whatever is or is not there: bytes, less than n at the object's end or if the user's
  * side faults; ENOMEM. */
 static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 			       bool out)
@@ -423,46 +447,47 @@ static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_
 	return n && !out && !pfn ? -ENOMEM : (long)n;
 }
 
-static __attribute__((noinline)) long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
+static inline __attribute__((always_inline)) long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 			       bool out)
 {
-	size_t done = 0;
+	size_t done = 0, part;
+	long r;
 
+	if (likely(va < USER_MAX) && n == one_part(off, va, n)) {
+		bool there;
+
+		spin_lock(&as->lock);
+		spin_lock(&m->lock);
+		there = object_copy_part(m, off, as, va, n, out);
+		spin_unlock(&m->lock);
+		spin_unlock(&as->lock);
+		if (likely(there))
+			return (long)n;
+	}
 	if (unlikely(m->kind == MEMOBJ_PHYS))
 		return -EINVAL;
 	if (unlikely(!user_range_ok(va, n)))
 		n = va < USER_MAX ? USER_MAX - va : 0;
-	while (done < n) {
-		size_t part = MIN(n - done, PAGE_SIZE - (va & PAGE_MASK));
-
-		part = MIN(part, PAGE_SIZE - (off & PAGE_MASK));
-		if (unlikely(!object_copy_part(m, off, as, va, part, out))) {
-			long r = object_copy_slowly(m, off, as, va, part, out);
-
-			if (r < 0)
-				return done ? (long)done : r;
-			if ((size_t)r < part)
-				return (long)(done + (size_t)r);
-		}
-		done += part;
-		va += part;
-		off += part;
+	for (;;) {
+		done += object_copy_there(m, off + done, as, va + done, n - done, out);
+		if (likely(done == n))
+			return (long)done;
+		part = one_part(off + done, va + done, n - done);
+		r = object_copy_slowly(m, off + done, as, va + done, part, out);
+		if (r < 0)
+			return done ? (long)done : r;
+		done += (size_t)r;
+		if ((size_t)r < part || done == n)
+			return (long)done;
 	}
-	return (long)done;
 }
 
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
-	if (likely(in_one_page(va, n) && n <= PAGE_SIZE - (off & PAGE_MASK)) &&
-	    likely(object_copy_part(m, off, as, va, n, true)))
-		return (long)n;
 	return object_copy(m, off, as, va, n, true);
 }
 
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
-	if (likely(in_one_page(va, n) && n <= PAGE_SIZE - (off & PAGE_MASK)) &&
-	    likely(object_copy_part(m, off, as, va, n, false)))
-		return (long)n;
 	return object_copy(m, off, as, va, n, false);
 }
