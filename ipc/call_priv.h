@@ -160,6 +160,8 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 /* route.c: a call that cannot be sent, kernel objects behind descriptors, and routes other than a
  * handle's session without descriptors to make.  Kernel lock held, dropped. */
 struct thread *route_fail(struct thread *t, s64 err);
+struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u32 op,
+			    const struct handle *h);
 struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
 				struct handle *h);
 struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
@@ -181,7 +183,7 @@ route_call_inline(struct thread *t, const struct syscall_line *line, u32 op, uns
 	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[16] : a[line->arg]);
 	h = handle_find(t->process->handles, fd);
 	if (unlikely(!h || ((route == ROUTE_METHOD ? TERN_R_IO : line->rights) & ~h->rights)))
-		return route_fail(t, -EBADF);
+		return route_refuse(t, line, op, h);
 	if (unlikely(h->type != HANDLE_SESSION))
 		return route_own_object(t, line, op, h);
 	s = h->object;

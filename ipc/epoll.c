@@ -37,7 +37,7 @@
 struct waitset {
 	u32 refs;
 	struct account *payer; /* of who made it */
-	struct ready ready; /* only its list of waiters is used */
+	struct ready ready; /* only its list of waiters and nonblock are used */
 	struct list items;
 	struct list ready_items;
 };

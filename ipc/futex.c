@@ -272,19 +272,22 @@ static s64 compare(struct thread *t, va_t va, const u32 *value)
 	return seen == *value ? 0 : -EAGAIN;
 }
 
-/* Wakes n waiters of the first word, at va, and moves up to `move` of the others to the second. */
-static s64 requeue(struct thread *t, va_t va, const struct futex_key k[2], s32 n, s32 move,
-		   const u32 *value)
+/* Wakes n waiters of the first word and moves up to `move` of the others to the second. */
+static s64 requeue(struct thread *t, va_t one, bool one_shared, va_t two, bool two_shared, s32 n,
+		   s32 move, const u32 *value)
 {
+	struct futex_key k[2];
 	s64 r, done;
 
 	if (n < 0 || move < 0)
 		return -EINVAL;
-	r = compare(t, va, value);
+	r = two_keys(t, one, one_shared, two, two_shared, k);
+	if (!r)
+		r = compare(t, one, value);
 	if (r)
 		return r;
 	kernel_lock();
-	r = compare(t, va, value);
+	r = compare(t, one, value);
 	done = r ? 0 : wake(&k[0], BITSET_ALL, n);
 	if (!r && !same_key(&k[0], &k[1])) {
 		list_for_each_safe(p, next, bucket_of(&k[0])) {
@@ -499,10 +502,13 @@ static s64 requeue_pi(struct thread *t, u64 *a, bool shared)
 	u32 value = (u32)a[5], word;
 	s32 limit = (s32)a[3];
 	struct futex_key k[2];
-	s64 done = 0, r = two_keys(t, a[0], shared, a[4], shared, k);
+	s64 done = 0, r;
 
-	if ((s32)a[2] != 1 || limit < 0 || same_key(&k[0], &k[1]))
-		return r ? r : -EINVAL;
+	if ((s32)a[2] != 1 || limit < 0)
+		return -EINVAL;
+	r = two_keys(t, a[0], shared, a[4], shared, k);
+	if (!r && same_key(&k[0], &k[1]))
+		r = -EINVAL;
 	if (!r)
 		r = touch(t, a[4], &word);
 	if (!r)
@@ -540,7 +546,6 @@ s64 sys_futex(struct thread *t, u64 *a)
 	bool waits = cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
 		     cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 	u64 deadline = NO_DEADLINE;
-	struct futex_key k[2];
 	s64 r = 0;
 
 	if (op & FUTEX_REALTIME && (!waits || cmd == FUTEX_LOCK_PI))
@@ -566,9 +571,8 @@ s64 sys_futex(struct thread *t, u64 *a)
 		return wake_word(t, a[0], shared, value, (s32)a[2]);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		r = two_keys(t, a[0], shared, a[4], shared, k);
-		return r ? r : requeue(t, a[0], k, (s32)a[2], (s32)a[3],
-				       cmd == FUTEX_CMP_REQUEUE ? &value : NULL);
+		return requeue(t, a[0], shared, a[4], shared, (s32)a[2], (s32)a[3],
+			       cmd == FUTEX_CMP_REQUEUE ? &value : NULL);
 	case FUTEX_WAKE_OP:
 		return wake_op(t, a, shared);
 	case FUTEX_LOCK_PI:
@@ -641,7 +645,6 @@ static s64 waitv_get(struct thread *t, va_t va, struct waitv *v)
 
 s64 sys_futex_requeue(struct thread *t, u64 *a)
 {
-	struct futex_key k[2];
 	struct waitv v[2];
 	u32 value;
 	s64 r;
@@ -651,11 +654,11 @@ s64 sys_futex_requeue(struct thread *t, u64 *a)
 	r = waitv_get(t, a[0], &v[0]);
 	if (!r)
 		r = waitv_get(t, a[0] + sizeof v[0], &v[1]);
-	if (!r)
-		r = two_keys(t, v[0].addr, !(v[0].flags & FUTEX_PRIVATE), v[1].addr,
-			     !(v[1].flags & FUTEX_PRIVATE), k);
+	if (r)
+		return r;
 	value = (u32)v[0].value;
-	return r ? r : requeue(t, v[0].addr, k, (s32)a[2], (s32)a[3], &value);
+	return requeue(t, v[0].addr, !(v[0].flags & FUTEX_PRIVATE), v[1].addr,
+		       !(v[1].flags & FUTEX_PRIVATE), (s32)a[2], (s32)a[3], &value);
 }
 
 s64 sys_futex_waitv(struct thread *t, u64 *a)

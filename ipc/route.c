@@ -14,52 +14,80 @@
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
-#include <tern/linux/stat.h>
 
 #include "call_priv.h"
 
-#define NR_fcntl 25
-#define NR_fstatfs 44
-#define NR_fchdir 50
-#define NR_lseek 62
 #define NR_read 63
-#define NR_fstat 80
+#define NR_pread64 67
+#define NR_pwrite64 68
 
 s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
 
-/* A descriptor that names an object of the kernel's own. Kernel lock held and dropped. */
+struct thread *route_fail(struct thread *t, s64 err)
+{
+	kernel_unlock();
+	t->regs.x[REG_A0] = (u64)err;
+	return t;
+}
+
+/* A bad descriptor, or one without the right.  Where there are no places, nobody asks for it. */
+struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u32 op,
+			    const struct handle *h)
+{
+	const struct session *s = h && h->type == HANDLE_SESSION ? h->object : NULL;
+
+	if ((op == NR_pread64 || op == NR_pwrite64) && (s64)t->regs.x[REG_A0 + 3] < 0)
+		return route_fail(t, -EINVAL);
+	if (s && h->rights & TERN_R_IO && line->otherwise == ESPIPE &&
+	    s->kind != TERN_KIND_FILE && s->kind != TERN_KIND_PROC)
+		return route_fail(t, -ESPIPE);
+	return route_fail(t, -EBADF);
+}
+
+/* To s, from a caller that did not take the straight path.  Kernel lock held, dropped. */
+static struct thread *route_to(struct thread *t, const struct syscall_line *line, u32 op,
+			       struct session *s)
+{
+	s64 err;
+
+	if (line->nwin) {
+		err = windows_check(line, &t->regs.x[REG_A0]);
+		if (unlikely(err))
+			return route_fail(t, err);
+	}
+	if (unlikely(s->endpoint->dead))
+		return route_fail(t, -EIO);
+	if (line->fd_mode) {
+		err = call_reserve(&t->call, t, line);
+		if (unlikely(err))
+			return route_fail(t, err);
+	}
+	call_begin(t, line, op, s);
+	return call_send_slowly(t, s);
+}
+
+/* A descriptor that names an object of the kernel's own.  What such ones have in common with other
+ * anonymous descriptors is the pipe server's to answer.  Kernel lock held and dropped. */
 struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
 				 struct handle *h)
 {
+	struct session *any = t->process->names->service[TERN_SVC_PIPE];
 	u64 *x = t->regs.x;
-	s64 r = line->otherwise ? -line->otherwise : 0;
+	struct signalfd *s;
+	s64 r;
 
-	if (op == NR_read && h->type == HANDLE_SIGNALFD) {
-		struct signalfd *s = h->object;
-
-		signalfd_get(s);
-		kernel_unlock();
-		r = signalfd_read(t, s, x[11], x[12]);
-		kernel_lock();
-		signalfd_put(s);
-		if (r == SYS_BLOCKED)
-			return sched_next();
-	} else if (op == NR_fcntl && x[11] == F_GETFL) {
-		r = O_RDWR | O_LARGEFILE;
-	} else if (op == NR_lseek || (op == NR_fcntl && x[11] == F_SETFL)) {
-		r = 0;
-	} else if (op == NR_fstat) {
-		struct tern_stat st = { .st_dev = 15, .st_ino = 1, .st_mode = 0600, .st_nlink = 1,
-					.st_blksize = 4096 };
-		va_t to = x[11];
-
-		kernel_unlock();
-		r = put_user(t, to, &st, sizeof st);
-		kernel_lock();
-	}
+	if (op != NR_read || h->type != HANDLE_SIGNALFD)
+		return any && op < NR_SYSCALLS ? route_to(t, line, op, any) :
+						 route_fail(t, -line->otherwise);
+	s = h->object;
+	signalfd_get(s);
 	kernel_unlock();
-	x[REG_A0] = (u64)r;
-	return t;
+	r = signalfd_read(t, s, x[11], x[12]);
+	kernel_lock();
+	signalfd_put(s);
+	if (r == SYS_BLOCKED)
+		return sched_next();
+	return route_fail(t, r);
 }
 
 static u64 reference(struct thread *who, u64 fd)
@@ -94,13 +122,6 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 	c->root = n->root ? n->root->badge : TERN_REF_BAD;
 }
 
-struct thread *route_fail(struct thread *t, s64 err)
-{
-	kernel_unlock();
-	t->regs.x[REG_A0] = (u64)err;
-	return t;
-}
-
 /* Everything but H and M lines without descriptors. */
 struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
 				   unsigned route)
@@ -109,7 +130,6 @@ struct thread *route_others(struct thread *t, const struct syscall_line *line, u
 	struct process *p = t->process;
 	struct session *s;
 	struct handle *h;
-	s64 err;
 
 	if (route == ROUTE_V || route == ROUTE_S) {
 		s = p->names->service[line->service];
@@ -125,20 +145,7 @@ struct thread *route_others(struct thread *t, const struct syscall_line *line, u
 		h = handle_find(p->handles, (u32)a[line->arg]);
 		s = h->object;
 	}
-	if (line->nwin) {
-		err = windows_check(line, a);
-		if (unlikely(err))
-			return route_fail(t, err);
-	}
-	if (unlikely(s->endpoint->dead))
-		return route_fail(t, -EIO);
-	if (line->fd_mode) {
-		err = call_reserve(&t->call, t, line);
-		if (unlikely(err))
-			return route_fail(t, err);
-	}
-	call_begin(t, line, op, s);
-	return call_send_slowly(t, s);
+	return route_to(t, line, op, s);
 }
 
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)

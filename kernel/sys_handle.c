@@ -3,8 +3,7 @@
  *
  * All of it works on the process's handle table under the kernel lock.  What concerns the object
  * behind a descriptor is passed on to its server: record locks, leases and seals to the meta
- * session, the rest to the session itself.  The kernel's own objects (epoll, signalfd) have no
- * server: their few commands are answered here.
+ * session, the rest to the session itself.
  */
 #include <ipc/poll.h>
 #include <ipc/session.h>
@@ -53,26 +52,17 @@ s64 sys_dup3(struct thread *t, u64 *a)
 	return r;
 }
 
-/* Commands on the kernel's own objects; epoll's reads do not exist, so it never is O_NONBLOCK. */
+/* The flags of an object of the kernel's own; all else is as for other anonymous descriptors. */
 static s64 fcntl_own(const struct handle *h, unsigned cmd, u64 arg)
 {
-	bool *nonblock = h->type == HANDLE_SIGNALFD ? signalfd_nonblock(h->object) : NULL;
+	struct ready *r = object_ready(h->type, h->object);
 
-	switch (cmd) {
-	case F_GETFL:
-		return O_RDWR | (nonblock && *nonblock ? O_NONBLOCK : 0);
-	case F_SETFL:
-		if (nonblock)
-			*nonblock = arg & O_NONBLOCK;
-		return 0;
-	case F_SETOWN:
-	case F_GETOWN:
-		return 0;
-	case F_SETPIPE_SZ:
-	case F_GETPIPE_SZ:
-		return -EBADF;
-	}
-	return -EINVAL;
+	if (!r || (cmd != F_GETFL && cmd != F_SETFL))
+		return SYS_PASS;
+	if (cmd == F_GETFL)
+		return O_RDWR | (r->nonblock ? O_NONBLOCK : 0);
+	r->nonblock = arg & O_NONBLOCK;
+	return 0;
 }
 
 /* Kernel lock held; SYS_PASS… if it is not the kernel's. */
@@ -136,19 +126,29 @@ s64 sys_fcntl(struct thread *t, u64 *a)
 
 s64 sys_ioctl(struct thread *t, u64 *a)
 {
+	bool fault = false;
 	struct handle *h;
+	struct ready *own;
+	u32 on = 0;
 	s64 r = 0;
 
+	if ((u32)a[1] == FIONBIO)
+		fault = get_user(t, &on, a[2], sizeof on) != 0;
 	kernel_lock();
 	h = handle_find(t->process->handles, (u32)a[0]);
+	own = h ? object_ready(h->type, h->object) : NULL;
 	if (!h || (h->rights & TERN_R_PATH))
 		r = -EBADF;
 	else if ((u32)a[1] == FIOCLEX || (u32)a[1] == FIONCLEX)
 		h->cloexec = (u32)a[1] == FIOCLEX;
-	else if (h->type == HANDLE_SESSION)
+	else if (h->type == HANDLE_SESSION || !own)
 		r = SYS_PASS;
 	else if ((u32)a[1] != FIONBIO)
-		r = -ENOTTY;
+		r = h->type == HANDLE_WAITSET ? -EINVAL : -ENOTTY;
+	else if (fault)
+		r = -EFAULT;
+	else
+		own->nonblock = on;
 	kernel_unlock();
 	return r;
 }

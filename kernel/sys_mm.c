@@ -287,6 +287,7 @@ s64 sys_brk(struct thread *t, u64 *a)
 s64 sys_mremap(struct thread *t, u64 *a)
 {
 	u64 old = a[0], old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]), flags = a[3];
+	u8 there;
 	va_t out;
 	int r;
 
@@ -299,7 +300,7 @@ s64 sys_mremap(struct thread *t, u64 *a)
 	if (flags & MREMAP_FIXED &&
 	    (a[4] & PAGE_MASK || !user_range_ok(a[4], new_len) ||
 	     (old + old_len > a[4] && a[4] + new_len > old)))
-		return -EINVAL;
+		return aspace_mincore(t->aspace, old, 1, &there) ? -EFAULT : -EINVAL;
 	r = aspace_remap(t->aspace, old, old_len, new_len, (unsigned)flags, a[4], &t->mm_work, &out);
 	return finish(t, a, r, (s64)out);
 }
@@ -419,7 +420,7 @@ static s64 lock(struct thread *t, u64 *a, bool fault_in)
 		return -EPERM;
 	if (lock_exceeds(t, len))
 		return -ENOMEM;
-	if (start + len < start || len < a[1])
+	if (start + len < start)
 		return -EINVAL;
 	if (!len)
 		return 0;
@@ -445,7 +446,7 @@ s64 sys_munlock(struct thread *t, u64 *a)
 	va_t start = PAGE_DOWN(a[0]);
 	u64 len = PAGE_UP(a[1] + (a[0] & PAGE_MASK));
 
-	if (start + len < start || len < a[1])
+	if (start + len < start)
 		return -EINVAL;
 	if (!user_range_ok(start, len))
 		return -ENOMEM;

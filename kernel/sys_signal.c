@@ -286,9 +286,8 @@ s64 sys_rt_sigtimedwait(struct thread *t, u64 *a)
 
 struct signalfd {
 	u32 refs;
-	bool nonblock;
 	u64 mask;
-	struct ready ready; /* only its list of waiters is used */
+	struct ready ready; /* only its list of waiters and nonblock are used */
 	struct list all;
 };
 static struct list signalfds = LIST_INIT(signalfds);
@@ -322,7 +321,6 @@ u32 signalfd_bits(struct thread *t, struct signalfd *s)
 }
 
 struct ready *signalfd_ready(struct signalfd *s) { return &s->ready; }
-bool *signalfd_nonblock(struct signalfd *s) { return &s->nonblock; }
 
 s64 sys_signalfd4(struct thread *t, u64 *a)
 {
@@ -344,7 +342,7 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 	if (fresh) {
 		fresh->refs = 1;
 		fresh->mask = mask;
-		fresh->nonblock = a[3] & O_NONBLOCK;
+		fresh->ready.nonblock = a[3] & O_NONBLOCK;
 		list_init(&fresh->ready.waiters);
 		list_add_tail(&signalfds, &fresh->all);
 		r = handle_add(t->process->handles, process_fd_limit(t->process),
@@ -445,7 +443,7 @@ s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n)
 				kernel_unlock();
 				break;
 			}
-			if (s->nonblock) {
+			if (s->ready.nonblock) {
 				kernel_unlock();
 				return -EAGAIN;
 			}

@@ -10,13 +10,21 @@
 #define NR_FCNTL 25
 #define NR_FLOCK 32
 #define NR_FSTATFS 44
+#define NR_FALLOCATE 47
+#define NR_LSEEK 62
+#define NR_PREAD64 67
+#define NR_PWRITE64 68
 #define NR_NEWFSTATAT 79
 #define NR_FSTAT 80
+#define NR_SYNC_FILE_RANGE 84
 #define NR_FADVISE 223
 #define NR_STATX 291
 #define STATX_BASIC_STATS 0x7ff
 #define LOCK_NB 4u
+#define LOCK_MAND 32u
 #define ADVICE_LAST 5
+#define FALLOC_KEEP_SIZE 1u
+#define FALLOC_PUNCH_HOLE 2u
 
 /* The errno of a line's `else`, plus one; 0 where there is no line. */
 static const uint8_t else_errno[CALLS] = {
@@ -100,18 +108,57 @@ long server_fcntl(struct tern_msg *m)
 	}
 }
 
-/* One of shared, exclusive, unlock. */
+/* One of shared, exclusive, unlock.  Linux takes what once was a mandatory lock for nothing. */
 static long flock_operation(unsigned op)
 {
 	op &= ~LOCK_NB;
-	return op == 1 || op == 2 || op == 8 ? 0 : -EINVAL;
+	return op == 1 || op == 2 || op == 8 || op & LOCK_MAND ? 0 : -EINVAL;
+}
+
+static long fallocate_arguments(const struct tern_msg *m)
+{
+	uint32_t mode = (uint32_t)m->args[1];
+
+	if ((int64_t)m->args[2] < 0 || (int64_t)m->args[3] <= 0)
+		return -EINVAL;
+	return mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE) || mode == FALLOC_PUNCH_HOLE ?
+		       -EOPNOTSUPP :
+		       0;
+}
+
+/* What is wrong with a call on whatever descriptor; 0 if nothing is. */
+static long bad_arguments(const struct tern_msg *m, uint32_t nr)
+{
+	int64_t off = (int64_t)m->args[1], len = (int64_t)m->args[2];
+
+	switch (nr) {
+	case NR_FLOCK:
+		return flock_operation((unsigned)m->args[1]);
+	case NR_FADVISE:
+		return (uint32_t)m->args[3] > ADVICE_LAST || len < 0 ? -EINVAL : 0;
+	case NR_FALLOCATE:
+		return fallocate_arguments(m);
+	case NR_LSEEK:
+		return (uint32_t)m->args[2] > SEEK_HOLE ? -EINVAL : 0;
+	case NR_PREAD64:
+	case NR_PWRITE64:
+		return (int64_t)m->args[3] < 0 ? -EINVAL : 0;
+	case NR_SYNC_FILE_RANGE:
+		return off < 0 || len < 0 || off > INT64_MAX - len || (uint32_t)m->args[3] & ~7u ?
+			       -EINVAL :
+			       0;
+	}
+	return 0;
 }
 
 long server_default(struct tern_msg *m)
 {
 	uint32_t nr = TERN_MSG_OP(m->op);
+	long err = bad_arguments(m, nr);
 	struct tern_stat st;
 
+	if (err)
+		return err;
 	switch (nr) {
 	case NR_FSTAT:
 	case NR_NEWFSTATAT:
@@ -122,10 +169,6 @@ long server_default(struct tern_msg *m)
 		return give_statfs(m);
 	case NR_FCNTL:
 		return server_fcntl(m);
-	case NR_FLOCK:
-		return flock_operation((unsigned)m->args[1]);
-	case NR_FADVISE:
-		return (uint32_t)m->args[3] > ADVICE_LAST || (int64_t)m->args[2] < 0 ? -EINVAL : 0;
 	}
 	if (nr >= CALLS || else_errno[nr] == 0)
 		return -ENOSYS;

@@ -44,5 +44,4 @@ u32 waitset_bits(struct thread *t, struct waitset *w);
 struct ready *waitset_ready(struct waitset *w);
 u32 signalfd_bits(struct thread *t, struct signalfd *s);
 struct ready *signalfd_ready(struct signalfd *s);
-bool *signalfd_nonblock(struct signalfd *s); /* its O_NONBLOCK */
 extern u64 object_count_waitsets;

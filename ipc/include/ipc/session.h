@@ -33,6 +33,7 @@ struct ready {
 	u32 refs; /* the server's, and one a session */
 	u32 bits; /* POLL* */
 	bool destroyed; /* the server's reference is gone */
+	bool nonblock; /* of an object of the kernel's own: O_NONBLOCK */
 	struct endpoint *endpoint;
 	u64 charged; /* bytes that its server keeps */
 	struct account *payer; /* NULL: nothing is charged */

@@ -1,9 +1,12 @@
 /* Descriptors that no path names: what the general calls answer for them. */
 #include "test.h"
 #include <poll.h>
+#include <termios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -117,4 +120,64 @@ TEST(only_directories_have_entries)
 	CHECK_EQ(lseek(f, 0x7fffffffffffffff, SEEK_SET), 0x7fffffffffffffff);
 	CHECK_EQ(fcntl(f, F_GET_SEALS), F_SEAL_SEAL);
 	CHECK_ERR(fcntl(f, F_ADD_SEALS, F_SEAL_WRITE), EPERM);
+}
+
+TEST(arguments_come_before_the_kind)
+{
+	char b[8];
+
+	make_all();
+	for (int i = 0; i < KINDS; i++) {
+		CHECK_ERR(flock(fd[i], LOCK_SH | LOCK_EX | LOCK_NB), EINVAL);
+		CHECK_ERR(lseek(fd[i], 1, 6), EINVAL);
+		CHECK_ERR(pread(fd[i], b, 8, -1), EINVAL);
+		CHECK_ERR(sync_file_range(fd[i], 0, 0, 64), EINVAL);
+		CHECK_EQ(posix_fadvise(fd[i], 0, 0, 77), i == 5 ? ESPIPE : EINVAL);
+	}
+	for (int i = 0; i < 4; i++) {
+		CHECK_ERR(fallocate(fd[i], 0, 0, 0), EINVAL);
+		CHECK_ERR(fallocate(fd[i], 0x100, 0, 10), EOPNOTSUPP);
+		CHECK_ERR(fallocate(fd[i], 0, 0, 10), ENODEV);
+		CHECK_ERR(sync_file_range(fd[i], 0, 0, 0), ESPIPE);
+		CHECK_EQ(fcntl(fd[i], F_GETLEASE), F_UNLCK);
+	}
+	CHECK_ERR(fallocate(pipes[1], 0, 0, 0), EINVAL);
+	CHECK_ERR(fallocate(pipes[1], 0, 0, 10), ESPIPE);
+	CHECK_ERR(pread(99, b, 8, -1), EINVAL);
+	CHECK_ERR(pread(99, b, 8, 0), EBADF);
+	CHECK_ERR(pread(pipes[1], b, 8, 0), ESPIPE);
+	CHECK_ERR(pwrite(pipes[0], b, 8, 0), ESPIPE);
+}
+
+TEST(epoll_and_signalfd_keep_their_flags)
+{
+	int on = 1, off = 0;
+
+	make_all();
+	for (int i = 2; i < 4; i++) {
+		CHECK_EQ(fcntl(fd[i], F_SETFL, O_NONBLOCK), 0);
+		CHECK_EQ(fcntl(fd[i], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+		CHECK_EQ(ioctl(fd[i], FIONBIO, &off), 0);
+		CHECK_EQ(fcntl(fd[i], F_GETFL) & O_NONBLOCK, 0);
+		CHECK_EQ(ioctl(fd[i], FIONBIO, &on), 0);
+		CHECK_ERR(ioctl(fd[i], FIONBIO, (int *)8), EFAULT);
+		CHECK_EQ(fcntl(fd[i], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+		CHECK_ERR(fcntl(fd[i], F_GETPIPE_SZ), EBADF);
+		CHECK_ERR(write(fd[i], &on, sizeof on), EINVAL);
+		CHECK_EQ(lseek(fd[i], 0, SEEK_SET), 0);
+	}
+	CHECK_ERR(ioctl(fd[3], TCGETS, 8), EINVAL);
+	CHECK_ERR(ioctl(fd[2], TCGETS, 8), ENOTTY);
+	CHECK_ERR(read(fd[3], &on, sizeof on), EINVAL);
+}
+
+TEST(an_end_that_may_not_be_read_cannot_be_mapped)
+{
+	make_all();
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, pipes[1], 0) == MAP_FAILED);
+	CHECK_EQ(errno, EACCES);
+	CHECK(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, pipes[0], 0) == MAP_FAILED);
+	CHECK_EQ(errno, EACCES);
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, pipes[0], 0) == MAP_FAILED);
+	CHECK_EQ(errno, ENODEV);
 }

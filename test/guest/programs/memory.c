@@ -262,6 +262,9 @@ TEST(locked_is_remembered)
 	CHECK_EQ(mlock(p + PAGE, 2 * PAGE), 0);
 	CHECK_EQ(status_kb("VmLck:"), 8);
 	CHECK_EQ(mlock(p + PAGE, PAGE), 0);
+	CHECK_EQ(mlock(p, -1ul), 0); /* rounded up it is nothing */
+	CHECK_EQ(munlock(p, -1ul), 0);
+	CHECK_ERR(munlock(p, -PAGE), EINVAL);
 	CHECK_EQ(status_kb("VmLck:"), 8);
 	CHECK_ERR(msync(p, 4 * PAGE, MS_INVALIDATE), EBUSY);
 	CHECK_EQ(msync(p, PAGE, MS_INVALIDATE), 0);
@@ -374,6 +377,11 @@ TEST(remap)
 	CHECK_EQ(touch(q, false), SIGSEGV);
 	CHECK(mremap(r + 1, PAGE, PAGE, 0) == MAP_FAILED && errno == EINVAL);
 	CHECK(mremap(q, PAGE, PAGE, 0) == MAP_FAILED && errno == EFAULT);
+	CHECK(mremap(q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q) == MAP_FAILED &&
+	      errno == EFAULT);
+	r += 2 * PAGE;
+	CHECK(mremap(r, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, r) == MAP_FAILED &&
+	      errno == EINVAL);
 	p = map(2);
 	CHECK(mmap(p + PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0) == p + PAGE);
 	CHECK(mremap(p, PAGE, 2 * PAGE, 0) == MAP_FAILED && errno == ENOMEM);

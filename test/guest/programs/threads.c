@@ -28,6 +28,8 @@ TEST(futex_rules)
 	t.tv_nsec = 1000000000;
 	CHECK_ERR(futex(&w, FUTEX_WAIT, 5, &t, NULL, 0), EINVAL);
 	CHECK_ERR(futex(&w, FUTEX_CMP_REQUEUE, 1, (void *)1, &w2, 6), EAGAIN);
+	CHECK_ERR(futex((void *)8, FUTEX_CMP_REQUEUE, -1, (void *)1, &w2, 6), EINVAL);
+	CHECK_ERR(futex((void *)8, FUTEX_CMP_REQUEUE, 1, (void *)1, &w2, 6), EFAULT);
 	CHECK_ERR(futex(&w, FUTEX_WAIT_BITSET, 5, NULL, NULL, 0), EINVAL);
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	CHECK_ERR(futex(&w, FUTEX_WAIT_BITSET, 5, &t, NULL, ~0u), ETIMEDOUT);

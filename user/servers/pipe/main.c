@@ -8,6 +8,7 @@
 #include <string.h>
 #include <server/stat.h>
 #include <server/termios.h>
+#include <tern/linux/mman.h>
 #include <tern/linux/time.h>
 
 #include "pipe_priv.h"
@@ -20,6 +21,7 @@ struct pipe_server *server;
 #define RWF_KNOWN 0x3fu
 #define SPLICE_F_NONBLOCK 2u
 
+/* NULL: an object of the kernel's (epoll, signalfd), whose general calls come here. */
 static struct desc *desc_of(struct tern_msg *m)
 {
 	return pool_lookup(&server->descs, m->badge);
@@ -51,7 +53,7 @@ static long do_read(struct tern_msg *m)
 	struct desc *d = desc_of(m);
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	return read_any(d, m->token, length(m), d->flags & O_NONBLOCK);
 }
 
@@ -60,7 +62,7 @@ static long do_write(struct tern_msg *m)
 	struct desc *d = desc_of(m);
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	return write_any(d, m->token, length(m), d->flags & O_NONBLOCK);
 }
 
@@ -70,7 +72,7 @@ static long vector(struct tern_msg *m, bool write, bool nonblock)
 	long n;
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	n = tern_window_length(m->token, 0);
 	if (n < 0)
 		return n;
@@ -96,7 +98,7 @@ static long vector2(struct tern_msg *m, bool write)
 	unsigned flags = (unsigned)m->args[5];
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	if (m->args[3] != ~0ull)
 		return -ESPIPE;
 	if (flags & ~RWF_KNOWN)
@@ -131,12 +133,6 @@ static long do_vmsplice(struct tern_msg *m)
 			 m->args[3] & SPLICE_F_NONBLOCK || room >= (n < PIPE_BUF ? n : PIPE_BUF));
 }
 
-/* None of them has places. */
-static long do_pread(struct tern_msg *m)
-{
-	return (int64_t)m->args[3] < 0 ? -EINVAL : -ESPIPE;
-}
-
 static long do_pwrite(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
@@ -144,7 +140,7 @@ static long do_pwrite(struct tern_msg *m)
 	/* A write to an end for reading can only be the kernel's (ipc/pair.c). */
 	if (d && d->kind == DESC_PIPE && d->mode == MODE_R)
 		return pipe_take_back(d->pipe, m->token, length(m));
-	return do_pread(m);
+	return server_default(m);
 }
 
 static long do_lseek(struct tern_msg *m)
@@ -153,14 +149,27 @@ static long do_lseek(struct tern_msg *m)
 
 	if ((uint32_t)m->args[2] > SEEK_HOLE)
 		return -EINVAL;
-	return d && d->kind != DESC_PIPE ? 0 : -ESPIPE;
+	return d && d->kind == DESC_PIPE ? -ESPIPE : 0;
 }
 
 static long do_fallocate(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
+	long r = server_default(m);
 
-	return d && d->kind == DESC_PIPE ? -ESPIPE : -ENODEV;
+	return r == -ENODEV && d && d->kind == DESC_PIPE ? -ESPIPE : r;
+}
+
+/* Nothing to map, which the ends' modes come before. */
+static long do_mmap(struct tern_msg *m)
+{
+	struct desc *d = desc_of(m);
+	bool shared = (m->args[3] & MAP_TYPE) != MAP_PRIVATE;
+
+	if (d && d->kind == DESC_PIPE &&
+	    (!(d->mode & MODE_R) || (shared && m->args[2] & PROT_WRITE && !(d->mode & MODE_W))))
+		return -EACCES;
+	return -ENODEV;
 }
 
 static long do_fcntl(struct tern_msg *m)
@@ -168,7 +177,7 @@ static long do_fcntl(struct tern_msg *m)
 	struct desc *d = desc_of(m);
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	switch ((uint32_t)m->args[1]) {
 	case F_GETFL:
 		return d->flags;
@@ -193,7 +202,7 @@ static long do_ioctl(struct tern_msg *m)
 	int32_t v;
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	switch ((uint32_t)m->args[1]) {
 	case FIONREAD:
 		if (d->kind != DESC_PIPE)
@@ -231,7 +240,7 @@ static long do_fstat(struct tern_msg *m)
 	struct tern_stat st;
 
 	if (!d)
-		return -EBADF;
+		return server_default(m);
 	fill_stat(d, m->badge, &st);
 	return server_give_stat(m, &st);
 }
@@ -241,7 +250,7 @@ static struct pipe *pipe_of_owner(struct tern_msg *m, long *err)
 {
 	struct desc *d = desc_of(m);
 
-	*err = d ? 0 : -EBADF;
+	*err = 0;
 	if (!d || d->kind != DESC_PIPE)
 		return NULL;
 	owner_learn(m);
@@ -385,7 +394,6 @@ static const server_handler calls[512] = {
 	[64] = do_write,
 	[65] = do_readv,
 	[66] = do_writev,
-	[67] = do_pread,
 	[68] = do_pwrite,
 	[75] = do_vmsplice,
 	[79] = do_fstat,
@@ -395,6 +403,7 @@ static const server_handler calls[512] = {
 	[112] = timerfd_clock_set, /* clock_settime, forwarded by pm */
 	[170] = timerfd_clock_set, /* settimeofday */
 	[87] = timerfd_gettime,
+	[222] = do_mmap,
 	[223] = do_fadvise,
 	[286] = do_preadv2,
 	[287] = do_pwritev2,

@@ -195,7 +195,7 @@ long pm_fcntl(struct tern_msg *m)
 		f->flags = O_RDWR | ((uint32_t)m->args[2] & O_NONBLOCK);
 		return 0;
 	}
-	return -EINVAL;
+	return server_fcntl(m);
 }
 
 void pidfds_ended(struct proc *p)

@@ -321,7 +321,7 @@ long proc_pread(struct tern_msg *m)
 	struct proc_file *f = proc_file_of(m->badge);
 
 	if (!f)
-		return -ESPIPE;
+		return -EINVAL; /* a pidfd: nothing to read */
 	return (int64_t)m->args[3] < 0 ? -EINVAL : read_at(f, m, m->args[3], false);
 }
 
@@ -331,7 +331,7 @@ long proc_lseek(struct tern_msg *m)
 	int64_t off = (int64_t)m->args[1];
 
 	if (!f)
-		return -ESPIPE;
+		return server_default(m);
 	switch ((uint32_t)m->args[2]) {
 	case SEEK_SET:
 		break;
@@ -458,5 +458,5 @@ long proc_fcntl(struct tern_msg *m)
 		f->flags = (f->flags & ~settable) | ((uint32_t)m->args[2] & settable);
 		return 0;
 	}
-	return -EINVAL;
+	return server_fcntl(m);
 }
