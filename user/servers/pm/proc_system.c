@@ -237,7 +237,7 @@ void proc_text_system(struct text *t, int number)
 		text_printf(t, "%s version %s (tern) (gcc) %s\n", u->sysname, u->release, u->version);
 		break;
 	case TERN_PROC_FILESYSTEMS:
-		text_printf(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n");
+		text_printf(t, "nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tramfs\n");
 		break;
 	case TERN_PROC_CMDLINE:
 		text_printf(t, "%s\n", pm.boot.bootargs);

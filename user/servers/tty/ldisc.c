@@ -179,6 +179,27 @@ int ldisc_transmit(struct ldisc *l)
 	return l->out[l->out_tail++ & (LDISC_OUT - 1)];
 }
 
+uint32_t ldisc_peek_output(const struct ldisc *l, uint8_t *to, uint32_t n)
+{
+	uint32_t got = 0;
+
+	if (l->xchar && n)
+		to[got++] = l->xchar;
+	if (!l->stopped)
+		for (uint32_t at = l->out_tail; at != l->out_head && got < n; at++)
+			to[got++] = l->out[at & (LDISC_OUT - 1)];
+	return got;
+}
+
+void ldisc_sent(struct ldisc *l, uint32_t n)
+{
+	if (n && l->xchar) {
+		l->xchar = 0;
+		n--;
+	}
+	l->out_tail += n;
+}
+
 void ldisc_flush_output(struct ldisc *l)
 {
 	l->out_tail = l->out_head;

@@ -64,6 +64,9 @@ static inline uint32_t ldisc_output_used(const struct ldisc *l)
 }
 /* The next byte for the line, or -1. */
 int ldisc_transmit(struct ldisc *l);
+/* The next n bytes or fewer, without taking them; then how many of these the line took. */
+uint32_t ldisc_peek_output(const struct ldisc *l, uint8_t *to, uint32_t n);
+void ldisc_sent(struct ldisc *l, uint32_t n);
 static inline bool ldisc_transmittable(const struct ldisc *l)
 {
 	return l->xchar || (!l->stopped && l->out_head != l->out_tail);

@@ -1,7 +1,7 @@
-/* The tty server: the console's UART and its line discipline, job control.
+/* The tty server: the console's UART, pseudo-terminals, their line discipline, job control.
  *
  * uart.c drives the device, ldisc.c is the line discipline (pure logic), tty_ops.c reads, writes
- * and holds the table of operations, tty_ioctl.c and tty_job.c do what their names say.  All state
+ * and holds the table of operations, pty.c has masters; tty_ioctl.c and tty_job.c do what their names say.  All state
  * hangs on `server`.
  */
 #include "tty_priv.h"

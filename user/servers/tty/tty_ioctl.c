@@ -57,7 +57,7 @@ static long when_drained(struct desc *d, struct tern_msg *m, uint32_t op,
 	struct req *r;
 
 	t->kick(t);
-	if (!ldisc_output_used(&t->l)) {
+	if (t->pty || !ldisc_output_used(&t->l)) { /* a pty's line takes all at once */
 		apply(t, op, termios);
 		tty_update(t);
 		return 0;
@@ -192,8 +192,15 @@ long tty_ioctl(struct tern_msg *m)
 	if (!d)
 		return -EBADF;
 	t = d->tty;
-	if (foreground_only(op) && !tty_foreground(d, m, SIGTTOU, &r))
+	if (t->pty && t->pty->hung && !d->master)
+		return op == TIOCSPGRP ? -ENOTTY : -EIO;
+	if (d->master) {
+		r = pty_ioctl(d, m);
+		if (r != SERVER_NO_REPLY)
+			return r;
+	} else if (foreground_only(op) && !tty_foreground(d, m, SIGTTOU, &r)) {
 		return r;
+	}
 	switch (op) {
 	case TCGETS:
 		return server_out(m, 0, &t->l.t, sizeof t->l.t, 0);
@@ -242,7 +249,7 @@ long tty_ioctl(struct tern_msg *m)
 	case TIOCGDEV:
 		return int_out(m, (int32_t)t->rdev);
 	case TIOCMGET:
-		return int_out(m, TIOCM_LINES);
+		return t->pty ? -ENOTTY : int_out(m, TIOCM_LINES);
 	case TIOCGETD:
 		return int_out(m, 0);
 	case TIOCSETD:

@@ -10,6 +10,7 @@
 #include "tty_priv.h"
 
 #define DEV_TTY 0x500
+#define DEV_PTMX 0x502
 #define DEV_CONSOLE 0x440 /* ttyS0 */
 #define REOPEN 0xFD00u
 #define OP_OPENAT2 437
@@ -56,6 +57,7 @@ static long ask(struct req *r, uint32_t op, uint64_t a0, uint64_t a1)
 		req_destroy(r);
 		return -ENOMEM;
 	}
+	r->tty->asked++;
 	return SERVER_NO_REPLY;
 }
 
@@ -100,7 +102,7 @@ static void tell_pm(uint32_t session, uint32_t device, uint32_t pgrp)
 static void set_pgrp(struct tty *t, uint32_t pgrp)
 {
 	t->pgrp = pgrp;
-	tell_pm(t->session, DEV_CONSOLE, pgrp);
+	tell_pm(t->session, t->pty ? PTS_MAJOR << 8 | t->pty->index : DEV_CONSOLE, pgrp);
 }
 
 static void take(struct tty *t, uint32_t session, uint32_t pgrp)
@@ -124,6 +126,8 @@ long tty_take(struct desc *d, struct tern_msg *m)
 		return -EPERM;
 	if (t->session == who.sid)
 		return 0;
+	if (tty_of_session(who.sid))
+		return -EPERM;
 	if (!t->session || (m->args[2] == 1 && (who.cred.cap_effective & CAP_SYS_ADMIN))) {
 		take(t, who.sid, who.pgid);
 		return 0;
@@ -137,6 +141,40 @@ long tty_take(struct desc *d, struct tern_msg *m)
 	return ask(r, TERN_PM_SESSION_TTY, t->session, 0);
 }
 
+struct tty *tty_of_session(uint32_t session)
+{
+	if (!session)
+		return NULL;
+	if (server->console.session == session)
+		return &server->console;
+	for (uint32_t i = 0; i < PTYS_MAX; i++)
+		if (server->ptys[i] && server->ptys[i]->t.session == session)
+			return &server->ptys[i]->t;
+	return NULL;
+}
+
+void tty_leave_session(struct tty *t)
+{
+	if (t->session)
+		take(t, 0, 0);
+}
+
+/* The leader has left it. */
+static void disassociate(struct tty *t)
+{
+	tty_signal(t, t->pgrp, SIGHUP);
+	tty_signal(t, t->pgrp, SIGCONT);
+	take(t, 0, 0);
+}
+
+/* It has left the leader, whose group that of its number is. */
+void tty_hang_up(struct tty *t)
+{
+	tty_signal(t, t->session, SIGHUP);
+	tty_signal(t, t->session, SIGCONT);
+	tty_leave_session(t);
+}
+
 long tty_leave(struct desc *d, struct tern_msg *m)
 {
 	struct tty *t = d->tty;
@@ -147,26 +185,20 @@ long tty_leave(struct desc *d, struct tern_msg *m)
 		return result;
 	if (!t->session || who.sid != t->session)
 		return -ENOTTY;
-	if (is_leader(&who)) {
-		tty_signal(t, t->pgrp, SIGHUP);
-		tty_signal(t, t->pgrp, SIGCONT);
-		take(t, 0, 0);
-	}
+	if (is_leader(&who))
+		disassociate(t);
 	return 0;
 }
 
 /* pm's word that the leader of a session has ended: the terminal is free again. */
 long tty_session_end(struct tern_msg *m)
 {
-	struct tty *t = &server->console;
+	struct tty *t = tty_of_session((uint32_t)m->args[0]);
 
 	if (TERN_MSG_OP(m->op) != TERN_TTY_SESSION_END || m->badge != TERN_BADGE_FROM_PM)
 		return -ENOSYS;
-	if (t->session && t->session == (uint32_t)m->args[0]) {
-		tty_signal(t, t->pgrp, SIGHUP);
-		tty_signal(t, t->pgrp, SIGCONT);
-		take(t, 0, 0);
-	}
+	if (t)
+		disassociate(t);
 	return 0;
 }
 
@@ -177,7 +209,7 @@ long tty_get_pgrp(struct desc *d, struct tern_msg *m)
 
 	if (result < 0)
 		return result;
-	if (!d->tty->session || who.sid != d->tty->session)
+	if (!d->master && (!d->tty->session || who.sid != d->tty->session))
 		return -ENOTTY;
 	return server_out(m, 0, &d->tty->pgrp, sizeof d->tty->pgrp, 0);
 }
@@ -189,7 +221,7 @@ long tty_get_session(struct desc *d, struct tern_msg *m)
 
 	if (result < 0)
 		return result;
-	if (!d->tty->session || who.sid != d->tty->session)
+	if (!d->tty->session || (!d->master && who.sid != d->tty->session))
 		return -ENOTTY;
 	return server_out(m, 0, &d->tty->session, sizeof d->tty->session, 0);
 }
@@ -233,16 +265,16 @@ static long give(struct desc *d, uint64_t token, int meta)
 					   0 };
 	long r = tern_give_session(token, 0, modes[d->flags & O_ACCMODE] | TERN_R_IO | TERN_R_TRANSFER,
 				   TERN_KIND_TTY, pool_badge(&server->descs, d), d->ident,
-				   (uint64_t)d->tty->rid, meta);
+				   (uint64_t)(d->master ? d->tty->pty->rid : d->tty->rid), meta);
 
 	if (meta >= 0)
 		tern_close(meta);
 	if (r < 0)
-		pool_free(&server->descs, d);
+		desc_free(d);
 	return r < 0 ? r : 0;
 }
 
-static struct desc *desc_create(struct tty *t, uint64_t flags, uint64_t ident)
+struct desc *desc_create(struct tty *t, uint64_t flags, uint64_t ident)
 {
 	struct desc *d = pool_alloc(&server->descs);
 
@@ -254,27 +286,62 @@ static struct desc *desc_create(struct tty *t, uint64_t flags, uint64_t ident)
 	return d;
 }
 
+void desc_free(struct desc *d)
+{
+	struct pty *p = d->tty->pty;
+	bool master = d->master;
+
+	pool_free(&server->descs, d);
+	if (p)
+		pty_closed(p, master);
+}
+
+/* An open of /dev/ptmx: vfs has chosen the number. */
+static long open_master(struct tern_msg *m, uint64_t flags)
+{
+	struct desc *d = pty_open_master((uint32_t)(m->word[0] >> 32), flags, m->word[1]);
+	int meta = (int)m->handle;
+
+	if (!d)
+		return -ENOMEM;
+	m->handle = -1;
+	return give(d, m->token, meta);
+}
+
+/* The terminal that a device number names. */
+static struct tty *tty_of_device(uint64_t device, uint32_t session)
+{
+	if (device == DEV_TTY)
+		return tty_of_session(session);
+	return device >> 8 == PTS_MAJOR ? pty_find(device & 0xff) : &server->console;
+}
+
 /* An open by device number; takes the handle of m when it succeeds or waits. */
 static long open_device(struct tern_msg *m, uint64_t flags)
 {
-	struct tty *t = &server->console;
 	struct tern_caller who;
 	struct desc *d;
 	struct req *r;
+	struct tty *t;
 	int meta = (int)m->handle;
 	long result = tern_caller(m->token, &who);
 
 	if (result < 0)
 		return result;
-	if (m->word[0] == DEV_TTY && (!t->session || who.sid != t->session))
-		return -ENXIO;
+	t = tty_of_device(m->word[0], who.sid);
+	if (!t)
+		return m->word[0] == DEV_TTY ? -ENXIO : -EIO;
+	if (t->pty && t->pty->locked)
+		return -EIO;
 	if (t->exclusive && !(who.cred.cap_effective & CAP_SYS_ADMIN))
 		return -EBUSY;
 	d = desc_create(t, flags, m->word[1]);
 	if (!d)
 		return -ENOMEM;
+	if (t->pty)
+		pty_opened(t->pty);
 	if (!(flags & O_NOCTTY) && !(m->op & TERN_MSG_ASYNC) && is_leader(&who) &&
-	    t->session != who.sid) {
+	    !tty_of_session(who.sid)) {
 		if (!t->session) {
 			take(t, who.sid, who.pgid);
 		} else if ((r = req_create(d, m, REQ_OPEN))) {
@@ -293,6 +360,16 @@ static long open_device(struct tern_msg *m, uint64_t flags)
 	return give(d, m->token, meta);
 }
 
+static long open_again(struct tern_msg *m, struct desc *d)
+{
+	if (d->tty->pty && d->tty->pty->hung)
+		return -EIO;
+	d = desc_create(d->tty, m->word[1], d->ident);
+	if (d && d->tty->pty)
+		pty_opened(d->tty->pty);
+	return d ? give(d, m->token, -1) : -ENOMEM;
+}
+
 long tty_open(struct tern_msg *m)
 {
 	uint64_t flags = m->args[2];
@@ -303,14 +380,14 @@ long tty_open(struct tern_msg *m)
 		return -ENOSYS;
 	if (m->word[0] == REOPEN) {
 		d = pool_lookup(&server->descs, m->badge);
-		if (d) {
-			d = desc_create(d->tty, m->word[1], d->ident);
-			result = d ? give(d, m->token, -1) : -ENOMEM;
-		}
+		if (d && !d->master)
+			result = open_again(m, d);
 	} else if (m->badge == TERN_BADGE_FROM_VFS) {
 		if (TERN_MSG_OP(m->op) == OP_OPENAT2 &&
 		    tern_copy_in(m->token, 1, 0, &flags, sizeof flags) != (long)sizeof flags)
 			result = -EFAULT;
+		else if ((uint32_t)m->word[0] == DEV_PTMX)
+			result = open_master(m, flags);
 		else
 			result = open_device(m, flags);
 	}
@@ -363,4 +440,7 @@ void tty_answered(struct req *r, long result)
 	}
 	req_destroy(r);
 	tern_reply(token, reply);
+	t->asked--;
+	if (t->pty)
+		pty_try_free(t->pty);
 }

@@ -68,12 +68,18 @@ void req_destroy(struct req *r)
 	pool_free(&server->reqs, r);
 }
 
-static void answer(struct req *r, long result)
+void req_answer(struct req *r, long result)
 {
 	uint64_t token = r->token;
 
 	req_destroy(r);
 	tern_reply(token, result);
+}
+
+/* Its line has gone: nothing happens to it any more. */
+static bool is_hung(const struct tty *t)
+{
+	return t->pty && t->pty->hung;
 }
 
 /* ---- reading ---- */
@@ -124,7 +130,7 @@ static void read_complete(struct tty *t, struct req *r)
 			done = -EFAULT;
 	}
 	ldisc_consume(&t->l, used);
-	answer(r, done);
+	req_answer(r, done);
 }
 
 static void serve_readers(struct tty *t)
@@ -155,6 +161,10 @@ static long tty_read(struct desc *d, struct tern_msg *m, uint64_t len, bool nonb
 	struct req *r;
 	long result;
 
+	if (d->master)
+		return pty_transfer(d, m, len, false, nonblock);
+	if (is_hung(t))
+		return 0;
 	if (!tty_foreground(d, m, SIGTTIN, &result))
 		return result;
 	if (!len)
@@ -217,7 +227,7 @@ static void serve_writers(struct tty *t)
 			r->done = (uint64_t)done;
 		if (full && done >= 0)
 			return;
-		answer(r, done);
+		req_answer(r, done);
 	}
 }
 
@@ -228,6 +238,10 @@ static long tty_write(struct desc *d, struct tern_msg *m, uint64_t len, bool non
 	struct req *r;
 	long done = 0;
 
+	if (d->master)
+		return pty_transfer(d, m, len, true, nonblock);
+	if (is_hung(t))
+		return -EIO;
 	if ((t->l.t.c_lflag & TOSTOP) && !tty_foreground(d, m, SIGTTOU, &done))
 		return done;
 	if (!len)
@@ -286,6 +300,8 @@ void tty_update(struct tty *t)
 {
 	struct req *r;
 
+	if (is_hung(t))
+		return;
 	if (t->l.signals)
 		send_signals(t);
 	t->kick(t);
@@ -303,15 +319,12 @@ void tty_update(struct tty *t)
 	t->unthrottle(t);
 }
 
-void tty_init(struct tty *t)
+bool tty_init(struct tty *t)
 {
 	ldisc_init(&t->l);
-	t->size.ws_row = 24;
-	t->size.ws_col = 80;
 	t->bits = POLLOUT | POLLWRNORM;
 	t->rid = tern_ready_create(t->bits);
-	if (t->rid < 0)
-		server_panic("no readiness word");
+	return t->rid >= 0;
 }
 
 /* ---- operations ---- */
@@ -425,8 +438,11 @@ static long do_fstat(struct tern_msg *m)
 
 static void closed(uint64_t badge, uint64_t sid)
 {
+	struct desc *d = pool_lookup(&server->descs, badge);
+
 	(void)sid;
-	pool_free(&server->descs, pool_lookup(&server->descs, badge));
+	if (d)
+		desc_free(d);
 }
 
 static struct req *find_in(const struct queue *q, uint64_t token)
@@ -444,31 +460,35 @@ static struct req *find_waiting(struct tty *t, uint64_t token)
 
 	if (!r)
 		r = find_in(&t->writers, token);
-	return r ? r : find_in(&t->drainers, token);
+	if (!r)
+		r = find_in(&t->drainers, token);
+	if (!r && t->pty)
+		r = find_in(&t->pty->readers, token);
+	return r || !t->pty ? r : find_in(&t->pty->writers, token);
 }
 
 /* Calls that wait for pm's answer are not interrupted: it comes soon. */
 static void cancel(uint64_t badge, uint64_t token)
 {
-	struct tty *t = &server->console;
+	struct desc *d = pool_lookup(&server->descs, badge);
+	struct tty *t = d ? d->tty : &server->console;
 	struct req *r = find_waiting(t, token);
 
-	(void)badge;
 	if (!r)
 		return;
-	if (r->type == REQ_READ && !canonical(t) && ldisc_readable(&t->l, 1))
+	if (r->type == REQ_READ && r->queue == &t->readers && !canonical(t) && ldisc_readable(&t->l, 1))
 		read_complete(t, r); /* fewer than MIN, but some */
 	else
-		answer(r, r->done ? (long)r->done : -TERN_ECANCELLED);
+		req_answer(r, r->done ? (long)r->done : -TERN_ECANCELLED);
 	tty_update(t);
 }
 
 static void gone(uint64_t badge, uint64_t token)
 {
-	struct tty *t = &server->console;
+	struct desc *d = pool_lookup(&server->descs, badge);
+	struct tty *t = d ? d->tty : &server->console;
 	struct req *r = find_waiting(t, token);
 
-	(void)badge;
 	if (!r)
 		return;
 	req_destroy(r);
@@ -477,10 +497,10 @@ static void gone(uint64_t badge, uint64_t token)
 
 static void timeout(uint64_t badge, uint64_t token)
 {
-	struct tty *t = &server->console;
+	struct desc *d = pool_lookup(&server->descs, badge);
+	struct tty *t = d ? d->tty : &server->console;
 	struct req *r = find_in(&t->readers, token);
 
-	(void)badge;
 	if (!r || canonical(t))
 		return;
 	/* With MIN the timer begins at the first character, which another reader may have got. */
@@ -546,6 +566,9 @@ void tty_server_init(void)
 		server_panic("no memory");
 	pool_init(&server->descs, sizeof(struct desc));
 	pool_init(&server->reqs, sizeof(struct req));
-	tty_init(&server->console);
+	if (!tty_init(&server->console))
+		server_panic("no readiness word");
+	server->console.size.ws_row = 24;
+	server->console.size.ws_col = 80;
 	server->console.rdev = TERN_MKDEV(5, 1);
 }

@@ -47,12 +47,13 @@ struct queue {
 	struct req *first, *last;
 };
 
-/* One terminal: here the console; a pty's two sides would be others with another `kick`. */
+/* One terminal: the console, or what a pty's master is the line of. */
 struct tty {
 	struct ldisc l;
 	struct tern_winsize size;
 	uint32_t session, pgrp; /* 0: none */
 	bool exclusive;
+	uint32_t asked; /* reqs that wait for pm's answer */
 	uint64_t rdev;
 	int64_t rid; /* readiness of all opens */
 	uint32_t bits;
@@ -60,6 +61,23 @@ struct tty {
 	void (*kick)(struct tty *t); /* starts the transmission of what is there */
 	void (*unthrottle)(struct tty *t); /* there is room for input again */
 	struct uart uart;
+	struct pty *pty; /* that it is part of; NULL: the console */
+};
+
+#define PTYS_MAX 256u
+#define PTS_MAJOR 136u
+
+struct pty {
+	struct tty t;
+	uint32_t index;
+	uint32_t slaves; /* descriptions of the terminal */
+	bool opened;	 /* it was, at least once */
+	bool hung;	 /* the master is closed */
+	bool locked, packet, was_stopped;
+	uint8_t status; /* packet mode: TIOCPKT_… to be told */
+	int64_t rid;	/* readiness of the master */
+	uint32_t bits;
+	struct queue readers, writers; /* of the master */
 };
 
 /* An open file description. */
@@ -67,6 +85,7 @@ struct desc {
 	struct tty *tty;
 	uint32_t flags; /* as F_GETFL shows them */
 	uint64_t ident;
+	bool master; /* of a pty: tty is the other side */
 };
 
 struct signal_out {
@@ -77,6 +96,7 @@ struct signal_out {
 struct tty_server {
 	struct pool descs, reqs;
 	struct tty console;
+	struct pty *ptys[PTYS_MAX]; /* whose master is open */
 	struct signal_out kept[SIGNALS_KEPT]; /* pm could not be called just then */
 	uint32_t nkept;
 	uint8_t stage[4096]; /* on its way in or out */
@@ -92,7 +112,7 @@ void uart_kick(struct tty *t);
 void uart_unthrottle(struct tty *t);
 
 /* tty_ops.c */
-void tty_init(struct tty *t);
+bool tty_init(struct tty *t); /* false: no memory */
 /* After anything has changed: signals, waiting calls, transmission, readiness. */
 void tty_update(struct tty *t);
 void tty_server_init(void);
@@ -115,7 +135,26 @@ long tty_get_session(struct desc *d, struct tern_msg *m);
 long tty_take(struct desc *d, struct tern_msg *m);
 long tty_leave(struct desc *d, struct tern_msg *m);
 long tty_session_end(struct tern_msg *m);
+/* The terminal of a session; NULL: it has none. */
+struct tty *tty_of_session(uint32_t session);
+/* It is nobody's controlling terminal any more; with a hang-up the session's leader is told. */
+void tty_leave_session(struct tty *t);
+void tty_hang_up(struct tty *t);
+struct desc *desc_create(struct tty *t, uint64_t flags, uint64_t ident);
+void desc_free(struct desc *d);
 
 struct req *req_create(struct desc *d, struct tern_msg *m, enum req_type type);
 void req_queue(struct queue *q, struct req *r);
 void req_destroy(struct req *r);
+void req_answer(struct req *r, long result); /* destroys it */
+
+/* pty.c */
+long pty_transfer(struct desc *d, struct tern_msg *m, uint64_t len, bool write, bool nonblock);
+/* What only a master knows; SERVER_NO_REPLY: that is not it. */
+long pty_ioctl(struct desc *d, struct tern_msg *m);
+struct tty *pty_find(uint32_t index);
+/* NULL: no memory. */
+struct desc *pty_open_master(uint32_t index, uint64_t flags, uint64_t ident);
+void pty_opened(struct pty *p); /* a description of the terminal was made */
+void pty_closed(struct pty *p, bool master);
+void pty_try_free(struct pty *p); /* when nobody has it any more */

@@ -70,7 +70,7 @@ long may_create(const struct node *dir, const struct tern_cred *c)
 
 	if (r < 0)
 		return r;
-	if (dir->flags & NODE_PROC)
+	if (dir->flags & NODE_PROC || dir->fs->magic == DEVPTS_MAGIC)
 		return -EPERM;
 	return dir->nlink ? 0 : -ENOENT;
 }
@@ -81,7 +81,7 @@ long may_delete(const struct node *dir, const struct node *n, const struct tern_
 
 	if (r < 0)
 		return r;
-	if (dir->flags & NODE_PROC)
+	if (dir->flags & NODE_PROC || dir->fs->magic == DEVPTS_MAGIC)
 		return -EPERM;
 	if (dir->mode & S_ISVTX && c->fsuid != n->uid && c->fsuid != dir->uid &&
 	    !capable(c, CAP_FOWNER))

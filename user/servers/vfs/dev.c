@@ -1,15 +1,21 @@
-/* /dev: its nodes, and the devices that need no driver.
+/* /dev: its nodes, and the devices that need no driver; /dev/pts.
  *
  * null, zero, full, random and urandom are read and written here.  Everything with a terminal
- * behind it goes to tty with its device number and a meta session.
+ * behind it goes to tty with its device number and a meta session.  Opening ptmx makes a pty: its terminal's
+ * name is there until the meta session of its master goes.
  */
 #include "vfs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <tern/linux/mman.h>
 
 enum { DEV_NULL = 3, DEV_ZERO = 5, DEV_FULL = 7, DEV_RANDOM = 8, DEV_URANDOM = 9, DEV_KMSG = 11 };
 #define MEM_MAJOR 1
+#define PTS_MAJOR 136
+#define PTS_MAX 256 /* as tty has */
+#define PTS_MODE 0620
+#define PTS_GROUP 5 /* tty */
 
 static const struct {
 	const char *name;
@@ -19,7 +25,7 @@ static const struct {
 	{ "null", 0666, 1, DEV_NULL },	     { "zero", 0666, 1, DEV_ZERO },
 	{ "full", 0666, 1, DEV_FULL },	     { "random", 0666, 1, DEV_RANDOM },
 	{ "urandom", 0666, 1, DEV_URANDOM }, { "console", 0600, 5, 1 },
-	{ "tty", 0666, 5, 0 },
+	{ "tty", 0666, 5, 0 },	     { "ptmx", 0666, 5, 2 },
 };
 
 static const struct {
@@ -43,7 +49,7 @@ static struct node *add(struct fs *fs, struct node *dir, const char *name, uint3
 	return n;
 }
 
-void dev_init(struct fs *fs, struct node *root)
+struct node *dev_init(struct fs *fs, struct node *root)
 {
 	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
 		add(fs, root, devices[i].name, S_IFCHR | devices[i].mode)->rdev =
@@ -57,7 +63,77 @@ void dev_init(struct fs *fs, struct node *root)
 		n->size = strlen(n->target);
 	}
 	add(fs, root, "shm", S_IFDIR | 01777);
-	add(fs, root, "pts", S_IFDIR | 0755);
+	return add(fs, root, "pts", S_IFDIR | 0755);
+}
+
+/* ---- the terminals of ptys ---- */
+
+static struct fs *pts_fs;
+static struct node *pts_root;
+static uint64_t pts_used[PTS_MAX / 64];
+
+void pts_init(struct fs *fs, struct node *root)
+{
+	pts_fs = fs;
+	pts_root = root;
+	add(fs, root, "ptmx", S_IFCHR | 0666)->rdev = TERN_MKDEV(5, 2);
+}
+
+static uint32_t pts_name(uint64_t number, char name[8])
+{
+	return (uint32_t)snprintf(name, 8, "%u", (unsigned)number);
+}
+
+static long pts_add(uint64_t number, const struct tern_cred *c)
+{
+	struct node *n = node_create(pts_fs, S_IFCHR | PTS_MODE, c->fsuid, PTS_GROUP);
+	char name[8];
+	uint32_t len = pts_name(number, name);
+	long err;
+
+	if (!n)
+		return -ENOMEM;
+	n->rdev = TERN_MKDEV(PTS_MAJOR, number);
+	err = dir_link(pts_root, name, len, name_hash(name, len), n);
+	if (err < 0)
+		node_mark(n);
+	else
+		pts_used[number / 64] |= 1ull << number % 64;
+	return err;
+}
+
+void pts_remove(uint64_t number)
+{
+	char name[8];
+	uint32_t len = pts_name(number, name);
+	struct dentry *d = dir_find(pts_root, name, len, name_hash(name, len));
+
+	pts_used[number / 64] &= ~(1ull << number % 64);
+	if (d)
+		dir_unlink(d);
+}
+
+static long pts_make(struct request *r, struct place at, uint32_t flags)
+{
+	uint64_t number = 0;
+	struct file *f;
+	long err;
+
+	while (number < PTS_MAX && pts_used[number / 64] >> number % 64 & 1)
+		number++;
+	if (number == PTS_MAX)
+		return -ENOSPC;
+	f = file_create(at, flags & (O_ACCMODE | O_NONBLOCK));
+	if (!f)
+		return -ENOMEM;
+	err = pts_add(number, r->cred);
+	if (err < 0) {
+		file_destroy(f);
+		return err;
+	}
+	f->state = FILE_PTMX;
+	f->offset = number;
+	return forward_file(r, f, server_boot->tty, (uint64_t)number << 32 | 5 << 8 | 2, node_ident(at.node));
 }
 
 static unsigned major_of(const struct node *n) { return (unsigned)(n->rdev >> 8) & 0xfff; }
@@ -89,8 +165,10 @@ long dev_open(struct request *r, struct place at, uint32_t flags)
 		f = file_create(at, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK));
 		return f ? file_give(r->m, f, 0) : -ENOMEM;
 	}
+	if (major == 5 && minor == 2 && server_boot->tty >= 0)
+		return pts_make(r, at, flags);
 	/* ttys and serial lines, /dev/tty and its kin, pty slaves */
-	if (major == 4 || major == 5 || (major >= 136 && major <= 143))
+	if (major == 4 || major == 5 || major == PTS_MAJOR)
 		return forward_open(r, at, flags, server_boot->tty, (uint64_t)major << 8 | minor,
 				    node_ident(at.node));
 	return -ENXIO;

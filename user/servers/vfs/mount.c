@@ -19,8 +19,8 @@
 
 struct mount *mounts, *root_mount;
 static uint32_t next_id = 1;
-static struct fs *dev_fs, *proc_fs, *sys_fs;
-static struct node *dev_root, *proc_root, *sys_root;
+static struct fs *dev_fs, *proc_fs, *sys_fs, *pts_fs;
+static struct node *dev_root, *proc_root, *sys_root, *pts_root;
 
 void mount_get(struct mount *mt)
 {
@@ -142,7 +142,7 @@ static void mount_at_start(const char *name, struct fs *fs, struct node *root, c
 
 void mount_init(void)
 {
-	struct place nowhere = { 0 };
+	struct place nowhere = { 0 }, on;
 	struct fs *fs = fs_create("tmpfs", TMPFS_MAGIC);
 	struct node *root = new_root(fs, 0755);
 
@@ -158,7 +158,13 @@ void mount_init(void)
 	mount_at_start("dev", dev_fs, dev_root, "devtmpfs");
 	mount_at_start("proc", proc_fs, proc_root, "proc");
 	mount_at_start("sys", sys_fs, sys_root, "sysfs");
-	dev_init(dev_fs, dev_root);
+	on.node = dev_init(dev_fs, dev_root);
+	on.mount = mount_of(on.node);
+	pts_fs = fs_create("devpts", DEVPTS_MAGIC);
+	pts_root = new_root(pts_fs, 0755);
+	pts_init(pts_fs, pts_root);
+	if (!mount_add(pts_fs, pts_root, on, "devpts"))
+		server_panic("no memory for its file systems");
 }
 
 /* Size in bytes of "64k", "10M", a plain number; for the options that are looked at: none yet but
@@ -291,6 +297,8 @@ long vfs_mount(struct tern_msg *m)
 		return mount_single(w.at, proc_fs, proc_root, source, flags);
 	if (!strcmp(type, "devtmpfs"))
 		return mount_single(w.at, dev_fs, dev_root, source, flags);
+	if (!strcmp(type, "devpts"))
+		return mount_single(w.at, pts_fs, pts_root, source, flags);
 	if (!strcmp(type, "sysfs"))
 		return mount_single(w.at, sys_fs, sys_root, source, flags);
 	if (!strcmp(type, "tmpfs") || !strcmp(type, "ramfs"))

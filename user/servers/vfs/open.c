@@ -54,6 +54,8 @@ void file_destroy(struct file *f)
 		at.node->writers--;
 		at.mount->writers--;
 	}
+	if (f->state & FILE_PTMX)
+		pts_remove(f->offset);
 	free(f->text);
 	pool_free(&files, f);
 	mount_put(at.mount);
@@ -96,15 +98,19 @@ long forward_open(struct request *r, struct place at, uint32_t flags, int server
 		  uint64_t w1)
 {
 	struct file *f;
-	long sid, h, err;
 
 	if (server < 0)
 		return -ENXIO;
 	f = file_create(at, flags & OPEN_KEPT);
-	if (!f)
-		return -ENOMEM;
-	f->state = FILE_META;
-	sid = tern_session_create(-1, pool_badge(&files, f), TERN_KIND_FILE, node_ident(at.node), 0,
+	return f ? forward_file(r, f, server, w0, w1) : -ENOMEM;
+}
+
+long forward_file(struct request *r, struct file *f, int server, uint64_t w0, uint64_t w1)
+{
+	long sid, h, err;
+
+	f->state |= FILE_META;
+	sid = tern_session_create(-1, pool_badge(&files, f), TERN_KIND_FILE, node_ident(f->at.node), 0,
 				  -1);
 	h = sid < 0 ? sid
 		    : tern_session_handle((uint64_t)sid, TERN_R_READ | TERN_R_WRITE | TERN_R_IO |

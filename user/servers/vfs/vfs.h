@@ -28,6 +28,7 @@
 #define TMPFS_MAGIC 0x01021994
 #define PROC_MAGIC 0x9fa0
 #define SYSFS_MAGIC 0x62656572
+#define DEVPTS_MAGIC 0x1cd1
 
 struct mount;
 struct node;
@@ -129,6 +130,7 @@ struct place {
 /* An open file description: the session's badge is its own in the pool `files`. */
 #define FILE_META 1	/* the meta session of another server's */
 #define FILE_HIDDEN 2	/* hidden in a descriptor table: owns its POSIX locks (lock.c) */
+#define FILE_PTMX 4	/* of a pty's master; offset: its number */
 struct file {
 	struct place at;
 	uint32_t flags; /* O_* */
@@ -263,6 +265,8 @@ long file_give(struct tern_msg *m, struct file *f, unsigned slot);
 long open_place(struct request *r, struct place at, uint32_t flags);
 long forward_open(struct request *r, struct place at, uint32_t flags, int server, uint64_t w0,
 		  uint64_t w1);
+/* The same with a description that is there; it is freed if that fails. */
+long forward_file(struct request *r, struct file *f, int server, uint64_t w0, uint64_t w1);
 long node_busy_text(const struct node *n); /* -ETXTBSY if a process executes it */
 long vfs_openat(struct tern_msg *m);
 long vfs_openat2(struct tern_msg *m);
@@ -362,7 +366,10 @@ void lock_cancel(uint64_t badge, uint64_t token);
 void lock_gone(uint64_t badge, uint64_t token);
 
 /* ---- dev.c ---- */
-void dev_init(struct fs *fs, struct node *root);
+/* The directory for the terminals of ptys, where `pts` is to be mounted. */
+struct node *dev_init(struct fs *fs, struct node *root);
+void pts_init(struct fs *fs, struct node *root);
+void pts_remove(uint64_t number); /* its master has been closed */
 long dev_open(struct request *r, struct place at, uint32_t flags);
 bool dev_is_local(const struct node *n); /* read and written by vfs itself */
 long dev_read(struct tern_msg *m, const struct node *n, uint64_t len);
