@@ -76,6 +76,13 @@ TEST(bytes_both_ways)
 	expect(s, "\003\r");
 	put(s, "\n");
 	expect(m, "\n");
+	put(s, "abcd");
+	expect(m, "ab");
+	CHECK_EQ(tcflush(m, TCOFLUSH), 0);
+	expect(m, "c");
+	CHECK_EQ(tcflush(m, TCIFLUSH), 0);
+	put(s, "new");
+	expect(m, "new");
 }
 
 TEST(names)
@@ -220,6 +227,25 @@ TEST(waiting)
 	CHECK_EQ(WTERMSIG(test_wait(pid)), SIGKILL);
 	put(s, "z");
 	expect(m, "z");
+}
+
+TEST(stopped)
+{
+	int m = master(), s = terminal(m);
+
+	CHECK_EQ(tcflow(s, TCOOFF), 0);
+	CHECK_EQ(fcntl(s, F_SETFL, O_NONBLOCK), 0);
+	CHECK_ERR(write(s, "x", 1), EAGAIN);
+	CHECK_EQ(events(s), 0);
+	CHECK_EQ(tcflow(s, TCOON), 0);
+	CHECK_EQ(events(s), POLLOUT);
+	put(s, "x");
+	expect(m, "x");
+	put(m, "\023");
+	CHECK_ERR(write(s, "x", 1), EAGAIN);
+	put(m, "\021");
+	put(s, "y");
+	expect(m, "y");
 }
 
 TEST(window_size)

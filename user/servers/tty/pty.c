@@ -235,6 +235,17 @@ long pty_ioctl(struct desc *d, struct tern_msg *m)
 		return int_out(m, (int32_t)ldisc_output_used(&p->t.l));
 	case TIOCOUTQ:
 		return int_out(m, 0);
+	case TCFLSH: /* what it wrote is the terminal's already */
+		if (m->args[2] > 2)
+			return -EINVAL;
+		if (m->args[2] != 1)
+			ldisc_flush_output(&p->t.l);
+		tty_update(&p->t);
+		return 0;
+	case TCSBRK:
+	case TCSBRKP:
+	case TCXONC:
+		return 0;
 	default:
 		return SERVER_NO_REPLY;
 	}

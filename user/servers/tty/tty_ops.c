@@ -185,13 +185,19 @@ static long tty_read(struct desc *d, struct tern_msg *m, uint64_t len, bool nonb
 
 /* ---- writing ---- */
 
+/* A stopped pty takes nothing; a stopped line takes what its ring holds. */
+static uint32_t output_room(const struct tty *t)
+{
+	return t->pty && t->l.stopped ? 0 : ldisc_output_room(&t->l);
+}
+
 /* As much as there is room for; the new count of bytes done, or an errno.  *full: no more room. */
 static long push(struct tty *t, uint64_t token, uint64_t len, uint64_t done, bool *full)
 {
 	*full = false;
 	while (done < len) {
 		uint64_t want = len - done;
-		uint32_t taken, room = ldisc_output_room(&t->l);
+		uint32_t taken, room = output_room(t);
 		long r;
 
 		if (room < 8) {
@@ -219,7 +225,7 @@ static void serve_writers(struct tty *t)
 {
 	struct req *r;
 
-	while ((r = t->writers.first) && ldisc_output_room(&t->l) >= WRITERS_RESUME) {
+	while ((r = t->writers.first) && output_room(t) >= WRITERS_RESUME) {
 		bool full;
 		long done = push(t, r->token, r->len, r->done, &full);
 
@@ -284,7 +290,7 @@ static void send_signals(struct tty *t)
 static void set_bits(struct tty *t)
 {
 	uint32_t least = t->l.t.c_cc[VTIME] || !t->l.t.c_cc[VMIN] ? 1 : t->l.t.c_cc[VMIN];
-	uint32_t room = ldisc_output_room(&t->l), bits = 0;
+	uint32_t room = output_room(t), bits = 0;
 
 	if (ldisc_readable(&t->l, least))
 		bits |= POLLIN | POLLRDNORM;
