@@ -146,9 +146,9 @@ void aspace_activate_slowly(struct aspace *as)
 			mmu_fence_all();
 		return;
 	}
+	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED); /* first: aspace_harts() looks there only */
 	fetch_anew(&running[h], bit);
 	new_here = !(__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED) & bit);
-	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (unlikely(!asid_fast)) {
 		mmu_activate(as->root_pfn, 0);
