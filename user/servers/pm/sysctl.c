@@ -5,6 +5,7 @@
 #include "proc_priv.h"
 #include <stdlib.h>
 #include <string.h>
+#include <server/inotify.h>
 #include <server/proc.h>
 
 #define LONGEST 128 /* of a text, as core_pattern's */
@@ -34,6 +35,9 @@ static struct setting {
 	{ TERN_PROC_SYS_PIPE_MAX, TERN_PIPE_MAX_SIZE, 0, 0 },
 	{ TERN_PROC_SYS_PIPE_SOFT, TERN_PIPE_USER_PAGES, 0, 0 },
 	{ TERN_PROC_SYS_PIPE_HARD, 0, 0, 0 }, /* none */
+	{ TERN_PROC_SYS_INOTIFY_USERS, INOTIFY_INSTANCES_MAX, 0, 0 },
+	{ TERN_PROC_SYS_INOTIFY_WATCHES, INOTIFY_WATCHES_MAX, 0, 0 },
+	{ TERN_PROC_SYS_INOTIFY_EVENTS, INOTIFY_EVENTS_MAX, 0, 0 },
 	{ TERN_PROC_SYS_FILE_MAX, INT64_MAX, 0, 0 },
 	{ TERN_PROC_SYS_NR_OPEN, NR_OPEN, 0, 0 },
 	{ TERN_PROC_SYS_LEASE_BREAK, 45, 0, 0 },

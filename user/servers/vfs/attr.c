@@ -77,7 +77,7 @@ long vfs_fstat(struct tern_msg *m)
 	struct tern_stat st;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	fill_stat(&st, f->at.node);
 	return server_out(m, 0, &st, sizeof st, 0);
 }
@@ -273,6 +273,7 @@ static long set_mode(struct node *n, uint32_t mode, const struct tern_cred *c)
 		mode &= ~(uint32_t)S_ISGID;
 	n->mode = (n->mode & S_IFMT) | mode;
 	n->ctime = vfs_now();
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 
@@ -344,6 +345,7 @@ static long set_owner(struct node *n, uint32_t uid, uint32_t gid, const struct t
 			n->mode &= ~(uint32_t)S_ISGID;
 	}
 	n->ctime = vfs_now();
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 
@@ -413,6 +415,9 @@ static long set_times(struct tern_msg *m, struct node *n, const struct tern_time
 	if (t[1].tv_nsec != TERN_UTIME_OMIT)
 		n->mtime = t[1].tv_nsec == TERN_UTIME_NOW ? now : t[1];
 	n->ctime = now;
+	notify(n, t[0].tv_nsec == TERN_UTIME_OMIT   ? IN_MODIFY
+		  : t[1].tv_nsec == TERN_UTIME_OMIT ? IN_ACCESS
+						    : IN_ATTRIB);
 	return 0;
 }
 
@@ -501,7 +506,7 @@ long vfs_fstatfs(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
 
-	return f ? give_statfs(m, 0, &f->at) : -EBADF;
+	return f ? give_statfs(m, 0, &f->at) : vfs_no_file(m);
 }
 
 /* ---- TERN_VFS_PATHS: what pm asks for maps and the like ---- */

@@ -14,6 +14,24 @@ static void touched(struct node *dir)
 	dir->mtime = dir->ctime = vfs_now();
 }
 
+/* Who watches what has just lost its last name hears of it now and not at the next request. */
+static void tell_ends(void)
+{
+	if (watches)
+		node_reap();
+}
+
+static void tell_moved(struct node *n, const struct walk *from, const struct walk *to, struct node *over)
+{
+	uint32_t cookie = notify_cookie(), kind = notify_kind(n);
+
+	notify_name(from->dir.node, from->name, from->len, IN_MOVED_FROM | kind, cookie);
+	notify_name(to->dir.node, to->name, to->len, IN_MOVED_TO | kind, cookie);
+	if (over && !IS_DIR(over))
+		notify_self(over, IN_ATTRIB);
+	notify_self(n, IN_MOVE_SELF);
+}
+
 /* The group and mode bits that a new node gets in this directory. */
 static struct node *new_node(struct request *r, struct node *dir, uint32_t mode)
 {
@@ -56,6 +74,7 @@ long make_node(struct request *r, struct walk *w, uint32_t mode, uint64_t rdev, 
 		return err;
 	}
 	w->dir.node->mtime = w->dir.node->ctime = n->mtime;
+	notify_name(w->dir.node, w->name, w->len, IN_CREATE | notify_kind(n), 0);
 	*out = n;
 	return 0;
 }
@@ -203,6 +222,8 @@ long vfs_linkat(struct tern_msg *m)
 	n->flags &= ~(uint32_t)NODE_TMPFILE;
 	touched(to.dir.node);
 	n->ctime = to.dir.node->ctime;
+	notify_self(n, IN_ATTRIB);
+	notify_name(to.dir.node, to.name, to.len, IN_CREATE, 0);
 	return 0;
 }
 
@@ -214,6 +235,7 @@ long vfs_unlinkat(struct tern_msg *m)
 	struct walk w;
 	struct dentry *d;
 	struct node *n;
+	uint32_t kind;
 	long err;
 
 	request_begin(&r, m);
@@ -259,7 +281,12 @@ long vfs_unlinkat(struct tern_msg *m)
 	}
 	touched(w.dir.node);
 	n->ctime = w.dir.node->ctime;
+	kind = notify_kind(n);
 	dir_unlink(d);
+	if (!kind)
+		notify_self(n, IN_ATTRIB);
+	tell_ends();
+	notify_name(w.dir.node, w.name, w.len, IN_DELETE | kind, 0);
 	return 0;
 }
 
@@ -366,6 +393,8 @@ long vfs_renameat2(struct tern_msg *m)
 		touched(a.dir.node);
 		touched(b.dir.node);
 		from->ctime = to->ctime = b.dir.node->ctime;
+		tell_moved(from, &a, &b, NULL);
+		tell_moved(to, &b, &a, NULL);
 		return 0;
 	}
 	err = dir_move(da, b.dir.node, b.name, b.len, b.hash);
@@ -378,6 +407,8 @@ long vfs_renameat2(struct tern_msg *m)
 	from->ctime = b.dir.node->ctime;
 	if (to)
 		to->ctime = from->ctime;
+	tell_moved(from, &a, &b, to);
+	tell_ends();
 	return 0;
 }
 
@@ -492,6 +523,7 @@ long vfs_getdents(struct tern_msg *m)
 		return -ENOTDIR;
 	if (!f->at.node->nlink)
 		return -ENOENT;
+	notify(f->at.node, IN_ACCESS);
 	if (size < out.size)
 		out.size = size;
 	start = f->offset;

@@ -5,7 +5,7 @@
  *	open.c   descriptions            rw.c     bytes, sizes, mappings
  *	dir.c    names made and removed  attr.c   stat and its relatives
  *	lock.c   flock, record locks     dev.c    /dev
- *	xattr.c  extended attributes
+ *	xattr.c  extended attributes     inotify.c  who is told of changes
  *	proc.c   /proc's names           initrd.c, cpio.c  the root from the boot archive
  *
  * Badges: 0 and the servers' own are clients of the service; from TERN_BADGE_FIRST up a badge is a
@@ -33,6 +33,9 @@ const server_handler vfs_calls[512] = {
 	[16] = vfs_fremovexattr,
 	[17] = vfs_getcwd,
 	[25] = vfs_fcntl,
+	[26] = vfs_inotify_init1,
+	[27] = vfs_inotify_add_watch,
+	[28] = vfs_inotify_rm_watch,
 	[29] = vfs_ioctl,
 	[32] = vfs_flock,
 	[33] = vfs_mknodat,
@@ -105,10 +108,25 @@ static void closed(uint64_t badge, uint64_t sid)
 	struct file *f = file_of(badge);
 
 	(void)sid;
-	if (!f)
-		return;
-	file_destroy(f);
+	if (f)
+		file_destroy(f);
+	else
+		inotify_closed(badge);
 	node_reap();
+}
+
+static void cancel(uint64_t badge, uint64_t token)
+{
+	if (inotify_withdraw(badge, token))
+		tern_reply(token, -TERN_ECANCELLED);
+	else
+		lock_cancel(badge, token);
+}
+
+static void gone(uint64_t badge, uint64_t token)
+{
+	if (!inotify_withdraw(badge, token))
+		lock_gone(badge, token);
 }
 
 static void event(struct tern_msg *m)
@@ -121,8 +139,8 @@ const struct server_ops vfs_ops = {
 	.calls = vfs_calls,
 	.method = vfs_method,
 	.closed = closed,
-	.cancel = lock_cancel,
-	.gone = lock_gone,
+	.cancel = cancel,
+	.gone = gone,
 	.event = event,
 };
 

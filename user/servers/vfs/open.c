@@ -41,6 +41,8 @@ struct file *file_create(struct place at, uint32_t flags)
 		at.node->writers++;
 		at.mount->writers++;
 	}
+	if (!(flags & O_PATH))
+		notify(at.node, IN_OPEN);
 	return f;
 }
 
@@ -54,6 +56,8 @@ void file_destroy(struct file *f)
 		at.node->writers--;
 		at.mount->writers--;
 	}
+	if (!(f->flags & O_PATH))
+		notify(at.node, file_writes(f) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (f->state & FILE_PTMX)
 		pts_remove(f->offset);
 	free(f->text);
@@ -164,11 +168,13 @@ static long open_allowed(struct request *r, struct place at, uint32_t flags)
 			err = node_resize(n, 0);
 			if (err < 0)
 				return err;
-			n->mtime = n->ctime = vfs_now();
-		} else if (flags & O_TRUNC) {
-			n->mtime = n->ctime = vfs_now();
 		}
-		return give_place(r, at, flags & OPEN_KEPT, 0);
+		if (flags & O_TRUNC)
+			n->mtime = n->ctime = vfs_now();
+		err = give_place(r, at, flags & OPEN_KEPT, 0);
+		if (err == 0 && flags & O_TRUNC)
+			notify(n, IN_MODIFY);
+		return err;
 	}
 	if (IS_DIR(n))
 		return give_place(r, at, flags & OPEN_KEPT, 0);
@@ -519,6 +525,8 @@ long vfs_exec_open(struct tern_msg *m)
 	if (err < 0)
 		return err;
 	n->flags |= NODE_EXECUTED;
+	notify(n, IN_OPEN);
+	notify(n, IN_ACCESS);
 	err = tern_reply_map(m->token, n->memobj, 0, PROT_READ | PROT_WRITE | PROT_EXEC,
 			     (long)node_ident(n));
 	return err < 0 ? err : SERVER_NO_REPLY;

@@ -107,6 +107,7 @@ static void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
 
+	notify(n, IN_ACCESS);
 	if (f->flags & O_NOATIME || f->at.mount->flags & (MS_NOATIME | MS_RDONLY) || n->fs->readonly)
 		return;
 	if (n->atime.tv_sec > n->mtime.tv_sec && n->atime.tv_sec > n->ctime.tv_sec)
@@ -182,7 +183,7 @@ long vfs_read(struct tern_msg *m)
 	long r;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = f->at.node;
 	off = f->offset;
 	if (!IS_REG(n) || f->text) {
@@ -242,6 +243,7 @@ static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long
 
 static void write_time(struct tern_msg *m, struct node *n)
 {
+	notify(n, IN_MODIFY);
 	n->mtime = n->ctime = vfs_now();
 	if (n->mode & (S_ISUID | S_ISGID))
 		drop_set_ids(n, cred_of(m));
@@ -352,7 +354,7 @@ long vfs_readv(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
 
-	return f ? readv_here(m, f) : -EBADF;
+	return f ? readv_here(m, f) : vfs_no_file(m);
 }
 
 long vfs_writev(struct tern_msg *m)
@@ -470,7 +472,7 @@ long vfs_lseek(struct tern_msg *m)
 	struct node *n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = f->at.node;
 	if ((uint32_t)m->args[2] > SEEK_HOLE)
 		return -EINVAL;
@@ -529,6 +531,7 @@ static long set_size(struct tern_msg *m, struct node *n, uint64_t size)
 	err = node_resize(n, size);
 	if (err < 0)
 		return err;
+	notify(n, IN_MODIFY);
 	n->mtime = n->ctime = vfs_now();
 	if (n->mode & (S_ISUID | S_ISGID))
 		drop_set_ids(n, cred_of(m));
@@ -715,7 +718,7 @@ long vfs_ioctl(struct tern_msg *m)
 	int32_t value = 0;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	switch ((uint32_t)m->args[1]) {
 	case FIONREAD:
 		if (!IS_REG(f->at.node))
@@ -774,7 +777,9 @@ long vfs_fcntl(struct tern_msg *m)
 	int cmd = (int)m->args[1];
 	uint32_t flags = (uint32_t)m->args[2];
 
-	if (!f || (f->flags & O_PATH && cmd != F_GETFL))
+	if (!f)
+		return vfs_no_file(m);
+	if (f->flags & O_PATH && cmd != F_GETFL)
 		return -EBADF;
 	switch (cmd) {
 	case F_GETFL:

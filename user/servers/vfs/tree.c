@@ -122,6 +122,8 @@ void node_destroy(struct node *n)
 
 	lock_node_freed(n);
 	xattrs_free(n);
+	if (n->watches)
+		notify_end(n);
 	if (n->memobj >= 0)
 		tern_close(n->memobj);
 	if (n->flags & NODE_PROC)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mount_flags.h"
+#include <server/inotify.h>
 #include <server/server.h>
 #include <string.h>
 #include <tern/linux/errno.h>
@@ -34,6 +35,7 @@ struct mount;
 struct node;
 struct lock;
 struct xattr;
+struct watch;
 
 /* One file system instance. */
 struct fs {
@@ -105,6 +107,7 @@ struct node {
 	struct mount *mounts; /* mounted on it */
 	struct lock *locks;
 	struct xattr *xattrs;
+	struct watch *watches; /* inotify's */
 	struct node *zombie_next;
 };
 
@@ -356,6 +359,29 @@ long vfs_removexattr(struct tern_msg *m);
 long vfs_lremovexattr(struct tern_msg *m);
 long vfs_fremovexattr(struct tern_msg *m);
 void xattrs_free(struct node *n);
+
+/* ---- inotify.c ---- */
+extern uint32_t watches; /* how many there are; 0: nobody wants to hear anything */
+/* What happened to n: told to its watches, and to those of the directories that have it. */
+void notify_all(struct node *n, uint32_t mask);
+static inline void notify(struct node *n, uint32_t mask)
+{
+	if (watches)
+		notify_all(n, mask);
+}
+void notify_self(struct node *n, uint32_t mask); /* to its own watches only */
+/* What happened to a name in dir; the mask with the node's notify_kind(). */
+static inline uint32_t notify_kind(const struct node *n) { return IS_DIR(n) ? IN_ISDIR : 0; }
+void notify_name(struct node *dir, const char *name, uint32_t len, uint32_t mask, uint32_t cookie);
+uint32_t notify_cookie(void);
+void notify_end(struct node *n); /* it is being destroyed */
+long vfs_inotify_init1(struct tern_msg *m);
+long vfs_inotify_add_watch(struct tern_msg *m);
+long vfs_inotify_rm_watch(struct tern_msg *m);
+/* A call on a descriptor of vfs's that is no file: an instance's, or -EBADF. */
+long vfs_no_file(struct tern_msg *m);
+void inotify_closed(uint64_t badge);
+bool inotify_withdraw(uint64_t badge, uint64_t token); /* a read that waits; false: none does */
 
 /* ---- lock.c ---- */
 long vfs_flock(struct tern_msg *m);

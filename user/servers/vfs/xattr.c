@@ -162,6 +162,7 @@ static long put(struct node *n, struct xattr *x, unsigned flags)
 	x->next = *p;
 	*p = x;
 	n->ctime = vfs_now();
+	notify(n, IN_ATTRIB);
 	return 0;
 }
 
@@ -208,6 +209,7 @@ static long clear(struct tern_msg *m, enum way way)
 		return -ENODATA;
 	drop(p);
 	t.at.node->ctime = vfs_now();
+	notify(t.at.node, IN_ATTRIB);
 	return 0;
 }
 

@@ -93,6 +93,9 @@
 	X(SYS_PIPE_MAX, "sys/fs/pipe-max-size", 0444)                                    \
 	X(SYS_PIPE_SOFT, "sys/fs/pipe-user-pages-soft", 0444)                            \
 	X(SYS_PIPE_HARD, "sys/fs/pipe-user-pages-hard", 0444)                            \
+	X(SYS_INOTIFY_USERS, "sys/fs/inotify/max_user_instances", 0444)                  \
+	X(SYS_INOTIFY_WATCHES, "sys/fs/inotify/max_user_watches", 0444)                  \
+	X(SYS_INOTIFY_EVENTS, "sys/fs/inotify/max_queued_events", 0444)                  \
 	X(SYS_FILE_MAX, "sys/fs/file-max", 0444)                                         \
 	X(SYS_NR_OPEN, "sys/fs/nr_open", 0444)                                           \
 	X(SYS_LEASE_BREAK, "sys/fs/lease-break-time", 0444)                              \
