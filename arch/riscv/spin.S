@@ -3,10 +3,11 @@
  * changed, so that the compiler keeps its registers on the way where the lock is free.
  *
  * A hart that waits here has interrupts off and would not see a panic of another one: it looks.
- * Long waits sleep in between, by the hart's timer: who has the lock may be a virtual hart that
- * gets no time because we spin.
+ * Long waits sleep in between, by the hart's timer, first for a sixteenth of spin_sleep, then for
+ * twice as long each time: who has the lock may be a virtual hart that gets no time because we spin.
  */
-#define SPINS 1000
+#define SPINS 200 /* before the first sleep */
+#define LOOKS 2	  /* between sleeps */
 #define STIMECMP 0x14d
 
 	.text
@@ -14,10 +15,16 @@
 	.global	spin_wait
 	.type	spin_wait, @function
 spin_wait:
-	addi	sp, sp, -32
+	addi	sp, sp, -48
 	sd	t3, 0(sp)
 	sd	t4, 8(sp)
-1:	li	t3, SPINS
+	sd	t5, 32(sp)
+	lla	t2, spin_sleep
+	ld	t5, 0(t2)
+	srli	t5, t5, 4
+	li	t3, SPINS
+	j	2f
+1:	li	t3, LOOKS
 2:	lla	t2, panic_hart
 	lw	t2, 0(t2)
 	bnez	t2, 4f
@@ -25,16 +32,18 @@ spin_wait:
 	beqz	t2, 5f
 	addi	t3, t3, -1
 	bnez	t3, 2b
-	lla	t2, spin_sleep
-	ld	t2, 0(t2)
-	beqz	t2, 1b		/* no Sstc */
+	beqz	t5, 1b		/* no Sstc */
 	csrr	t3, STIMECMP
 	csrr	t4, time
-	add	t4, t4, t2
+	add	t4, t4, t5
 	bgeu	t4, t3, 3f
 	csrw	STIMECMP, t4
 3:	wfi
 	csrw	STIMECMP, t3
+	lla	t2, spin_sleep
+	ld	t2, 0(t2)
+	bgeu	t5, t2, 1b
+	slli	t5, t5, 1
 	j	1b
 4:	sd	t0, 24(sp)	/* for its backtrace */
 	sd	s0, 16(sp)
@@ -42,6 +51,7 @@ spin_wait:
 	call	panic_in_wait
 5:	ld	t3, 0(sp)
 	ld	t4, 8(sp)
-	addi	sp, sp, 32
+	ld	t5, 32(sp)
+	addi	sp, sp, 48
 	jr	t0
 	.size	spin_wait, . - spin_wait
