@@ -548,8 +548,6 @@ s64 sys_futex(struct thread *t, u64 *a)
 	u64 deadline = NO_DEADLINE;
 	s64 r = 0;
 
-	if (op & FUTEX_REALTIME && (!waits || cmd == FUTEX_LOCK_PI))
-		return -ENOSYS;
 	if (a[3] && waits) {
 		/* WAIT is relative, the others absolute; LOCK_PI always real time. */
 		r = timespec_get(t, a[3], &deadline);
@@ -560,6 +558,8 @@ s64 sys_futex(struct thread *t, u64 *a)
 	}
 	if (r)
 		return r;
+	if (op & FUTEX_REALTIME && (!waits || cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI))
+		return -ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
 		return wait_relative(t, a[0], (u32)a[2], shared, deadline);

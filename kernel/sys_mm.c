@@ -305,7 +305,7 @@ s64 sys_mremap(struct thread *t, u64 *a)
 	return finish(t, a, r, (s64)out);
 }
 
-static s64 protect(struct thread *t, u64 *a)
+s64 sys_mprotect(struct thread *t, u64 *a)
 {
 	va_t start = a[0];
 	u64 len = PAGE_UP(a[1]), prot = a[2];
@@ -325,21 +325,15 @@ static s64 protect(struct thread *t, u64 *a)
 		start = r.start;
 		prot &= ~(u64)PROT_GROWSDOWN;
 	}
-	if (unlikely(start & PAGE_MASK || prot & ~7ull))
+	if (unlikely(start & PAGE_MASK || prot & ~(7ull | PROT_SEM)))
 		return -EINVAL;
 	if (unlikely(!a[1]))
 		return 0;
 	if (unlikely(a[1] > USER_MAX || !user_range_ok(start, len)))
 		return -ENOMEM;
-	return finish(t, a, aspace_protect(t->aspace, start, len, (unsigned)prot, &t->mm_work), 0);
+	return finish(t, a, aspace_protect(t->aspace, start, len, (unsigned)prot & 7, &t->mm_work), 0);
 }
 
-s64 sys_mprotect(struct thread *t, u64 *a) { return protect(t, a); }
-
-s64 sys_pkey_mprotect(struct thread *t, u64 *a)
-{
-	return (s32)a[3] == -1 ? protect(t, a) : -EINVAL;
-}
 
 s64 sys_madvise(struct thread *t, u64 *a)
 {

@@ -379,6 +379,8 @@ TEST(groups)
 	CHECK_EQ(setpgid(pid, 0), 0);
 	CHECK_ERR(setpgid(pid, 1), EPERM);
 	CHECK_ERR(setpgid(99999, 0), ESRCH);
+	CHECK_ERR(setpgid(-99999, 0), EINVAL);
+	CHECK_ERR(setpgid(-99999, 1), ESRCH);
 	CHECK_ERR(setpgid(0, -1), EINVAL);
 	CHECK_EQ(waitpid(-me, &status, WNOHANG) == -1 && errno == ECHILD, 1);
 	CHECK_EQ(kill(-pid, SIGTERM), 0);
@@ -651,7 +653,10 @@ TEST(pidfds)
 	CHECK_EQ(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED), 0);
 	CHECK(poll(&p, 1, 0) == 1 && p.revents & POLLIN);
 	CHECK_ERR(pidfd_signal(p.fd, 0, NULL, 0), ESRCH);
+	si.si_pid = 77;
 	CHECK_ERR(waitid(P_PIDFD, (id_t)p.fd, &si, WEXITED), ECHILD);
+	CHECK_EQ(si.si_pid, 0); /* it is written even so */
+	CHECK_ERR(syscall(SYS_waitid, 99, 0, 8, WEXITED, NULL), EFAULT);
 	CHECK_EQ(close(p.fd), 0);
 }
 
@@ -911,4 +916,6 @@ TEST(reset_on_fork)
 	CHECK_ERR(sched_setscheduler(0, SCHED_OTHER, &p), EPERM);
 	CHECK_EQ(sched_get_priority_max(6), 0); /* SCHED_DEADLINE */
 	CHECK_EQ(sched_get_priority_min(6), 0);
+	CHECK_EQ(sched_get_priority_max(7), 0); /* SCHED_EXT */
+	CHECK_ERR(sched_get_priority_max(8), EINVAL);
 }

@@ -25,7 +25,9 @@ TEST(futex_rules)
 	CHECK_ERR(futex((void *)((char *)&w + 1), FUTEX_WAIT, 5, &t, NULL, 0), EINVAL);
 	CHECK_ERR(futex((void *)64, FUTEX_WAIT, 5, &t, NULL, 0), EFAULT);
 	CHECK_ERR(futex(&w, 99, 5, &t, NULL, 0), ENOSYS);
+	CHECK_ERR(futex(&w, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 5, &t, NULL, 0), ENOSYS);
 	t.tv_nsec = 1000000000;
+	CHECK_ERR(futex(&w, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 5, &t, NULL, 0), EINVAL);
 	CHECK_ERR(futex(&w, FUTEX_WAIT, 5, &t, NULL, 0), EINVAL);
 	CHECK_ERR(futex(&w, FUTEX_CMP_REQUEUE, 1, (void *)1, &w2, 6), EAGAIN);
 	CHECK_ERR(futex((void *)8, FUTEX_CMP_REQUEUE, -1, (void *)1, &w2, 6), EINVAL);

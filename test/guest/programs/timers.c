@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/times.h>
+#include <sys/timex.h>
 
 static volatile sig_atomic_t caught;
 static volatile int value;
@@ -399,6 +400,57 @@ TEST(clock_set)
 	move_clock(-160);
 	if (!setuid(1000))
 		CHECK_ERR(clock_settime(CLOCK_REALTIME, &left.it_value), EPERM);
+}
+
+TEST(what_adjtimex_keeps)
+{
+	struct timex x = { 0 };
+	int fd = timerfd_in(100, TFD_TIMER_CANCEL_ON_SET), state;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	time_t now = time(NULL);
+
+	if (geteuid())
+		_exit(TEST_SKIP);
+	CHECK_EQ(adjtimex(&x), TIME_ERROR);
+	CHECK(labs(x.time.tv_sec - now) < 5 && x.tick == 10000 && x.status & STA_UNSYNC);
+	x = (struct timex){ .modes = ADJ_FREQUENCY | ADJ_MAXERROR | ADJ_STATUS | ADJ_TIMECONST,
+			    .freq = 1l << 30, .maxerror = 7, .status = STA_INS | STA_NANO, .constant = 3 };
+	state = adjtimex(&x);
+	CHECK(state >= 0 && state != TIME_ERROR);
+	CHECK_EQ(x.freq, 500 << 16);
+	CHECK_EQ(x.maxerror, 7);
+	CHECK_EQ(x.constant, 7);
+	CHECK_EQ(x.status, STA_INS);
+	x.modes = ADJ_TICK;
+	x.tick = 8999;
+	CHECK_ERR(adjtimex(&x), EINVAL);
+	x.modes = ADJ_FREQUENCY;
+	x.freq = 1l << 40;
+	CHECK_ERR(adjtimex(&x), EINVAL);
+	x.modes = 0x8000;
+	CHECK_ERR(adjtimex(&x), EINVAL);
+	x.modes = ADJ_SETOFFSET;
+	x.time.tv_usec = 1000000;
+	CHECK_ERR(adjtimex(&x), EINVAL);
+	CHECK_EQ(poll(&p, 1, 0), 0);
+	x.time = (struct timeval){ 1000, 0 };
+	CHECK(adjtimex(&x) >= 0);
+	CHECK(labs(time(NULL) - now - 1000) < 5);
+	CHECK_EQ(poll(&p, 1, 5000), 1);
+	x = (struct timex){ .modes = ADJ_SETOFFSET | ADJ_STATUS | ADJ_FREQUENCY | ADJ_NANO,
+			    .time = { -1001, 999999999 }, .status = STA_UNSYNC };
+	CHECK_EQ(clock_adjtime(CLOCK_REALTIME, &x), TIME_ERROR);
+	CHECK(x.status & STA_NANO);
+	CHECK(labs(time(NULL) - now) < 5);
+	CHECK_ERR(syscall(SYS_clock_adjtime, CLOCK_MONOTONIC, 8), EFAULT);
+	CHECK_ERR(clock_adjtime(CLOCK_MONOTONIC, &x), EOPNOTSUPP);
+	x.modes = ADJ_MICRO;
+	CHECK(adjtimex(&x) >= 0);
+	if (!setuid(1000)) {
+		CHECK_ERR(adjtimex(&x), EPERM);
+		CHECK_ERR(adjtime(&(struct timeval){ 1, 0 }, NULL), EPERM);
+		CHECK_EQ(adjtime(NULL, &(struct timeval){ 0 }), 0);
+	}
 }
 
 TEST(usage)

@@ -257,7 +257,7 @@ long timerfd_clock_set(struct tern_msg *m)
 		}
 	}
 	timerfd_event();
-	return 0;
+	return (long)m->word[0]; /* pm's result */
 }
 
 void timerfd_event(void)
@@ -342,11 +342,9 @@ long timerfd_settime(struct tern_msg *m)
 	struct itimerspec new, old;
 	uint64_t now, at, real = 0;
 
-	if (!d)
-		return -EINVAL;
 	if (tern_copy_in(m->token, 0, 0, &new, sizeof new) != (long)sizeof new)
 		return -EFAULT;
-	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !valid(&new.value) ||
+	if (!d || flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !valid(&new.value) ||
 	    !valid(&new.interval))
 		return -EINVAL;
 	timer_go_on(d);

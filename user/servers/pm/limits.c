@@ -35,11 +35,11 @@ static long limits(struct tern_msg *m, int32_t pid, uint32_t which, int in_win, 
 	struct proc *p = pid == 0 ? caller_of(m) : proc_of_tid(&pm.tree, pid);
 	long r = 0;
 
-	if (which >= TERN_NLIMITS)
-		return -EINVAL;
 	if (in_win >= 0 &&
 	    tern_copy_in(m->token, (unsigned)in_win, 0, &new, sizeof new) != (long)sizeof new)
 		return -EFAULT;
+	if (which >= TERN_NLIMITS)
+		return -EINVAL;
 	if (!p || p->handle < 0 || !caller_cred(m, &c) || tern_process_stat(p->handle, 0, &st) < 0)
 		return -ESRCH;
 	if (p->pid != TERN_MSG_PID(m->who) && !may_touch(&c, &st.cred))

@@ -190,7 +190,7 @@ static long priority_end(uint32_t policy, long of_real_time)
 {
 	if (policy == SCHED_FIFO || policy == SCHED_RR)
 		return of_real_time;
-	return policy <= SCHED_DEADLINE && policy != SCHED_ISO ? 0 : -EINVAL;
+	return policy <= SCHED_EXT && policy != SCHED_ISO ? 0 : -EINVAL;
 }
 
 long pm_sched_get_priority_max(struct tern_msg *m)

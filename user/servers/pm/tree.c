@@ -207,7 +207,7 @@ long tree_setpgid(struct tree *t, struct proc *caller, int64_t pid, int64_t pgid
 	struct proc *p = pid == 0 ? caller : proc_find(t, pid);
 	struct number *session = caller->group->session, *group;
 
-	if (pgid < 0)
+	if (pgid < 0 || (pgid == 0 && pid < 0))
 		return -EINVAL;
 	if (!p)
 		return number_find(t, pid) && number_find(t, pid)->thread_of == caller ? -EINVAL

@@ -203,22 +203,19 @@ long pm_wait4(struct tern_msg *m)
 	return wait_common(&w);
 }
 
-long pm_waitid(struct tern_msg *m)
+static long waitid(struct tern_msg *m, struct waiter *w)
 {
 	int32_t id = (int32_t)m->args[1];
 	uint32_t options = (uint32_t)m->args[3];
-	struct waiter w = { .proc = caller_of(m), .token = m->token, .waitid = true };
 	long r;
 
-	if (!w.proc)
-		return -ESRCH;
 	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WAIT_ALL |
 			WAIT_CLONE | WAIT_NOTHREAD))
 		return -EINVAL;
 	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;
-	w.idtype = (int)m->args[0];
-	switch (w.idtype) {
+	w->idtype = (int)m->args[0];
+	switch (w->idtype) {
 	case P_ALL:
 		break;
 	case P_PID:
@@ -229,23 +226,35 @@ long pm_waitid(struct tern_msg *m)
 		if (id < 0)
 			return -EINVAL;
 		if (id == 0)
-			id = (int32_t)proc_pgid(w.proc);
+			id = (int32_t)proc_pgid(w->proc);
 		break;
 	case P_PIDFD:
-		r = pidfd_wait_target(m, id, &w.nonblock);
+		r = pidfd_wait_target(m, id, &w->nonblock);
 		if (r < 0)
 			return r;
-		w.idtype = P_PID;
+		w->idtype = P_PID;
 		id = (int32_t)r;
 		break;
 	default:
 		return -EINVAL;
 	}
-	w.id = (uint32_t)id;
-	w.options = options;
+	w->id = (uint32_t)id;
+	w->options = options;
+	w->want_usage = m->args[4] != 0;
+	return wait_common(w);
+}
+
+/* What fails leaves an empty siginfo, too, as on Linux. */
+long pm_waitid(struct tern_msg *m)
+{
+	struct waiter w = { .proc = caller_of(m), .token = m->token, .waitid = true };
+	long r;
+
+	if (!w.proc)
+		return -ESRCH;
 	w.want_info = m->args[2] != 0;
-	w.want_usage = m->args[4] != 0;
-	return wait_common(&w);
+	r = waitid(m, &w);
+	return r < 0 && r != SERVER_NO_REPLY && report_nothing(&w) < 0 ? -EFAULT : r;
 }
 
 void wait_wake(struct proc *parent)

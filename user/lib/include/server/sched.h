@@ -14,6 +14,7 @@
 #define CSIGNAL 0x000000ff
 #define SCHED_ISO 4 /* reserved, never there */
 #define SCHED_DEADLINE 6
+#define SCHED_EXT 7
 #define SCHED_RESET_ON_FORK 0x40000000
 #define WNOHANG 1
 #define WUNTRACED 2
