@@ -5,7 +5,8 @@
  * into the set's list of items that may be ready, and collecting looks at each there: what is not
  * ready any more is dropped, what is level-triggered goes to the list's end.  An item is named by
  * (descriptor, object), holds no reference, and ends with the object: items hang in a hash by object.
- * A set is itself such an object; chains of sets are at most MAX_NESTS long and never a ring.
+ * A set is itself such an object; chains of sets are at most MAX_NESTS long and never a ring, and
+ * neither a search along them nor an event takes one of their links twice.
  * Kernel lock.
  */
 #include <arch/cpu.h>
@@ -38,6 +39,9 @@ struct waitset {
 	u32 refs;
 	struct account *payer; /* of who made it */
 	struct ready ready; /* only its list of waiters and nonblock are used */
+	u64 event; /* poll_event when it last passed one on: once, on however many ways it comes */
+	u64 looked; /* chain(): the search that saw it last, and found this */
+	unsigned chain;
 	struct list items;
 	struct list ready_items;
 };
@@ -135,22 +139,26 @@ u32 waitset_bits(struct thread *t, struct waitset *w)
 	return 0;
 }
 
-static void item_maybe_ready(struct item *i)
+/* Whether somebody woke. */
+static bool item_maybe_ready(struct item *i)
 {
 	struct waitset *w = i->set;
 
 	if (list_empty(&i->in_ready))
 		list_add_tail(&w->ready_items, &i->in_ready);
-	if (!list_empty(&w->ready.waiters))
-		poll_wake(&w->ready, POLLIN | POLLRDNORM);
+	if (list_empty(&w->ready.waiters) || w->event == poll_event)
+		return false;
+	w->event = poll_event;
+	poll_wake(&w->ready, POLLIN | POLLRDNORM);
+	return true;
 }
 
-static void item_notified(struct poll_entry *e, u32 bits)
+static bool item_notified(struct poll_entry *e, u32 bits)
 {
 	struct item *i = container_of(e, struct item, entry);
 
-	if (i->events & ~EPOLL_PRIVATE && bits & (i->events | POLLERR | POLLHUP))
-		item_maybe_ready(i);
+	return i->events & ~EPOLL_PRIVATE && bits & (i->events | POLLERR | POLLHUP) &&
+	       item_maybe_ready(i);
 }
 
 static struct item *item_find(const struct waitset *w, s32 fd, const void *object)
@@ -166,29 +174,47 @@ static struct item *item_find(const struct waitset *w, s32 fd, const void *objec
 	return NULL;
 }
 
-/* The longest chain of sets that begins at w, or more than MAX_NESTS if it leads to `target`. */
-static unsigned nests(const struct waitset *w, const struct waitset *target, unsigned depth)
+/* The longest chain of sets from w down, or up if `target` is NULL; more than MAX_NESTS if it leads
+ * down to the target.  `search` is new each time: nothing is looked at twice. */
+static unsigned chain(struct waitset *w, const struct waitset *target, u64 search)
 {
-	unsigned most = depth;
+	unsigned most = 0;
 
-	if (w == target || depth > MAX_NESTS)
+	if (w == target)
 		return MAX_NESTS + 1;
-	list_for_each(p, &w->items) {
-		struct item *i = list_entry(p, struct item, in_set);
+	if (w->looked == search)
+		return w->chain;
+	if (target) {
+		list_for_each(p, &w->items) {
+			struct item *i = list_entry(p, struct item, in_set);
 
-		if (i->type == HANDLE_WAITSET)
-			most = MAX(most, nests(i->object, target, depth + 1));
+			if (i->type == HANDLE_WAITSET)
+				most = MAX(most, chain(i->object, target, search));
+		}
+	} else {
+		list_for_each(p, &w->ready.waiters) {
+			struct poll_entry *e = list_entry(p, struct poll_entry, link);
+
+			if (e->notify == item_notified)
+				most = MAX(most, chain(container_of(e, struct item, entry)->set, NULL,
+						       search));
+		}
 	}
-	return most;
+	w->looked = search;
+	w->chain = most + 1;
+	return w->chain;
 }
 
 static s64 item_add(struct thread *t, struct waitset *w, s32 fd, const struct handle *h,
 		    const struct epoll_event *ev)
 {
 	struct ready *r = object_ready(h->type, h->object);
+	static u64 search;
 	struct item *i;
 
-	if (h->type == HANDLE_WAITSET && nests(h->object, w, 1) > MAX_NESTS)
+	search += 2;
+	if (h->type == HANDLE_WAITSET &&
+	    chain(h->object, w, search) + chain(w, NULL, search + 1) > MAX_NESTS)
 		return -ELOOP;
 	if (!account_charge(w->payer, sizeof *i))
 		return -ENOMEM;
@@ -205,6 +231,7 @@ static s64 item_add(struct thread *t, struct waitset *w, s32 fd, const struct ha
 	i->data = ev->data;
 	i->entry.ready = r;
 	i->entry.events = ~0u;
+	i->entry.exclusive = ev->events & EPOLLEXCLUSIVE;
 	i->entry.notify = item_notified;
 	i->entry.owner = i;
 	list_init(&i->in_ready);

@@ -100,10 +100,11 @@ static void poll_end(struct thread *t)
 	thread_wake(t, (s64)t->orig_a0);
 }
 
-static void poll_notified(struct poll_entry *e, u32 bits)
+static bool poll_notified(struct poll_entry *e, u32 bits)
 {
 	(void)bits;
 	poll_end(e->owner);
+	return true;
 }
 
 static void poll_fired(struct timer *timer)
@@ -111,13 +112,19 @@ static void poll_fired(struct timer *timer)
 	poll_end(container_of(timer, struct thread, timer));
 }
 
-/* An entry may unlink any other, and the word itself lives as long as one hangs on it. */
+u64 poll_event = 1;
+
+/* An entry may unlink any other, and the word itself lives as long as one hangs on it.  A set of
+ * epoll's passes the event on to its own word: so this is recursive, as deep as sets are nested. */
 void poll_wake(struct ready *r, u32 set)
 {
+	static unsigned depth;
+	bool taken = false;
 	struct list todo;
 
 	if (list_empty(&r->waiters))
 		return;
+	depth++;
 	todo = r->waiters;
 	todo.next->prev = todo.prev->next = &todo;
 	list_init(&r->waiters);
@@ -126,9 +133,14 @@ void poll_wake(struct ready *r, u32 set)
 
 		list_del(&e->link);
 		list_add_tail(&r->waiters, &e->link);
-		if (e->events & set)
-			e->notify(e, set);
+		if (e->events & set && !(taken && e->exclusive)) {
+			bool exclusive = e->exclusive;
+
+			taken |= e->notify(e, set) && exclusive;
+		}
 	}
+	if (!--depth)
+		poll_event++;
 }
 
 static void poll_watch(struct thread *t, struct poll_wait *w, enum handle_type type, void *object,

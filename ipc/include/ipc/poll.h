@@ -10,7 +10,8 @@ struct poll_entry {
 	struct list link;
 	struct ready *ready; /* not referenced: unlinked when its session goes */
 	u32 events;
-	void (*notify)(struct poll_entry *e, u32 bits);
+	bool exclusive; /* not notified by an event that has woken such a one already */
+	bool (*notify)(struct poll_entry *e, u32 bits); /* whether somebody woke; may end it */
 	void *owner;
 };
 /* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
@@ -45,3 +46,4 @@ struct ready *waitset_ready(struct waitset *w);
 u32 signalfd_bits(struct thread *t, struct signalfd *s);
 struct ready *signalfd_ready(struct signalfd *s);
 extern u64 object_count_waitsets;
+extern u64 poll_event; /* the number of the event that poll_wake spreads */

@@ -2,6 +2,7 @@
  * eventfd and timerfd as things to wait for. */
 #include "test.h"
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
@@ -216,6 +217,98 @@ TEST(epoll_wakes)
 	struct pollfd f = { ep, POLLIN, 0 };
 	CHECK_EQ(poll(&f, 1, 0), 1);
 	CHECK_EQ(f.revents, POLLIN);
+}
+
+static int watch(int ep, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events };
+
+	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+}
+
+/* Five sets, whichever way the chain grows. */
+TEST(sets_nest_five_deep)
+{
+	int ep[9], up[9];
+
+	for (int i = 0; i < 9; i++) {
+		ep[i] = epoll_create1(0);
+		up[i] = epoll_create1(0);
+	}
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(watch(ep[i + 1], ep[i], EPOLLIN), 0);
+		CHECK_EQ(watch(up[7 - i], up[8 - i], EPOLLIN), 0);
+	}
+	CHECK_ERR(watch(ep[5], ep[4], EPOLLIN), ELOOP);
+	CHECK_ERR(watch(up[3], up[4], EPOLLIN), ELOOP);
+	CHECK_ERR(watch(ep[0], ep[6], EPOLLIN), ELOOP);
+	CHECK_ERR(watch(ep[0], ep[4], EPOLLIN), ELOOP); /* a ring */
+	CHECK_EQ(epoll_ctl(ep[4], EPOLL_CTL_DEL, ep[3], NULL), 0);
+	CHECK_EQ(watch(ep[0], ep[6], EPOLLIN), 0);
+	CHECK_ERR(watch(ep[5], ep[3], EPOLLIN), ELOOP);
+	CHECK_EQ(watch(ep[5], ep[2], EPOLLIN), 0);
+}
+
+/* With as many ways from below to the top as there are: 50 times 50 times 50 times 50. */
+TEST(sets_in_layers)
+{
+	uint64_t start, one = 1;
+	int layer[4][50], top = epoll_create1(0), counter = eventfd(0, EFD_NONBLOCK);
+	struct epoll_event got;
+	int status = 0;
+
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < 50; k++)
+			CHECK((layer[i][k] = epoll_create1(0)) >= 0);
+	for (int i = 3; i > 0; i--)
+		for (int k = 0; k < 50; k++)
+			for (int n = 0; n < 50; n++)
+				CHECK_EQ(watch(layer[i][k], layer[i - 1][n], EPOLLIN), 0);
+	for (int k = 0; k < 50; k++) {
+		CHECK_EQ(watch(top, layer[3][k], EPOLLIN), 0);
+		status |= watch(layer[0][k], counter, EPOLLIN);
+	}
+	if (!status) { /* Linux has a limit of ways: EINVAL */
+		CHECK_EQ(epoll_wait(top, &got, 1, 0), 0);
+		start = test_now_ns();
+		CHECK_EQ(write(counter, &one, 8), 8);
+		CHECK_EQ(epoll_wait(top, &got, 1, 0), 1);
+		CHECK_EQ(read(counter, &one, 8), 8);
+		CHECK_EQ(epoll_wait(top, &got, 1, 0), 0);
+		CHECK(test_now_ns() - start < 2000000000);
+	}
+}
+
+static void *wait_for_one(void *set)
+{
+	struct epoll_event got;
+
+	return (void *)(long)epoll_wait((int)(long)set, &got, 1, 1000);
+}
+
+TEST(an_event_wakes_one_exclusive_set)
+{
+	pthread_t thread[6];
+	int p[2];
+	long woken = 0;
+	void *one;
+
+	CHECK(pipe(p) == 0);
+	for (int i = 0; i < 6; i++) {
+		int ep = epoll_create1(0);
+
+		CHECK_EQ(watch(ep, p[0], i < 4 ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN), 0);
+		CHECK_EQ(pthread_create(&thread[i], NULL, wait_for_one, (void *)(long)ep), 0);
+	}
+	test_sleep_ms(300);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	for (int i = 0; i < 6; i++) {
+		CHECK_EQ(pthread_join(thread[i], &one), 0);
+		woken += (long)one;
+		if (i >= 4)
+			CHECK_EQ((long)one, 1);
+	}
+	CHECK_EQ(woken, 3);
 }
 
 TEST(eventfd_counts)
