@@ -68,6 +68,8 @@ void fork_start(struct thread *child)
 {
 	if (child->process->state != PROCESS_ALIVE)
 		thread_add_work(child, WORK_KILLED);
+	if (child->process->stopped)
+		thread_add_work(child, WORK_STOP);
 	sched_ready(child);
 }
 

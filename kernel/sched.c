@@ -124,7 +124,7 @@ static struct thread *run(struct hart *h, struct thread *t)
 	if (unlikely(t->slice == 0))
 		t->slice = slice_of(t);
 	switch_to(h, t);
-	if (!h->runq.count || t->policy == SCHED_FIFO) {
+	if (!h->runq.count) {
 		h->slice_end = NEVER_TICKS;
 		h->fair_since = h->last_switch;
 	} else if (h->slice_end == NEVER_TICKS || !is_server(t)) {
@@ -292,8 +292,8 @@ void sched_tick(void)
 {
 	struct thread *t = this_hart()->current;
 
-	if (is_server(t)) {
-		/* Not its own slice: whoever runs after it pays. */
+	if (is_server(t) || t->policy == SCHED_FIFO) {
+		/* Not its own slice: whoever runs after it pays, also one that it hands the hart to. */
 		this_hart()->slice_end = arch_ticks() + ticks_per_ms;
 		return;
 	}

@@ -221,8 +221,10 @@ static struct aspace *aspace_of(struct thread *t, u64 h)
 /* A server's operation on a space that nobody else changes, or on its own: done in one go. */
 static int finish(struct mm_work *w, int r)
 {
-	while (r == MM_MORE)
+	while (r == MM_MORE) {
+		arch_poll_interrupts();
 		r = mm_work_step(w);
+	}
 	return r == MM_BUSY ? -EAGAIN : r;
 }
 

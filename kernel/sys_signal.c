@@ -48,6 +48,8 @@ static s64 kill_self(struct thread *t, u32 tid, u32 sig, int code)
 {
 	struct tern_siginfo si;
 
+	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+		return SYS_PASS; /* pm knows which groups are orphaned */
 	siginfo_init(&si, (int)sig, code);
 	si.u.kill.pid = (s32)t->process->pid;
 	si.u.kill.uid = t->cred->c.uid;

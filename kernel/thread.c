@@ -489,7 +489,7 @@ static struct thread *exit_work(struct thread *t)
 
 		if (next != t)
 			return next;
-		if (w & (WORK_MM | WORK_REAP | WORK_EXIT | WORK_FORK | WORK_EXEC)) {
+		if (w & (WORK_MM | WORK_REAP | WORK_EXIT | WORK_FORK | WORK_EXEC | WORK_RESUME)) {
 			arch_poll_interrupts();
 			if (READ_ONCE(t->work) & WORK_RESCHED)
 				return sched_preempt(t);

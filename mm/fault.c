@@ -45,7 +45,7 @@ static void sync_frame(struct aspace *as, pfn_t pfn)
 {
 	if (!frame_is_ram(pfn))
 		return;
-	if (unlikely(!(frame_of(pfn)->flags & FRAME_SYNCED))) {
+	if (unlikely(!is_synced(pfn))) {
 		icache_written();
 		frame_of(pfn)->flags |= FRAME_SYNCED;
 	}
@@ -57,10 +57,12 @@ static void replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
 {
 	pte_t old = *slot;
 
-	if (aspace_is_elsewhere(as) && pte_valid(old)) {
-		/* No hart may write the new page while another still reads the old one. */
+	/* No hart may write the new page while another still reads the old one, or begins to: it goes
+	 * before it is looked where the space is. */
+	if (pte_valid(old)) {
 		WRITE_ONCE(*slot, 0);
-		aspace_fence(as, va, va + PAGE_SIZE, false);
+		if (aspace_is_elsewhere(as))
+			aspace_fence(as, va, va + PAGE_SIZE, false);
 	}
 	mmu_publish();
 	WRITE_ONCE(*slot, new);
@@ -169,15 +171,14 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 			pfn = *run++;
 			if (!pfn || *p)
 				continue;
-			if ((prot & PROT_EXEC) && !(frame_of(pfn)->flags & FRAME_SYNCED))
-				continue;
+			if ((prot & PROT_EXEC) &&
+			    (!is_synced(pfn) || icache_generation != as->icache_generation))
+				continue; /* the space's harts would have to fetch anew first */
 			__atomic_fetch_add(&frame_of(pfn)->refs, 1, __ATOMIC_RELAXED);
 			WRITE_ONCE(*p, rights | pfn << PTE_PFN_SHIFT);
 			filled++;
 		}
 	}
-	if (filled && (prot & PROT_EXEC))
-		icache_sync(as);
 	pt_frame(slot)->used += filled;
 	pt_frame(slot)->pages += filled;
 	as->resident += filled;

@@ -134,6 +134,7 @@ bool fork_step(struct mm_work *w, unsigned *budget)
 		w->cursor = copy_tables(&b, dst, r, MAX(w->cursor, r->start), budget, &failed);
 	}
 	batch_flush(&b);
+	icache_sync(dst); /* it may run already: a vfork's child copies for itself */
 	if (failed)
 		w->result = -ENOMEM;
 	return failed || !r;

@@ -493,6 +493,8 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 	return (long)done;
 }
 
+#define SUPPLY_MAX (512 * PAGE_SIZE) /* in one call, which holds two locks */
+
 /* Moves one page. Both locks held. 0, ENOMEM. */
 static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
 {
@@ -524,7 +526,7 @@ long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u
 		return -EINVAL;
 	spin_lock(&a->lock);
 	spin_lock(&b->lock);
-	n = MIN(n, inside(dst, doff, n));
+	n = MIN(inside(dst, doff, n), SUPPLY_MAX);
 	for (; done < n; done += PAGE_SIZE)
 		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT))
 			break;

@@ -322,6 +322,11 @@ extern u64 icache_generation;
 void icache_written(void);
 u64 icache_now(void); /* the short ways were closed for that one and those before */
 void icache_sync_slowly(struct aspace *as);
+/* Who sees the flag sees the count, too. */
+static inline bool is_synced(pfn_t pfn)
+{
+	return __atomic_load_n(&frame_of(pfn)->flags, __ATOMIC_ACQUIRE) & FRAME_SYNCED;
+}
 static inline void icache_sync(struct aspace *as)
 {
 	if (unlikely(as->icache_generation != READ_ONCE(icache_generation)))

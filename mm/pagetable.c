@@ -319,7 +319,7 @@ void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot
 		/* A page that may be executed now goes through a fault, which looks after
 		 * instruction fetches. */
 		if ((new & PTE_X) && pte_valid(new) && !(e & PTE_X) && !(e & PTE_SPECIAL) &&
-		    !(frame_of(pte_pfn(e))->flags & FRAME_SYNCED))
+		    !is_synced(pte_pfn(e)))
 			new = (new & ~PTE_X) & ((new & PTE_R) ? ~0ul : ~PTE_V);
 		if (new & PTE_X)
 			icache_sync(b->as);

@@ -132,7 +132,7 @@ enum tern_op {
 	TERN_MEMOBJ_READ,   /* (h, offset, buffer, length): bytes, short at the end of the object */
 	TERN_MEMOBJ_WRITE,  /* (h, offset, buffer, length): bytes, short at the end */
 	/* (dst h, dst offset, src h, src offset, length), page-aligned: moves src's frames into
-	 * empty places of dst (they leave src).  Bytes. */
+	 * empty places of dst (they leave src).  Bytes, 2 MiB at the most. */
 	TERN_MEMOBJ_SUPPLY,
 	TERN_MEMOBJ_PUNCH, /* (h, offset, length): gives pages back; reads as zero */
 	TERN_MEMOBJ_COUNT, /* (h, struct tern_memobj_info *) */

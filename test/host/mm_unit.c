@@ -758,6 +758,50 @@ static void test_only_harts_that_run_a_space_are_interrupted(void **unused)
 	finish(as);
 }
 
+static struct aspace *entered;
+
+static void enter_meanwhile(void)
+{
+	model_publishing = NULL;
+	model_hart(1);
+	aspace_activate(entered);
+	model_peek(AT);
+	model_hart(0);
+}
+
+/* A page is copied on one hart as another one, which had left the space, comes back and reads it. */
+static void test_no_hart_keeps_a_page_that_is_being_replaced(void **unused)
+{
+	struct aspace *as = activate_new(0), *child = aspace_create();
+	va_t at;
+	u8 *byte;
+
+	(void)unused;
+	entered = as;
+	assert_int_equal(map_at(as, AT, P, 3, PRIV | MAP_FIXED, &at), 0);
+	for (unsigned h = 0; h < 2; h++) {
+		model_hart(h);
+		aspace_activate(as);
+		assert_int_equal(model_access(as, AT, FAULT_WRITE, &byte), FAULT_OK);
+	}
+	aspace_activate(NULL);
+	model_hart(0);
+	assert_int_equal(done(aspace_fork(as, child, &work)), 0);
+	assert_int_equal(model_access(as, AT, FAULT_READ, &byte), FAULT_OK);
+	model_publishing = enter_meanwhile;
+	assert_int_equal(model_access(as, AT, FAULT_WRITE, &byte), FAULT_OK);
+	assert_null(model_publishing);
+	model_hart(1);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(model_access(as, AT, FAULT_READ, &byte), FAULT_OK);
+	for (unsigned h = 0; h < 2; h++) {
+		model_hart(h);
+		aspace_activate(NULL);
+	}
+	finish(as);
+	finish(child);
+}
+
 /* New instructions: harts that run the space fetch anew at once, the others when they enter a space. */
 static void test_harts_fetch_new_instructions(void **unused)
 {
@@ -1159,6 +1203,7 @@ int main(void)
 		cmocka_unit_test_setup(test_strings, start),
 		cmocka_unit_test_setup(test_a_kept_asid_is_not_given_again, start_with_few_numbers),
 		cmocka_unit_test_setup(test_no_space_runs_without_a_number, start_with_few_numbers),
+		cmocka_unit_test_setup(test_no_hart_keeps_a_page_that_is_being_replaced, start_with_few_numbers),
 		cmocka_unit_test_setup(test_harts_fetch_new_instructions, start_with_few_numbers),
 		cmocka_unit_test_setup(test_only_harts_that_run_a_space_are_interrupted, start_with_few_numbers),
 		cmocka_unit_test_setup(test_nothing_comes_into_a_dying_space, start),

@@ -41,7 +41,7 @@ struct model_hart {
 u32 model_asids = 65536;
 u32 (*model_random)(void);
 u64 model_fences, model_remote, model_fetch_fences[MODEL_HARTS];
-void (*model_meanwhile)(void);
+void (*model_meanwhile)(void), (*model_publishing)(void);
 unsigned model_spurious;
 
 static struct model_hart harts[MODEL_HARTS];
@@ -310,6 +310,14 @@ bool model_runs(unsigned hart, const struct aspace *as)
 
 void mmu_init_root(pte_t *root) { (void)root; }
 u32 mmu_asid_count(void) { return model_asids; }
+void mmu_publish(void)
+{
+	if (model_publishing)
+		model_publishing();
+}
+
+void model_peek(va_t va) { (void)translate(&harts[current], va); }
+
 void mmu_sync_icache(u32 hart_mask)
 {
 	for (unsigned i = 0; i < MODEL_HARTS; i++)

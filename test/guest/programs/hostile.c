@@ -610,7 +610,10 @@ static bool run(uint64_t calls, int workers, bool tell)
 
 			if (!w->pid)
 				continue;
-			if (w->index != w->seen) {
+			if (w->index > w->end) { /* a return from a signal that never came may change anything */
+				w->index = w->end;
+				kill(w->pid, SIGKILL);
+			} else if (w->index != w->seen) {
 				w->seen = w->index;
 				w->seen_at = now;
 				w->told = 0;

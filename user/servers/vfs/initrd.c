@@ -234,10 +234,11 @@ static void move_pages(const struct loader *l, int archive)
 	for (size_t i = 0; i < l->nmoving; i++) {
 		struct node *n = l->moving[i].node;
 		uint64_t whole = n->size & ~(PAGE - 1), done = 0;
-		long r = tern_memobj_supply(n->memobj, 0, archive, l->moving[i].data, whole);
+		long r;
 
-		if (r > 0)
-			done = (uint64_t)r;
+		while (done < whole && (r = tern_memobj_supply(n->memobj, done, archive, l->moving[i].data + done,
+							       whole - done)) > 0)
+			done += (uint64_t)r;
 		while (done < whole) {
 			static char page[PAGE];
 

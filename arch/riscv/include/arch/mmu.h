@@ -84,7 +84,7 @@ static inline pfn_t virt_to_pfn(const void *p) { return virt_to_phys(p) >> PAGE_
 
 /* Orders the writes that filled a table before the write that links it. */
 #ifdef TERN_HOST
-static inline void mmu_publish(void) {}
+void mmu_publish(void);
 #else
 static inline void mmu_publish(void) { __asm__ volatile("fence w, w" ::: "memory"); }
 #endif
