@@ -919,3 +919,25 @@ TEST(reset_on_fork)
 	CHECK_EQ(sched_get_priority_max(7), 0); /* SCHED_EXT */
 	CHECK_ERR(sched_get_priority_max(8), EINVAL);
 }
+
+/* Stop signals from the keyboard's family do not stop a process whose group is orphaned, whoever sends
+ * them; SIGSTOP does. */
+TEST(orphaned_group_is_not_stopped)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		kill(getpid(), SIGTSTP);
+		raise(SIGTTIN);
+		kill(0, SIGTTOU);
+		raise(SIGSTOP);
+		_exit(7);
+	}
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	kill(pid, SIGCONT);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
