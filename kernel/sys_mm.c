@@ -339,7 +339,7 @@ s64 sys_madvise(struct thread *t, u64 *a)
 {
 	u64 len = PAGE_UP(a[1]);
 
-	if (a[0] & PAGE_MASK || (a[1] && !len))
+	if (a[0] & PAGE_MASK || (a[1] && !len) || (u32)a[2] >= MADV_LOCK)
 		return -EINVAL;
 	if (a[0] + len < a[0])
 		return -EINVAL;
@@ -423,7 +423,7 @@ static s64 lock(struct thread *t, u64 *a, bool fault_in)
 	r = aspace_advise(t->aspace, start, len, MADV_LOCK, &t->mm_work);
 	if (r || !fault_in)
 		return finish(t, a, r, 0);
-	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_READ, &t->mm_work), 0);
+	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_LOCKED, &t->mm_work), 0);
 }
 
 s64 sys_mlock(struct thread *t, u64 *a) { return lock(t, a, true); }

@@ -628,6 +628,7 @@ static bool advice_known(int advice)
 	case MADV_PAGEOUT:
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
+	case MADV_POPULATE_LOCKED:
 	case MADV_LOCK:
 	case MADV_UNLOCK: return true;
 	default: return false;
@@ -766,9 +767,12 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 		w->result = err ? err : hole;
 		return work_start(w);
 	}
-	if (!err && !hole && (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)) {
+	if (!err && !hole && (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE ||
+			      advice == MADV_POPULATE_LOCKED)) {
 		work_init(w, WORK_POPULATE, as, addr, end);
-		w->flags = WORK_FILL_STRICT | (advice == MADV_POPULATE_WRITE ? WORK_FILL_WRITE : 0);
+		w->flags = WORK_FILL_STRICT | (advice == MADV_POPULATE_WRITE    ? WORK_FILL_WRITE
+					       : advice == MADV_POPULATE_LOCKED ? WORK_FILL_OWN
+										: 0);
 		return work_start(w);
 	}
 	if (at > addr && advice_stays(advice) && advise_flags(as, addr, at, advice, &dead))

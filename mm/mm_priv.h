@@ -295,6 +295,7 @@ enum work_kind {
 #define WORK_FILL_WRITE 2 /* WORK_POPULATE: as a write */
 #define WORK_FILL_STRICT 4 /* WORK_POPULATE: a fault that fails is the result */
 #define WORK_KEEP 8	  /* WORK_MOVE: MREMAP_DONTUNMAP */
+#define WORK_FILL_OWN 16  /* WORK_POPULATE: strictly, but private pages so that a write finds them, too */
 #define POPULATE_COST 16u /* of a step's budget, for a page that is made */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
 /* aspace->lock held, dropped: does the first step and, if that was all, the end. 0, MM_MORE, result. */

@@ -73,7 +73,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 				return false;
 			continue;
 		}
-		if (r && !(w->flags & WORK_FILL_STRICT) && (r->prot & PROT_WRITE) &&
+		if (r && (w->flags & (WORK_FILL_STRICT | WORK_FILL_OWN)) != WORK_FILL_STRICT && (r->prot & PROT_WRITE) &&
 		    !(r->flags & REGION_SHARED))
 			access = FAULT_WRITE;
 		if (w->flags & WORK_FILL_WRITE)

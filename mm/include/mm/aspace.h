@@ -132,6 +132,7 @@ int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_le
 /* madvise(2); and what mlock and munlock leave at the regions. */
 #define MADV_LOCK 0x100
 #define MADV_UNLOCK 0x101
+#define MADV_POPULATE_LOCKED 0x102
 int must_check aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_work *w);
 /* msync(2)'s answer: ENOMEM, or EBUSY (MS_INVALIDATE of something locked). */
 int must_check aspace_sync(struct aspace *as, va_t addr, u64 len, int flags);

@@ -622,3 +622,23 @@ TEST(file_is_mapped_where_it_was_asked_for_in_a_busy_space)
 	for (int i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
 }
+
+/* Locked pages are there for writing, too, and no advice of madvise's locks. */
+TEST(mlock_makes_present)
+{
+	struct rusage before, after;
+	char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char there[64];
+
+	CHECK_EQ(mlock(p, 64 * PAGE), 0);
+	CHECK_EQ(getrusage(RUSAGE_SELF, &before), 0);
+	for (int i = 0; i < 64; i++)
+		p[i * PAGE] = 1;
+	CHECK_EQ(getrusage(RUSAGE_SELF, &after), 0);
+	CHECK(after.ru_minflt - before.ru_minflt < 16);
+	CHECK_EQ(mincore(p, 64 * PAGE, there), 0);
+	for (int i = 0; i < 64; i++)
+		CHECK(there[i] & 1);
+	for (int i = 0x100; i < 0x104; i++)
+		CHECK_ERR(madvise(p, PAGE, i), EINVAL);
+}
