@@ -37,6 +37,19 @@ static void follow_capabilities(struct change *c)
 		n->cap_effective = n->cap_permitted;
 }
 
+/* With the file system's user come and go the capabilities that are about files: capabilities(7). */
+static void follow_fsuid(struct change *c)
+{
+	const uint64_t files = 1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
+			       1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_LINUX_IMMUTABLE |
+			       1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE;
+
+	if (c->old.fsuid == 0 && c->new.fsuid != 0)
+		c->new.cap_effective &= ~files;
+	if (c->old.fsuid != 0 && c->new.fsuid == 0)
+		c->new.cap_effective |= c->new.cap_permitted & files;
+}
+
 static long change_commit(struct change *c, struct tern_msg *m)
 {
 	struct proc *p = c->proc;
@@ -214,6 +227,7 @@ long pm_setfsuid(struct tern_msg *m)
 			   !one_of(id, c.old.uid, c.old.euid, c.old.suid)))
 		return (long)c.old.fsuid;
 	c.new.fsuid = id;
+	follow_fsuid(&c);
 	change_commit(&c, m);
 	return (long)c.old.fsuid;
 }
