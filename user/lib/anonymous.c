@@ -95,6 +95,7 @@ long server_fcntl(struct tern_msg *m)
 	case F_SETSIG:
 	case F_GETSIG:
 	case F_SETOWN_EX:
+	case F_CREATED_QUERY:
 		return 0;
 	case F_GETOWN_EX:
 		return server_out(m, 0, owner, sizeof owner, 0);

@@ -1,6 +1,7 @@
 /* Files and directories: opening, reading and writing, holes and truncation, links, renaming, removal
  * while open, listing, times, and who may do what. */
 #include "test.h"
+#include <sys/fsuid.h>
 #include <linux/random.h>
 #include <sys/ioctl.h>
 #include <dirent.h>
@@ -613,4 +614,66 @@ TEST(zeros_shared_for_reading)
 	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
 	CHECK_EQ(mprotect(p, 4096, PROT_READ | PROT_WRITE), 0);
 	p[0] = 1;
+}
+
+/* A handle opens the node as long as it is there, for who may go everywhere. */
+TEST(handles)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = { .h.handle_bytes = 0 };
+	int mount, other, fd, dir = open(".", O_RDONLY | O_DIRECTORY);
+	struct statx sx;
+	pid_t pid;
+
+	fd = open("f", O_CREAT | O_WRONLY, 0644);
+	CHECK_EQ(write(fd, "abc", 3), 3);
+	CHECK_ERR(name_to_handle_at(AT_FDCWD, "f", &u.h, &mount, 0), EOVERFLOW);
+	CHECK(u.h.handle_bytes > 0 && u.h.handle_bytes <= MAX_HANDLE_SZ);
+	CHECK_EQ(name_to_handle_at(AT_FDCWD, "f", &u.h, &mount, 0), 0);
+	CHECK_EQ(statx(AT_FDCWD, "f", 0, STATX_BASIC_STATS | STATX_MNT_ID, &sx), 0);
+	CHECK_EQ(mount, sx.stx_mnt_id);
+	CHECK_EQ(rename("f", "g"), 0);
+	other = open_by_handle_at(dir, &u.h, O_RDONLY);
+	CHECK(other >= 0);
+	CHECK_EQ(fstatat(other, "", &(struct stat){ 0 }, AT_EMPTY_PATH), 0);
+	CHECK_EQ(lseek(other, 0, SEEK_END), 3);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+		CHECK_ERR(open_by_handle_at(dir, &u.h, O_RDONLY), EPERM);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+	close(other);
+	close(fd);
+	CHECK_EQ(unlink("g"), 0);
+	CHECK_ERR(open_by_handle_at(dir, &u.h, O_RDONLY), ESTALE);
+	CHECK_ERR(name_to_handle_at(AT_FDCWD, "none", &u.h, &mount, 0), ENOENT);
+	u.h.handle_bytes = MAX_HANDLE_SZ + 1;
+	CHECK_ERR(name_to_handle_at(AT_FDCWD, ".", &u.h, &mount, 0), EINVAL);
+	u.h.handle_bytes = MAX_HANDLE_SZ;
+	CHECK_ERR(name_to_handle_at(AT_FDCWD, ".", &u.h, &mount, -1), EINVAL);
+}
+
+TEST(created_query)
+{
+	int fd = open("f", O_CREAT | O_RDWR, 0644);
+
+	CHECK_EQ(fcntl(fd, 1028 /* F_CREATED_QUERY */, 0), 1);
+	fd = open("f", O_CREAT | O_RDWR, 0644);
+	CHECK_EQ(fcntl(fd, 1028, 0), 0);
+}
+
+/* With the file system's user go the capabilities that are about files, and come again. */
+TEST(setfsuid_and_capabilities)
+{
+	close(open("f", O_CREAT | O_WRONLY, 0600));
+	CHECK_EQ(chmod(".", 0755), 0);
+	setfsuid(1000);
+	CHECK_ERR(open("f", O_RDONLY), EACCES);
+	CHECK_ERR(chmod("f", 0644), EPERM);
+	setfsuid(0);
+	CHECK(open("f", O_RDONLY) >= 0);
 }

@@ -215,6 +215,22 @@ TEST(while_it_is_open)
 	next(wd, IN_IGNORED, NULL);
 }
 
+/* A name that is gone is told of while the file is open, unless that is not wanted. */
+TEST(unlinked_and_open)
+{
+	int wd, f;
+
+	begin();
+	f = open("d/f", O_CREAT | O_WRONLY, 0644);
+	wd = watch("d", IN_MODIFY);
+	CHECK_EQ(unlink("d/f"), 0);
+	CHECK_EQ(write(f, "x", 1), 1);
+	next(wd, IN_MODIFY, "f");
+	CHECK_EQ(watch("d", IN_MODIFY | IN_EXCL_UNLINK), wd);
+	CHECK_EQ(write(f, "x", 1), 1);
+	none();
+}
+
 TEST(arguments)
 {
 	char small[8];

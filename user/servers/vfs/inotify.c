@@ -182,13 +182,14 @@ static void watch_end(struct watch *w)
 	queue(in, wd, IN_IGNORED, 0, NULL, 0);
 }
 
-static void tell(struct node *n, uint32_t mask, uint32_t cookie, const char *name, uint32_t len)
+/* Not to those with one of the bits in `except`. */
+static void tell(struct node *n, uint32_t mask, uint32_t cookie, const char *name, uint32_t len, uint32_t except)
 {
 	for (struct watch *w = n->watches, *next; w; w = next) {
 		bool once = w->mask & IN_ONESHOT;
 
 		next = w->on_node;
-		if (!(w->mask & mask & IN_ALL_EVENTS))
+		if (!(w->mask & mask & IN_ALL_EVENTS) || w->mask & except)
 			continue;
 		queue(w->in, w->wd, mask, cookie, name, len);
 		if (once)
@@ -199,14 +200,14 @@ static void tell(struct node *n, uint32_t mask, uint32_t cookie, const char *nam
 void notify_name(struct node *dir, const char *name, uint32_t len, uint32_t mask, uint32_t cookie)
 {
 	if (watches)
-		tell(dir, mask, cookie, name, len);
+		tell(dir, mask, cookie, name, len, 0);
 }
 
 void notify_self(struct node *n, uint32_t mask)
 {
 	if (!(mask & (IN_DELETE_SELF | IN_MOVE_SELF)))
 		mask |= notify_kind(n);
-	tell(n, mask, 0, NULL, 0);
+	tell(n, mask, 0, NULL, 0, 0);
 }
 
 void notify_all(struct node *n, uint32_t mask)
@@ -215,6 +216,9 @@ void notify_all(struct node *n, uint32_t mask)
 		for (struct dentry *d = n->links; d; d = d->link_next)
 			if (d->dir->watches)
 				notify_name(d->dir, d->name, d->len, mask | notify_kind(n), 0);
+	if (!n->links && n->ghost)
+		tell(n->ghost->dir, mask | notify_kind(n), 0, n->ghost->name, n->ghost->len,
+		     IN_EXCL_UNLINK);
 	notify_self(n, mask);
 }
 

@@ -5,6 +5,7 @@
  *	open.c   descriptions            rw.c     bytes, sizes, mappings
  *	dir.c    names made and removed  attr.c   stat and its relatives
  *	lock.c   flock, record locks     dev.c    /dev
+ *	handle.c file handles
  *	xattr.c  extended attributes     inotify.c  who is told of changes
  *	proc.c   /proc's names           initrd.c, cpio.c  the root from the boot archive
  *
@@ -80,6 +81,8 @@ const server_handler vfs_calls[512] = {
 	[213] = vfs_fsync, /* readahead */
 	[222] = vfs_mmap,
 	[223] = vfs_fadvise,
+	[264] = vfs_name_to_handle_at,
+	[265] = vfs_open_by_handle_at,
 	[267] = vfs_ok, /* syncfs */
 	[276] = vfs_renameat2,
 	[279] = vfs_memfd_create,

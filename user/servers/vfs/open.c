@@ -239,6 +239,7 @@ static long open_tmpfile(struct request *r, struct place dir, uint32_t flags, ui
 
 static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned how)
 {
+	struct file *f;
 	struct walk w;
 	struct node *n;
 	long err;
@@ -290,7 +291,11 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 		return err;
 	w.at.node = n;
 	w.at.mount = w.dir.mount;
-	return give_place(r, w.at, flags & OPEN_KEPT, 0);
+	f = file_create(w.at, flags & OPEN_KEPT);
+	if (!f)
+		return -ENOMEM;
+	f->state = FILE_CREATED;
+	return file_give(r->m, f, 0);
 }
 
 /* openat(dirfd, path, flags, mode). */

@@ -803,6 +803,8 @@ long vfs_fcntl(struct tern_msg *m)
 		return add_seals(f, m->args[2]);
 	case F_GET_SEALS:
 		return get_seals(f->at.node);
+	case F_CREATED_QUERY:
+		return f->state & FILE_CREATED ? 1 : 0;
 	case F_SETLEASE:
 		return -EAGAIN;
 	default:

@@ -134,6 +134,7 @@ struct place {
 #define FILE_META 1	/* the meta session of another server's */
 #define FILE_HIDDEN 2	/* hidden in a descriptor table: owns its POSIX locks (lock.c) */
 #define FILE_PTMX 4	/* of a pty's master; offset: its number */
+#define FILE_CREATED 8	/* the open made the file */
 struct file {
 	struct place at;
 	uint32_t flags; /* O_* */
@@ -344,6 +345,10 @@ long vfs_utimensat(struct tern_msg *m);
 long vfs_statfs(struct tern_msg *m);
 long vfs_fstatfs(struct tern_msg *m);
 long vfs_paths(struct tern_msg *m);
+
+/* ---- handle.c ---- */
+long vfs_name_to_handle_at(struct tern_msg *m);
+long vfs_open_by_handle_at(struct tern_msg *m);
 
 /* ---- xattr.c ---- */
 long vfs_setxattr(struct tern_msg *m);

@@ -72,7 +72,7 @@ static long permitted(const struct node *n, const char *name, unsigned mask, con
 	if (begins(name, "trusted."))
 		return capable(c, CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
 	if (begins(name, "user.")) {
-		if (!IS_REG(n) && !IS_DIR(n) && !IS_SOCK(n))
+		if (!IS_REG(n) && !IS_DIR(n))
 			return write ? -EPERM : -ENODATA;
 		if (write && IS_DIR(n) && n->mode & S_ISVTX && !is_owner(n, c))
 			return -EPERM;

@@ -30,6 +30,7 @@
 #define AT_NO_AUTOMOUNT 0x800
 #define AT_EMPTY_PATH 0x1000
 
+#define F_CREATED_QUERY 1028
 #define F_OK 0
 #define X_OK 1
 #define W_OK 2
