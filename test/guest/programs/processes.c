@@ -911,7 +911,10 @@ TEST(reset_on_fork)
 		CHECK_EQ(getpriority(PRIO_PROCESS, 0), 0);
 		_exit(0);
 	}
+	CHECK_EQ(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(sched_getscheduler(pid), SCHED_OTHER); /* it can be asked after until it is waited for */
 	CHECK_EQ(test_wait(pid), 0);
+	CHECK_ERR(sched_getscheduler(pid), ESRCH);
 	CHECK_EQ(setresuid(1000, 1000, 1000), 0);
 	CHECK_ERR(sched_setscheduler(0, SCHED_OTHER, &p), EPERM);
 	CHECK_EQ(sched_get_priority_max(6), 0); /* SCHED_DEADLINE */

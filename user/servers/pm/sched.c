@@ -26,7 +26,12 @@ static long find(struct tern_msg *m, int32_t pid, struct target *t)
 	if (!t->proc || t->proc->handle < 0)
 		return -ESRCH;
 	t->number = number_find(&pm.tree, t->tid);
-	return !t->number || tern_process_stat(t->proc->handle, t->tid, &t->st) < 0 ? -ESRCH : 0;
+	if (!t->number)
+		return -ESRCH;
+	if (tern_process_stat(t->proc->handle, t->tid, &t->st) >= 0)
+		return 0;
+	/* A process's first thread can be asked after until somebody has waited for the process. */
+	return t->tid == t->proc->pid && tern_process_stat(t->proc->handle, 0, &t->st) >= 0 ? 0 : -ESRCH;
 }
 
 static bool may_change(const struct target *t)
