@@ -584,3 +584,45 @@ TEST(fdinfo)
 	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
 	CHECK_EQ(field(name, "Pid:"), getpid());
 }
+
+/* What a thread's folder has of its process. */
+TEST(task_files)
+{
+	char base[64], name[128], want[32];
+	pid_t pid;
+
+	snprintf(base, sizeof base, "/proc/self/task/%d", (int)getpid());
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof name, "%s/%s", base, i ? "statm" : "cmdline");
+		CHECK(*slurp(name));
+	}
+	TEST_BLOCKED_CHILD(pid, pause());
+	snprintf(name, sizeof name, "%s/children", base);
+	snprintf(want, sizeof want, "%d ", (int)pid);
+	CHECK(!strcmp(slurp(name), want));
+	kill(pid, SIGKILL);
+	test_wait(pid);
+	CHECK(!*slurp(name));
+}
+
+TEST(kmsg)
+{
+	char record[8192], mark[64];
+	int fd = open("/dev/kmsg", O_RDWR | O_NONBLOCK);
+	bool found = false;
+	ssize_t n;
+
+	if (fd < 0 && errno == EPERM)
+		_exit(TEST_SKIP); /* a kernel that keeps its log to itself */
+	CHECK(fd >= 0);
+	snprintf(mark, sizeof mark, "<7>procfs: a line of %d\n", (int)getpid());
+	CHECK_EQ(write(fd, mark, strlen(mark)), strlen(mark));
+	*strchr(mark, '\n') = 0;
+	while ((n = read(fd, record, sizeof record)) > 0) {
+		record[n - 1] = 0;
+		CHECK(strchr(record, ';'));
+		found |= !strcmp(strchr(record, ';') + 1, mark + 3);
+	}
+	CHECK(n == -1 && errno == EAGAIN);
+	CHECK(found);
+}

@@ -212,11 +212,18 @@ static void comm(struct text *t, struct proc *p, uint32_t tid)
 	text_printf(t, "%s\n", st.comm);
 }
 
-static void wchan(struct text *t, struct proc *p)
+/* Children are their process's: its first thread has them all. */
+static void children(struct text *t, struct proc *p)
+{
+	LINK_EACH(l, &p->children)
+		text_printf(t, "%u ", LINK_OF(l, struct proc, sibling)->pid);
+}
+
+static void wchan(struct text *t, struct proc *p, uint32_t tid)
 {
 	struct tern_process_stat st;
 
-	get_stat(p, p->pid, &st);
+	get_stat(p, tid, &st);
 	if (st.state == 'S' && (int32_t)st.syscall >= 0)
 		text_printf(t, "syscall_%u", st.syscall);
 	else
@@ -239,9 +246,11 @@ void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid)
 		stat(t, p, tid);
 		break;
 	case TERN_PROC_PID_STATM:
+	case TERN_PROC_TASK_STATM:
 		statm(t, p);
 		break;
 	case TERN_PROC_PID_CMDLINE:
+	case TERN_PROC_TASK_CMDLINE:
 		cmdline(t, p, false);
 		break;
 	case TERN_PROC_PID_ENVIRON:
@@ -258,19 +267,29 @@ void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid)
 			proc_text_rollup(t, p);
 		break;
 	case TERN_PROC_PID_LIMITS:
+	case TERN_PROC_TASK_LIMITS:
 		limits(t, p);
 		break;
 	case TERN_PROC_PID_AUXV:
 		memory(t, p, p->auxv, p->auxv + p->auxv_size);
 		break;
 	case TERN_PROC_PID_WCHAN:
-		wchan(t, p);
+		wchan(t, p, p->pid);
+		break;
+	case TERN_PROC_TASK_WCHAN:
+		wchan(t, p, tid);
 		break;
 	case TERN_PROC_PID_CGROUP:
+	case TERN_PROC_TASK_CGROUP:
 		text_printf(t, "0::/\n");
 		break;
 	case TERN_PROC_PID_OOM_SCORE:
+	case TERN_PROC_TASK_OOM_SCORE:
 		text_printf(t, "0\n");
+		break;
+	case TERN_PROC_TASK_CHILDREN:
+		if (tid == p->pid)
+			children(t, p);
 		break;
 	case TERN_PROC_PID_OOM_SCORE_ADJ:
 		text_printf(t, "%d\n", p->oom_adj);

@@ -1,6 +1,6 @@
 /* /dev: its nodes, and the devices that need no driver; /dev/pts.
  *
- * null, zero, full, random and urandom are read and written here.  Everything with a terminal
+ * null, zero, full, random, urandom and kmsg are read and written here.  Everything with a terminal
  * behind it goes to tty with its device number and a meta session.  Opening ptmx makes a pty: its terminal's
  * name is there until the meta session of its master goes.
  */
@@ -25,7 +25,7 @@ static const struct {
 	{ "null", 0666, 1, DEV_NULL },	     { "zero", 0666, 1, DEV_ZERO },
 	{ "full", 0666, 1, DEV_FULL },	     { "random", 0666, 1, DEV_RANDOM },
 	{ "urandom", 0666, 1, DEV_URANDOM }, { "console", 0600, 5, 1 },
-	{ "tty", 0666, 5, 0 },	     { "ptmx", 0666, 5, 2 },
+	{ "kmsg", 0644, 1, DEV_KMSG },	     { "tty", 0666, 5, 0 },	     { "ptmx", 0666, 5, 2 },
 };
 
 static const struct {
@@ -150,6 +150,7 @@ bool dev_is_local(const struct node *n)
 	case DEV_FULL:
 	case DEV_RANDOM:
 	case DEV_URANDOM:
+	case DEV_KMSG:
 		return true;
 	default:
 		return false;
@@ -209,12 +210,70 @@ static long read_random(struct tern_msg *m, uint64_t len)
 	return (long)done;
 }
 
+/* ---- kmsg: the kernel's log, a record each read or write ---- */
+
+#define RECORD_MAX 256
+
+/* The line of the log at *pos, which moves behind it; 0: there is none. */
+static long log_line(uint64_t *pos, char line[RECORD_MAX])
+{
+	long n = tern_log_read(*pos, line, RECORD_MAX - 1);
+	char *end;
+
+	if (n <= 0)
+		return n;
+	end = memchr(line, '\n', (size_t)n);
+	n = end ? end - line : n;
+	*pos += (uint64_t)n + (end ? 1 : 0);
+	line[n] = '\0';
+	return n + 1;
+}
+
+/* "priority,sequence,microseconds,flags;text": when each line was written the log does not say. */
+static long kmsg_read(struct tern_msg *m, struct file *f, uint64_t len)
+{
+	char line[RECORD_MAX], record[RECORD_MAX + 64];
+	uint64_t pos = f->resume_offset;
+	long n = log_line(&pos, line);
+	int k;
+
+	if (n <= 0)
+		return n < 0 ? n : -EAGAIN;
+	k = snprintf(record, sizeof record, "6,%lu,0,-;%s\n", (unsigned long)f->resume_offset, line);
+	if ((uint64_t)k > len)
+		return -EINVAL;
+	f->resume_offset = pos;
+	return tern_copy_out(m->token, 0, 0, record, (size_t)k);
+}
+
+/* A priority in front, "<N>", is not shown. */
+static long kmsg_write(struct tern_msg *m, uint64_t len)
+{
+	char text[RECORD_MAX], *from = text, *end;
+	size_t n = len < sizeof text - 2 ? (size_t)len : sizeof text - 2;
+
+	if (!len)
+		return 0;
+	if (tern_copy_in(m->token, 0, 0, text, n) != (long)n)
+		return -EFAULT;
+	text[n] = '\0';
+	if (text[0] == '<' && strtoul(text + 1, &end, 10) < 1000 && *end == '>')
+		from = end + 1;
+	n = strlen(from);
+	if (!n || from[n - 1] != '\n')
+		from[n++] = '\n';
+	tern_log(from, n);
+	return (long)len;
+}
+
 /* A long read is cut: one client does not stop the others for seconds. */
 #define TURN (1024 * 1024ull)
 
-long dev_read(struct tern_msg *m, const struct node *n, uint64_t len)
+long dev_read(struct tern_msg *m, struct file *f, uint64_t len)
 {
-	switch (minor_of(n)) {
+	switch (minor_of(f->at.node)) {
+	case DEV_KMSG:
+		return kmsg_read(m, f, len);
 	case DEV_ZERO:
 	case DEV_FULL:
 		return read_zero(m, len < 16 * TURN ? len : 16 * TURN);
@@ -226,8 +285,10 @@ long dev_read(struct tern_msg *m, const struct node *n, uint64_t len)
 	}
 }
 
-long dev_write(const struct node *n, uint64_t len)
+long dev_write(struct tern_msg *m, const struct node *n, uint64_t len)
 {
+	if (minor_of(n) == DEV_KMSG)
+		return kmsg_write(m, len);
 	return minor_of(n) == DEV_FULL ? (len ? -ENOSPC : 0) : (long)len;
 }
 

@@ -138,7 +138,7 @@ static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_
 		return tern_copy_out(m->token, 0, 0, f->text + off, len);
 	}
 	if (IS_CHR(n))
-		return dev_read(m, n, len);
+		return dev_read(m, f, len);
 	if (!IS_REG(n))
 		return -EINVAL;
 	*done = false;
@@ -258,7 +258,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 	if (!IS_REG(n)) {
 		if (IS_DIR(n))
 			return -EBADF;
-		return IS_CHR(n) ? dev_write(n, len) : -EINVAL;
+		return IS_CHR(n) ? dev_write(m, n, len) : -EINVAL;
 	}
 	if (f->text)
 		return -EBADF;

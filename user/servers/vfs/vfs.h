@@ -403,8 +403,8 @@ void pts_init(struct fs *fs, struct node *root);
 void pts_remove(uint64_t number); /* its master has been closed */
 long dev_open(struct request *r, struct place at, uint32_t flags);
 bool dev_is_local(const struct node *n); /* read and written by vfs itself */
-long dev_read(struct tern_msg *m, const struct node *n, uint64_t len);
-long dev_write(const struct node *n, uint64_t len);
+long dev_read(struct tern_msg *m, struct file *f, uint64_t len);
+long dev_write(struct tern_msg *m, const struct node *n, uint64_t len);
 long dev_ioctl(struct tern_msg *m, const struct node *n);
 long dev_mmap(struct tern_msg *m, const struct file *f, unsigned max_prot);
 

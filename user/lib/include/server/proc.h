@@ -43,7 +43,14 @@
 #define TERN_PROC_TASK_FILES(X)                                                          \
 	X(TASK_STAT, "stat", 0444)                                                       \
 	X(TASK_STATUS, "status", 0444)                                                   \
-	X(TASK_COMM, "comm", 0444)
+	X(TASK_COMM, "comm", 0444)                                                       \
+	X(TASK_STATM, "statm", 0444)                                                     \
+	X(TASK_CMDLINE, "cmdline", 0444)                                                 \
+	X(TASK_LIMITS, "limits", 0444)                                                   \
+	X(TASK_CGROUP, "cgroup", 0444)                                                   \
+	X(TASK_WCHAN, "wchan", 0444)                                                     \
+	X(TASK_OOM_SCORE, "oom_score", 0444)                                             \
+	X(TASK_CHILDREN, "children", 0444)
 
 #define TERN_PROC_SYSTEM_FILES(X)                                                        \
 	X(MEMINFO, "meminfo", 0444)                                                      \
