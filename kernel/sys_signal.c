@@ -61,7 +61,11 @@ static s64 queue_self(struct thread *t, u32 tid, u32 sig, va_t info)
 {
 	struct tern_siginfo si;
 
-	return get_user(t, &si, info, sizeof si) ? -EFAULT : send_self(t, tid, sig, &si);
+	if (get_user(t, &si, info, sizeof si))
+		return -EFAULT;
+	if ((si.code >= 0 || si.code == SI_TKILL) && (tid ? tid : t->process->pid) != t->tid)
+		return -EPERM;
+	return send_self(t, tid, sig, &si);
 }
 
 s64 sys_kill(struct thread *t, u64 *a)

@@ -479,6 +479,7 @@ TEST(users)
 
 	if (pid == 0) {
 		CHECK_EQ(setgid(100), 0);
+		CHECK_ERR(syscall(SYS_setgroups, 2, ((gid_t[]){ 1, -1u })), EINVAL);
 		CHECK_EQ(setuid(1000), 0);
 		CHECK(getuid() == 1000 && geteuid() == 1000 && getgid() == 100);
 		CHECK_ERR(setuid(0), EPERM);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 
 static char text[65536];
 
@@ -326,6 +327,29 @@ TEST(all_processes_are_listed)
 		init += atoi(e->d_name) == 1;
 	}
 	CHECK(me == 1 && init == 1);
+}
+
+/* musl's stdio reads and writes in no other way. */
+TEST(vectors)
+{
+	char a[8], b[64];
+	struct iovec v[2] = { { a, 8 }, { b, 64 } }, w[2] = { { "vec", 3 }, { "", 0 } };
+	int fd = open("/proc/self/comm", O_RDWR);
+
+	CHECK_EQ(readv(fd, v, 2), 7);
+	CHECK(!memcmp(a, "procfs\n", 7));
+	CHECK_EQ(readv(fd, v, 2), 0);
+	CHECK_EQ(writev(fd, w, 2), 3);
+	CHECK_EQ(preadv(fd, v, 2, 0), 4);
+	CHECK_EQ(preadv(fd, v, 2, 1), 3);
+	CHECK(!memcmp(a, "ec\n", 3));
+	CHECK_ERR(preadv(fd, v, 2, -1), EINVAL);
+	CHECK_EQ(preadv2(fd, v, 2, 0, RWF_HIPRI), 4);
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_EQ(preadv2(fd, v, 2, -1, 0), 4);
+	close(fd);
+	fd = open("/proc/self/stat", O_RDONLY);
+	CHECK_EQ(readv(fd, v, 2), 72);
 }
 
 TEST(command_line_and_environment)

@@ -673,3 +673,28 @@ TEST(signalfd_takes_nonblock_later)
 	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
 	close(fd);
 }
+
+static void *queue_to_leader(void *unused)
+{
+	siginfo_t si = { .si_code = SI_TKILL };
+	pid_t pid = getpid(), tid = (pid_t)syscall(SYS_gettid);
+
+	(void)unused;
+	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGURG, &si), EPERM);
+	CHECK_ERR(syscall(SYS_rt_sigqueueinfo, pid, SIGURG, &si), EPERM);
+	CHECK_EQ(syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGURG, &si), 0);
+	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getppid(), tid, SIGURG, &si), ESRCH);
+	CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), SIGURG, &si), EPERM);
+	si.si_code = SI_QUEUE;
+	CHECK_EQ(syscall(SYS_rt_tgsigqueueinfo, pid, pid, SIGURG, &si), 0);
+	return NULL;
+}
+
+/* To itself a thread may say anything, to others not that a signal is the kernel's. */
+TEST(queued_by_a_thread)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, queue_to_leader, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}

@@ -264,6 +264,9 @@ long pm_setgroups(struct tern_msg *m)
 	c.new.ngroups = count;
 	if (count && tern_copy_in(m->token, 0, 0, c.new.groups, count * 4) != (long)count * 4)
 		return -EFAULT;
+	for (uint32_t i = 0; i < count; i++)
+		if (c.new.groups[i] == ~0u)
+			return -EINVAL;
 	return change_commit(&c, m);
 }
 

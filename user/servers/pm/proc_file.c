@@ -9,6 +9,8 @@
 #include <string.h>
 #include <server/proc.h>
 
+#define RWF_READ 7u /* HIPRI, DSYNC, SYNC: nothing to do for them */
+
 static struct pool files;
 
 void proc_files_init(void)
@@ -323,6 +325,28 @@ long proc_pread(struct tern_msg *m)
 	if (!f)
 		return -EINVAL; /* a pidfd: nothing to read */
 	return (int64_t)m->args[3] < 0 ? -EINVAL : read_at(f, m, m->args[3], false);
+}
+
+/* An iovec's buffers are one window: from here on as with one buffer. */
+static long vector(struct tern_msg *m, long (*how)(struct tern_msg *m))
+{
+	long n = tern_window_length(m->token, 0);
+
+	if (n < 0)
+		return n;
+	m->args[2] = (uint64_t)n;
+	return how(m);
+}
+
+long proc_readv(struct tern_msg *m) { return vector(m, proc_read); }
+long proc_writev(struct tern_msg *m) { return vector(m, proc_write); }
+long proc_preadv(struct tern_msg *m) { return vector(m, proc_pread); }
+
+long proc_preadv2(struct tern_msg *m)
+{
+	if (m->args[5] & ~(uint64_t)RWF_READ)
+		return -EOPNOTSUPP;
+	return vector(m, (int64_t)m->args[3] == -1 ? proc_read : proc_pread);
 }
 
 long proc_lseek(struct tern_msg *m)

@@ -182,6 +182,7 @@ long pm_tgkill(struct tern_msg *m)
 	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
 }
 
+/* Only to itself may a thread say that a signal is the kernel's or a kill. */
 static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t target)
 {
 	long r = signal_sender(s, m, sig, SI_QUEUE);
@@ -191,7 +192,7 @@ static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t tar
 	if (tern_copy_in(m->token, 0, 0, &s->info, sizeof s->info) != (long)sizeof s->info)
 		return -EFAULT;
 	s->info.signo = sig;
-	if ((s->info.code >= 0 || s->info.code == SI_TKILL) && (uint32_t)target != s->proc->pid)
+	if ((s->info.code >= 0 || s->info.code == SI_TKILL) && (uint32_t)target != m->tid)
 		return -EPERM;
 	return 0;
 }
@@ -215,7 +216,7 @@ long pm_rt_tgsigqueueinfo(struct tern_msg *m)
 
 	if ((int32_t)m->args[0] <= 0 || (int32_t)m->args[1] <= 0)
 		return -EINVAL;
-	r = take_info(&s, m, (int)m->args[2], (int32_t)m->args[0]);
+	r = take_info(&s, m, (int)m->args[2], (int32_t)m->args[1]);
 	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
 }
 
