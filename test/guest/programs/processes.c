@@ -945,3 +945,61 @@ TEST(orphaned_group_is_not_stopped)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
+
+/* Whether these are its effective capabilities, and nothing keeps them. */
+EXEC(tell_effective)
+{
+	struct { uint32_t version; int pid; } h = { 0x20080522, 0 };
+	uint32_t sets[2][3];
+
+	CHECK_EQ(syscall(SYS_capget, &h, sets), 0);
+	exit(sets[0][0] == (uint32_t)atoi(test_arg) && prctl(PR_GET_KEEPCAPS) == 0 ? 0 : 1);
+}
+
+static void become_1000(uint32_t inheritable)
+{
+	struct { uint32_t version; int pid; } h = { 0x20080522, 0 };
+	uint32_t sets[2][3];
+
+	CHECK_EQ(prctl(PR_SET_KEEPCAPS, 1), 0);
+	CHECK_EQ(setresuid(1000, 1000, 1000), 0);
+	CHECK_EQ(syscall(SYS_capget, &h, sets), 0);
+	sets[0][2] = inheritable;
+	CHECK_EQ(syscall(SYS_capset, &h, sets), 0);
+}
+
+TEST(ambient_capabilities)
+{
+	enum { NET_RAW = 13 };
+	pid_t pid;
+
+	CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, NET_RAW, 0, 0), 0);
+	CHECK_ERR(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_RAW, 0, 0), EPERM); /* not inheritable */
+	CHECK_ERR(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 64, 0, 0), EINVAL);
+	CHECK_ERR(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_RAW, 1, 0), EINVAL);
+	CHECK_ERR(prctl(PR_CAP_AMBIENT, 9, NET_RAW, 0, 0), EINVAL);
+	for (int with = 0; with < 2; with++) {
+		pid = fork();
+		if (pid == 0) {
+			become_1000(1u << NET_RAW);
+			if (with)
+				CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_RAW, 0, 0), 0);
+			CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, NET_RAW, 0, 0), with);
+			execv("/proc/self/exe", test_exec_args("tell_effective", with ? (char *)"8192" : (char *)"0"));
+			_exit(99);
+		}
+		CHECK_EQ(test_wait(pid), 0);
+	}
+	pid = fork();
+	if (pid == 0) {
+		become_1000(1u << NET_RAW);
+		CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_RAW, 0, 0), 0);
+		CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, NET_RAW, 0, 0), 0);
+		CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, NET_RAW, 0, 0), 0);
+		CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_RAW, 0, 0), 0);
+		become_1000(0); /* what is not inheritable is not ambient */
+		CHECK_EQ(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, NET_RAW, 0, 0), 0);
+		_exit(0);
+	}
+	CHECK_EQ(test_wait(pid), 0);
+}

@@ -99,5 +99,7 @@ long pm_capset(struct tern_msg *m)
 	c.cap_effective = effective;
 	c.cap_permitted = permitted;
 	c.cap_inheritable = inheritable;
+	if (caller_of(m))
+		caller_of(m)->ambient &= permitted & inheritable;
 	return tern_cred_set(m->token, &c);
 }

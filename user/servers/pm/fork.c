@@ -40,6 +40,7 @@ struct proc *process_new(struct number *n, struct proc *parent, bool server)
 		p->suid = parent->suid;
 		p->gid = parent->gid;
 		p->egid = parent->egid;
+		p->ambient = parent->ambient;
 		p->exe = parent->exe;
 		memcpy(p->comm, parent->comm, sizeof p->comm);
 		p->auxv = parent->auxv;

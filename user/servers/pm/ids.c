@@ -31,6 +31,8 @@ static void follow_capabilities(struct change *c)
 
 	if (had_root && !has_root && !c->proc->keep_caps)
 		n->cap_permitted = n->cap_effective = 0;
+	if (had_root && !has_root)
+		c->proc->ambient = 0;
 	if (o->euid == 0 && n->euid != 0)
 		n->cap_effective = 0;
 	if (o->euid != 0 && n->euid == 0)

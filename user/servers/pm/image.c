@@ -64,8 +64,9 @@ static long place_interp(int aspace, const struct elf_image *e, uint64_t *bias)
 }
 
 /* The credentials the new image runs with: the file's set-id bits count, saved ids follow the
- * effective ones, and without uid 0 no capability stays.  True if they differ. */
-static bool exec_cred(const struct exec *x, bool no_new_privs, struct tern_cred *c)
+ * effective ones, and without uid 0 no capability stays but the ambient ones, which set-id bits end.
+ * True if they differ. */
+static bool exec_cred(const struct exec *x, bool no_new_privs, uint64_t *ambient, struct tern_cred *c)
 {
 	struct tern_cred old = *c;
 
@@ -73,13 +74,15 @@ static bool exec_cred(const struct exec *x, bool no_new_privs, struct tern_cred 
 		c->euid = x->owner.uid;
 	if (x->owner.mode & S_ISGID && !no_new_privs)
 		c->egid = x->owner.gid;
+	if (c->euid != old.uid || c->egid != old.gid)
+		*ambient = 0;
 	c->suid = c->fsuid = c->euid;
 	c->sgid = c->fsgid = c->egid;
 	if (c->uid == 0 || c->euid == 0) {
 		c->cap_permitted = c->cap_inheritable | c->cap_bounding;
-		c->cap_effective = c->euid == 0 ? c->cap_permitted : 0;
+		c->cap_effective = c->euid == 0 ? c->cap_permitted : *ambient;
 	} else {
-		c->cap_permitted = c->cap_effective = 0;
+		c->cap_permitted = c->cap_effective = *ambient;
 	}
 	return memcmp(&old, c, sizeof old) != 0;
 }
@@ -268,11 +271,12 @@ long exec_commit(struct exec *x)
 	struct stack_output stack;
 	struct layout l;
 	struct proc *p = pool_lookup(&pm.procs, x->badge);
+	uint64_t ambient = p ? p->ambient : 0;
 	long r;
 	int aspace;
 
 	if (x->token)
-		a.set_cred = exec_cred(x, p && p->no_new_privs, &a.cred);
+		a.set_cred = exec_cred(x, p && p->no_new_privs, &ambient, &a.cred);
 	choose_layout(x, &l);
 	r = tern_aspace_create(l.mmap_top);
 	if (r < 0)
@@ -283,8 +287,11 @@ long exec_commit(struct exec *x)
 		r = start_init(x, aspace, &a, &stack);
 	} else if (r >= 0) {
 		r = tern_process_exec(x->token, aspace, &a);
-		if (r >= 0 && p)
+		if (r >= 0 && p) {
 			committed(x, p, &a, &stack);
+			p->ambient = ambient;
+			p->keep_caps = false;
+		}
 	}
 	tern_close(aspace);
 	return r;

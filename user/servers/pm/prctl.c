@@ -92,6 +92,38 @@ static long read_bounding(struct tern_msg *m)
 	return caller_cred(m, &c) ? (long)(c.cap_bounding >> m->args[1] & 1) : -ESRCH;
 }
 
+enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
+
+/* One may become ambient that is permitted and inheritable. */
+static long ambient(struct tern_msg *m, struct proc *p)
+{
+	uint64_t op = m->args[1], cap = m->args[2], bit;
+	struct tern_cred c;
+
+	if (m->args[3] || m->args[4] || (op == AMBIENT_CLEAR_ALL ? cap != 0 : cap > CAP_LAST))
+		return -EINVAL;
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	bit = op == AMBIENT_CLEAR_ALL ? 0 : 1ull << cap;
+	switch (op) {
+	case AMBIENT_IS_SET:
+		return (p->ambient & bit) != 0;
+	case AMBIENT_RAISE:
+		if (!(c.cap_permitted & c.cap_inheritable & bit))
+			return -EPERM;
+		p->ambient |= bit;
+		return 0;
+	case AMBIENT_LOWER:
+		p->ambient &= ~bit;
+		return 0;
+	case AMBIENT_CLEAR_ALL:
+		p->ambient = 0;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 long pm_prctl(struct tern_msg *m)
 {
 	struct number *n = number_find(&pm.tree, (int64_t)m->tid);
@@ -166,7 +198,7 @@ long pm_prctl(struct tern_msg *m)
 	case PR_GET_THP_DISABLE:
 		return a || rest ? -EINVAL : p->no_huge;
 	case PR_CAP_AMBIENT:
-		return a == 1 ? 0 : -EINVAL; /* none is ever set */
+		return ambient(m, p);
 	case PR_SET_VMA:
 		return a == 0 ? 0 : -EINVAL; /* a name that nobody shows */
 	}

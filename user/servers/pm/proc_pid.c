@@ -85,7 +85,7 @@ static void status(struct text *t, struct proc *p, uint32_t tid)
 		    UL(st.sig_ignored), UL(st.sig_caught));
 	text_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		    UL(st.cred.cap_inheritable), UL(st.cred.cap_permitted),
-		    UL(st.cred.cap_effective), UL(st.cred.cap_bounding), 0ul);
+		    UL(st.cred.cap_effective), UL(st.cred.cap_bounding), UL(p->ambient));
 	text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n",
 		    p->no_new_privs, UL(st.affinity), pm.boot.nharts ? pm.boot.nharts - 1 : 0);
 	text_printf(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", UL(st.nvcsw),

@@ -95,6 +95,7 @@ struct proc {
 	bool stopped, report_stop, report_continue;
 	bool execed, subreaper, no_new_privs, keep_caps, undumpable, no_huge;
 	uint32_t uid, euid, suid, gid, egid;
+	uint64_t ambient; /* capabilities that execve keeps */
 	uint64_t exe; /* vfs ident of the program */
 	char comm[16]; /* as last set; the kernel's is gone with the threads */
 	uint64_t auxv, auxv_size;
