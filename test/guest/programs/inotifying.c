@@ -264,6 +264,26 @@ TEST(arguments)
 	CHECK_EQ(test_wait(pid), 0);
 }
 
+TEST(fdinfo)
+{
+	char name[64], text[1024], want[64];
+	struct stat st;
+	FILE *f;
+	size_t n;
+
+	begin();
+	CHECK_EQ(watch("d", IN_CREATE | IN_ONESHOT), 1);
+	CHECK_EQ(stat("d", &st), 0);
+	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+	f = fopen(name, "r");
+	CHECK(f);
+	n = fread(text, 1, sizeof text - 1, f);
+	text[n] = 0;
+	fclose(f);
+	snprintf(want, sizeof want, "inotify wd:1 ino:%lx sdev:", (unsigned long)st.st_ino);
+	CHECK(strstr(text, want) && strstr(text, " mask:80000100 "));
+}
+
 TEST(waiting)
 {
 	struct epoll_event ev = { .events = EPOLLIN };

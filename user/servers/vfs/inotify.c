@@ -8,6 +8,7 @@
  */
 #include "vfs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <tern/linux/poll.h>
 
@@ -414,6 +415,23 @@ long vfs_no_file(struct tern_msg *m)
 	default:
 		return server_default(m);
 	}
+}
+
+size_t inotify_text(uint64_t badge, char *buf, size_t size)
+{
+	struct inotify *in = inotify_of(badge);
+	size_t used = 0;
+
+	for (struct watch *w = in ? in->watches : NULL; w; w = w->of_instance) {
+		int n = snprintf(buf + used, size - used, "inotify wd:%x ino:%lx sdev:%x mask:%x ignored_mask:0\n",
+				 (unsigned)w->wd, (unsigned long)w->node->ino,
+				 (unsigned)w->node->fs->dev, (unsigned)w->mask);
+
+		if (n < 0 || (size_t)n >= size - used)
+			break;
+		used += (size_t)n;
+	}
+	return used;
 }
 
 /* ---- its ends ---- */

@@ -722,7 +722,7 @@ static uint32_t flags_of(const struct tern_handle_info *info, const struct file 
 
 static long open_fdinfo(struct request *r, struct place at, uint32_t flags)
 {
-	const size_t room = 256;
+	const size_t room = 16 * 1024;
 	struct node *n = at.node;
 	struct tern_handle_info info;
 	struct mount *mt = root_mount;
@@ -745,6 +745,7 @@ static long open_fdinfo(struct request *r, struct place at, uint32_t flags)
 	if (info.kind == TERN_KIND_PIDFD)
 		k += snprintf(text + k, room - (size_t)k, "Pid:\t%d\n",
 			      pid_alive(r, (uint32_t)info.ident) ? (int)info.ident : -1);
+	k += (int)inotify_text(info.badge, text + k, room - (size_t)k);
 	return give_text(r, at, flags, text, (size_t)k);
 }
 

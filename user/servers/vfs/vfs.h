@@ -386,6 +386,8 @@ long vfs_inotify_rm_watch(struct tern_msg *m);
 /* A call on a descriptor of vfs's that is no file: an instance's, or -EBADF. */
 long vfs_no_file(struct tern_msg *m);
 void inotify_closed(uint64_t badge);
+/* The lines of its watches for fdinfo, as many as fit; 0: it is no instance. */
+size_t inotify_text(uint64_t badge, char *buf, size_t size);
 bool inotify_withdraw(uint64_t badge, uint64_t token); /* a read that waits; false: none does */
 
 /* ---- lock.c ---- */
