@@ -144,7 +144,7 @@ s64 sys_ioctl(struct thread *t, u64 *a)
 	else if (h->type == HANDLE_SESSION || !own)
 		r = SYS_PASS;
 	else if ((u32)a[1] != FIONBIO)
-		r = h->type == HANDLE_WAITSET ? -EINVAL : -ENOTTY;
+		r = h->type == HANDLE_WAITSET ? -EINVAL : SYS_PASS;
 	else if (fault)
 		r = -EFAULT;
 	else

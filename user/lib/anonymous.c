@@ -8,6 +8,7 @@
 
 #define CALLS 512
 #define NR_FCNTL 25
+#define NR_IOCTL 29
 #define NR_FLOCK 32
 #define NR_FSTATFS 44
 #define NR_FALLOCATE 47
@@ -20,6 +21,7 @@
 #define NR_FADVISE 223
 #define NR_STATX 291
 #define STATX_BASIC_STATS 0x7ff
+#define FIGETBSZ 2u
 #define LOCK_NB 4u
 #define LOCK_MAND 32u
 #define ADVICE_LAST 5
@@ -152,6 +154,14 @@ static long bad_arguments(const struct tern_msg *m, uint32_t nr)
 	return 0;
 }
 
+/* FIGETBSZ, which is as good as any inode's. */
+long server_ioctl(struct tern_msg *m)
+{
+	static const int32_t block = 4096;
+
+	return (uint32_t)m->args[1] == FIGETBSZ ? server_out(m, 0, &block, sizeof block, 0) : -ENOTTY;
+}
+
 long server_default(struct tern_msg *m)
 {
 	uint32_t nr = TERN_MSG_OP(m->op);
@@ -168,6 +178,8 @@ long server_default(struct tern_msg *m)
 		return server_give_stat(m, &st);
 	case NR_FSTATFS:
 		return give_statfs(m);
+	case NR_IOCTL:
+		return server_ioctl(m);
 	case NR_FCNTL:
 		return server_fcntl(m);
 	}

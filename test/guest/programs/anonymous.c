@@ -171,6 +171,23 @@ TEST(epoll_and_signalfd_keep_their_flags)
 	CHECK_ERR(read(fd[3], &on, sizeof on), EINVAL);
 }
 
+TEST(all_have_a_block_size)
+{
+	int size;
+
+	make_all();
+	for (int i = 0; i < KINDS; i++)
+		if (i != 3) {
+			size = 0;
+			CHECK_EQ(ioctl(fd[i], 2 /* FIGETBSZ */, &size), 0);
+			CHECK_EQ(size, 4096);
+		}
+	size = 0;
+	CHECK_EQ(ioctl(open("/dev/null", O_RDWR), 2, &size), 0);
+	CHECK_EQ(ioctl(open("/tmp", O_RDONLY), 2, &size), 0);
+	CHECK_EQ(size, 4096);
+}
+
 TEST(an_end_that_may_not_be_read_cannot_be_mapped)
 {
 	make_all();

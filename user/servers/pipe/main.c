@@ -215,7 +215,7 @@ static long do_ioctl(struct tern_msg *m)
 		d->flags = v ? d->flags | O_NONBLOCK : d->flags & ~(unsigned)O_NONBLOCK;
 		return 0;
 	default:
-		return -ENOTTY;
+		return server_ioctl(m);
 	}
 }
 

@@ -38,12 +38,12 @@ static long limits(struct tern_msg *m, int32_t pid, uint32_t which, int in_win, 
 	if (in_win >= 0 &&
 	    tern_copy_in(m->token, (unsigned)in_win, 0, &new, sizeof new) != (long)sizeof new)
 		return -EFAULT;
-	if (which >= TERN_NLIMITS)
-		return -EINVAL;
 	if (!p || p->handle < 0 || !caller_cred(m, &c) || tern_process_stat(p->handle, 0, &st) < 0)
 		return -ESRCH;
 	if (p->pid != TERN_MSG_PID(m->who) && !may_touch(&c, &st.cred))
 		return -EPERM;
+	if (which >= TERN_NLIMITS)
+		return -EINVAL;
 	old.cur = st.limits[which][0];
 	old.max = st.limits[which][1];
 	if (in_win >= 0) {

@@ -203,15 +203,16 @@ long pm_timer_create(struct tern_msg *m)
 	struct cpu_clock cpu;
 	struct ptimer *t;
 	int32_t id;
-	long r = check_clock(m, (int32_t)m->args[0], &cpu);
+	long r;
 
 	if (!p)
 		return -ESRCH;
+	if (m->args[1] && tern_copy_in(m->token, 0, 0, &e, sizeof e) != (long)sizeof e)
+		return -EFAULT;
+	r = check_clock(m, (int32_t)m->args[0], &cpu);
 	if (r < 0)
 		return r;
 	if (m->args[1]) {
-		if (tern_copy_in(m->token, 0, 0, &e, sizeof e) != (long)sizeof e)
-			return -EFAULT;
 		r = check_event(p, &e);
 		if (r < 0)
 			return r;

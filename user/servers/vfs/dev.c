@@ -306,7 +306,7 @@ long dev_ioctl(struct tern_msg *m, const struct node *n)
 	int32_t bits = ENTROPY_BITS;
 
 	if (minor_of(n) != DEV_RANDOM && minor_of(n) != DEV_URANDOM)
-		return -ENOTTY;
+		return server_ioctl(m);
 	switch ((uint32_t)m->args[1]) {
 	case RNDGETENTCNT:
 		return server_out(m, 0, &bits, sizeof bits, 0);

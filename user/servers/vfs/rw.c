@@ -734,7 +734,7 @@ long vfs_ioctl(struct tern_msg *m)
 		f->flags = value ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
 		return 0;
 	default:
-		return IS_CHR(f->at.node) ? dev_ioctl(m, f->at.node) : -ENOTTY;
+		return IS_CHR(f->at.node) ? dev_ioctl(m, f->at.node) : server_ioctl(m);
 	}
 }
 

@@ -68,6 +68,7 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 long server_default(struct tern_msg *m);
 /* What fcntl answers for commands that the server does not know. */
 long server_fcntl(struct tern_msg *m);
+long server_ioctl(struct tern_msg *m);
 /* The answer to fstat, newfstatat and statx of a descriptor. */
 struct tern_stat;
 long server_give_stat(struct tern_msg *m, const struct tern_stat *st);
