@@ -16,3 +16,17 @@ if(CMAKE_BUILD_TYPE STREQUAL Debug)
 else()
 	set(TERN_DEBUG 0)
 endif()
+
+# Linux's own headers of what programs see (linux/, asm/, asm-generic/) in linux-headers of the build:
+# those of the cross compiler for riscv64 Linux, without the C library's that lie beside them.
+function(tern_linux_headers)
+	execute_process(COMMAND riscv64-linux-gnu-gcc -M -include linux/errno.h -x c /dev/null
+		OUTPUT_VARIABLE found COMMAND_ERROR_IS_FATAL ANY)
+	set(headers ${CMAKE_BINARY_DIR}/linux-headers)
+	file(MAKE_DIRECTORY ${headers})
+	foreach(part linux asm asm-generic)
+		string(REGEX MATCH "[^ \n]*/${part}/errno\\.h" path "${found}")
+		get_filename_component(path ${path} DIRECTORY)
+		file(CREATE_LINK ${path} ${headers}/${part} SYMBOLIC)
+	endforeach()
+endfunction()

@@ -16,9 +16,9 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/poll.h>
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
-#include <tern/linux/poll.h>
 
 #define EPOLL_CTL_ADD 1
 #define EPOLL_CTL_DEL 2

@@ -14,9 +14,9 @@
 #include <ipc/pair.h>
 #include <kernel/process.h>
 #include <kernel/sys.h>
+#include <linux/poll.h>
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
-#include <tern/linux/poll.h>
 
 #include "call_priv.h"
 

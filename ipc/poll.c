@@ -16,8 +16,8 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/poll.h>
 #include <mm/slab.h>
-#include <tern/linux/poll.h>
 
 #define POLL_ALWAYS (POLLERR | POLLHUP)
 #define SMALL_POLL 8
@@ -237,7 +237,7 @@ static void settle_fired(struct timer *timer)
 }
 
 /* True: the thread is blocked, the lock dropped; resume will run the call again. */
-static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n, u64 deadline,
+static bool settle(struct thread *t, const struct pollfd *v, unsigned n, u64 deadline,
 		   s64 (*resume)(struct thread *t))
 {
 	for (; t->settled < n; t->settled++) {
@@ -269,7 +269,7 @@ static bool settle(struct thread *t, const struct tern_pollfd *v, unsigned n, u6
 /* ---- scanning ---- */
 
 /* Fills revents: how many are not 0.  Kernel lock. */
-static s64 scan(struct thread *t, struct tern_pollfd *v, unsigned n)
+static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
 {
 	const struct handle_table *table = t->process->handles;
 	s64 ready = 0;
@@ -294,7 +294,7 @@ static s64 scan(struct thread *t, struct tern_pollfd *v, unsigned n)
 
 /* Scans and, if there is nothing, waits: how many are ready, 0 when the time is over,
  * ERESTARTNOHAND, ENOMEM, or SYS_BLOCKED. No lock held. */
-static s64 scan_or_wait(struct thread *t, struct tern_pollfd *v, unsigned n, u64 deadline,
+static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 deadline,
 			s64 (*resume)(struct thread *t))
 {
 	struct poll_wait *w;
@@ -393,7 +393,7 @@ static s64 ppoll_again(struct thread *t);
 static s64 ppoll_run(struct thread *t, va_t fds)
 {
 	unsigned n = (u32)t->regs.x[REG_A0 + 1];
-	struct tern_pollfd small[SMALL_POLL] __attribute__((aligned(8))), *v = small;
+	struct pollfd small[SMALL_POLL] __attribute__((aligned(8))), *v = small;
 	s64 r;
 
 	if (unlikely(n > SMALL_POLL)) {
@@ -463,7 +463,7 @@ static s64 pselect_again(struct thread *t);
 
 /* The three sets (words of them each) as poll entries: how many, or EBADF. Kernel lock. */
 static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsigned n,
-		       struct tern_pollfd *v)
+		       struct pollfd *v)
 {
 	unsigned count = 0;
 
@@ -489,7 +489,7 @@ static s64 pselect_run(struct thread *t, s64 first)
 	u64 *a = &t->regs.x[REG_A0];
 	s32 nfds = (s32)first;
 	unsigned words, n, count;
-	struct tern_pollfd *v;
+	struct pollfd *v;
 	u64 *sets;
 	s64 r;
 
@@ -500,7 +500,7 @@ static s64 pselect_run(struct thread *t, s64 first)
 	sets = kmalloc((u64)words * 24 + (u64)n * sizeof *v + 8);
 	if (!sets)
 		return -ENOMEM;
-	v = (struct tern_pollfd *)(sets + 3 * words);
+	v = (struct pollfd *)(sets + 3 * words);
 	r = -EFAULT;
 	for (unsigned s = 0; s < 3; s++)
 		if (a[1 + s] && get_user(t, sets + s * words, a[1 + s], words * 8ul))

@@ -15,11 +15,11 @@
 #include <kernel/sched.h>
 #include <kernel/string.h>
 #include <kernel/timer.h>
+#include <linux/mman.h>
 #include <mm/aspace.h>
 #include <mm/frame.h>
 #include <mm/memobj.h>
 #include <mm/slab.h>
-#include <tern/linux/mman.h>
 
 #define PM_PID 2
 #define PM_STACK_TOP 0x40000000ul

@@ -77,7 +77,7 @@ s64 native_process_set(struct process *p, u64 *a)
 		p->sid = (u32)a[2];
 		break;
 	case TERN_PW_RLIMIT:
-		if ((a[2] & 0xff) >= TERN_NLIMITS)
+		if ((a[2] & 0xff) >= RLIM_NLIMITS)
 			return -EINVAL;
 		if (a[2] >> 8)
 			p->limits[a[2] & 0xff].max = a[3];

@@ -7,11 +7,11 @@
 #include <kernel/process.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <linux/mman.h>
 #include <mm/aspace.h>
 #include <mm/memobj.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/mman.h>
 
 #define ALL_RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER | TERN_R_MANAGE)
 #define MAX_SIZE (1ull << 46)

@@ -12,7 +12,7 @@
 #include <kernel/log.h>
 #include <kernel/sched.h>
 #include <kernel/sys.h>
-#include <tern/linux/mman.h>
+#include <linux/mman.h>
 
 #define NR_SHMAT 196
 #define SHM_RDONLY 010000
@@ -387,7 +387,6 @@ s64 sys_mincore(struct thread *t, u64 *a)
 
 /* ---- locking: nothing is ever swapped out, so it means making present within the limit ---- */
 
-#define MLOCK_ONFAULT 1
 #define MCL_CURRENT 1
 #define MCL_FUTURE 2
 #define MCL_ONFAULT 4

@@ -14,9 +14,9 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/poll.h>
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
-#include <tern/linux/poll.h>
 
 #define SIGSET_SIZE 8
 #define SA_EXPOSE_TAGBITS 0x800

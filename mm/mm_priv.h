@@ -7,12 +7,12 @@
 #include <arch/mmu.h>
 #include <kernel/log.h>
 #include <kernel/string.h>
+#include <linux/mman.h>
 #include <mm/aspace.h>
 #include <mm/frame.h>
 #include <mm/memobj.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/mman.h>
 
 #define REGIONS_MAX 65530u
 #define STACK_GAP (256 * PAGE_SIZE) /* below a stack that may grow */

@@ -21,9 +21,6 @@
 #define NR_FADVISE 223
 #define NR_STATX 291
 #define STATX_BASIC_STATS 0x7ff
-#define FIGETBSZ 2u
-#define LOCK_NB 4u
-#define LOCK_MAND 32u
 #define ADVICE_LAST 5
 #define FALLOC_KEEP_SIZE 1u
 #define FALLOC_PUNCH_HOLE 2u

@@ -3,8 +3,8 @@
  *
  * What a server keeps may last, and no process's end gives it back: names, locks.  So a heap stops
  * growing while a share of memory is left for those who run; pm's does not, whom they all need. */
+#include <linux/mman.h>
 #include <server/server.h>
-#include <tern/linux/mman.h>
 
 #define HEAP_BASE 0x800000000ul
 #define HEAP_MAX 0x40000000ul

@@ -76,7 +76,7 @@ struct process {
 	struct sigpending sig_pending;
 	u32 sig_queued; /* entries charged */
 
-	struct tern_rlimit limits[TERN_NLIMITS];
+	struct tern_rlimit limits[RLIM_NLIMITS];
 	u32 personality;
 	bool no_huge; /* prctl(PR_SET_THP_DISABLE) */
 	u32 membarrier; /* registrations; atomic */

@@ -11,10 +11,10 @@
 
 #include <elf.h>
 #include <layout.h>
+#include <linux/mman.h>
 #include <stack.h>
 #include <tern/abi.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/mman.h>
 
 struct file {
 	uint8_t ident[16];

@@ -1,5 +1,6 @@
 /* The tty server on a small fake kernel: reads and writes that wait, timers, opening, job control,
  * settings that wait for the output.  The device is a function that takes or keeps the output. */
+#include <linux/poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <server/fcntl.h>
-#include <tern/linux/poll.h>
 #include <tern/linux/signal.h>
 
 #include "../../../user/servers/tty/tty_priv.h"

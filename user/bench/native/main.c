@@ -14,9 +14,9 @@
  * the process that makes it, so the parent serves and its forked child, which inherits the handle of
  * the session, is the client and measures.
  */
+#include <linux/mman.h>
 #include <server/server.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 #include <tern/linux/signal.h>
 
 #define TIMES  200

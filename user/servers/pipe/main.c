@@ -4,11 +4,11 @@
  * and the events of waiting calls.  The objects are in pipe_ops.c (pipes), fifo.c (making and
  * opening) and eventfd.c.  All state hangs on `server`.
  */
+#include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
 #include <server/stat.h>
 #include <server/termios.h>
-#include <tern/linux/mman.h>
 #include <tern/linux/time.h>
 
 #include "pipe_priv.h"
@@ -17,7 +17,6 @@ const char server_name[] = "pipe";
 struct pipe_server *server;
 
 #define SETTABLE (O_APPEND | O_NONBLOCK)
-#define RWF_NOWAIT 8u
 #define RWF_KNOWN 0x3fu
 #define SPLICE_F_NONBLOCK 2u
 

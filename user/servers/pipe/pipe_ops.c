@@ -9,9 +9,9 @@
  * the readiness words are right; when there are none, the words travel with the caller's own
  * reply.  A failed move or copy never takes bytes out of the pipe.
  */
+#include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 #include <tern/linux/signal.h>
 
 #include "pipe_priv.h"

@@ -4,12 +4,11 @@
  * share a struct pipe; an eventfd or timerfd is its desc.  A req is a call that waits. */
 #pragma once
 
+#include <linux/poll.h>
 #include <server/server.h>
 #include <stdbool.h>
 #include <server/fcntl.h>
-#include <tern/linux/poll.h>
 
-#define PIPE_BUF 4096u
 #define PIPE_DEFAULT 65536u
 #define PIPE_MAX (1u << 26)
 #define TURN (256u << 10) /* bytes copied at most in one turn for a reader */

@@ -8,9 +8,9 @@
 #include "cpio.h"
 #include "elf.h"
 #include "pm.h"
+#include <linux/mman.h>
 #include <stdio.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 
 #define PAGE 4096ull
 

@@ -5,10 +5,10 @@
  * page size.  What is not so answers ENOEXEC; nothing is mapped on a guess.
  */
 #include "elf.h"
+#include <linux/mman.h>
 #include <string.h>
 #include <tern/abi.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/mman.h>
 
 #define PAGE 4096ull
 #define ET_EXEC 2

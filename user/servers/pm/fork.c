@@ -6,8 +6,8 @@
  * the token kept in the child until it execs or exits.
  */
 #include "pm.h"
+#include <linux/mman.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 
 #define NAMESPACES                                                                       \
 	(CLONE_NEWNS | 0x02000000u | 0x04000000u | 0x08000000u | 0x10000000u | 0x20000000u | \
@@ -244,12 +244,6 @@ long pm_clone(struct tern_msg *m)
 	return clone_common(m, &q);
 }
 
-struct clone_args {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-	uint64_t set_tid, set_tid_size, cgroup;
-};
-#define CLONE_ARGS_FIRST 64
-
 static long read_clone_args(struct tern_msg *m, struct clone_args *a)
 {
 	uint64_t size = m->args[1];
@@ -257,7 +251,7 @@ static long read_clone_args(struct tern_msg *m, struct clone_args *a)
 
 	if (size > 4096)
 		return -E2BIG;
-	if (size < CLONE_ARGS_FIRST)
+	if (size < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
 	memset(a, 0, sizeof *a);
 	for (uint64_t at = sizeof *a; at < size; at += sizeof rest) {

@@ -7,8 +7,8 @@
 #include "exec_priv.h"
 #include "layout.h"
 #include "stack.h"
+#include <linux/mman.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 #include <server/stat.h>
 
 #define PAGE 4096ull
@@ -219,7 +219,7 @@ static void first_limits(uint64_t v[][2])
 		{ RLIMIT_RTPRIO, 0, 0 },
 	};
 
-	memset(v, 0xff, TERN_NLIMITS * sizeof *v); /* RLIM_INFINITY */
+	memset(v, 0xff, RLIM_NLIMITS * sizeof *v); /* RLIM_INFINITY */
 	for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
 		v[other[i].which][0] = other[i].cur;
 		v[other[i].which][1] = other[i].max;

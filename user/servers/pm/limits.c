@@ -42,7 +42,7 @@ static long limits(struct tern_msg *m, int32_t pid, uint32_t which, int in_win, 
 		return -ESRCH;
 	if (p->pid != TERN_MSG_PID(m->who) && !may_touch(&c, &st.cred))
 		return -EPERM;
-	if (which >= TERN_NLIMITS)
+	if (which >= RLIM_NLIMITS)
 		return -EINVAL;
 	old.cur = st.limits[which][0];
 	old.max = st.limits[which][1];

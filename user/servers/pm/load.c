@@ -6,8 +6,8 @@
  */
 #include "elf.h"
 #include "pm.h"
+#include <linux/mman.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 
 #define PAGE 4096ull
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)

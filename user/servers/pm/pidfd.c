@@ -6,8 +6,8 @@
  * badge of pm's has.
  */
 #include "pm.h"
+#include <linux/poll.h>
 #include <string.h>
-#include <tern/linux/poll.h>
 
 #define PIDFD_BADGE (1ull << 63)
 #define ENDED (POLLIN | POLLRDNORM)

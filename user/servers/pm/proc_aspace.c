@@ -1,8 +1,8 @@
 /* /proc/<pid>/aspace: a process's memory as the kernel's objects, drawn as a tree: the process, the
  * space that its threads share, its regions, and the memory object behind each. */
 #include "proc_priv.h"
+#include <linux/mman.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 #include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))

@@ -4,10 +4,10 @@
  * paths are vfs's, asked for once for all of them: the read waits for that answer.
  */
 #include "proc_priv.h"
+#include <linux/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tern/linux/mman.h>
 #include <server/proc.h>
 
 #define BATCH 32

@@ -182,7 +182,7 @@ static void limits(struct text *t, struct proc *p)
 {
 	static const struct {
 		const char *name, *unit;
-	} rows[TERN_NLIMITS] = {
+	} rows[RLIM_NLIMITS] = {
 		{ "Max cpu time", "seconds" },	     { "Max file size", "bytes" },
 		{ "Max data size", "bytes" },	     { "Max stack size", "bytes" },
 		{ "Max core file size", "bytes" },   { "Max resident set", "bytes" },
@@ -196,7 +196,7 @@ static void limits(struct text *t, struct proc *p)
 
 	get_stat(p, p->pid, &st);
 	text_printf(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
-	for (int i = 0; i < TERN_NLIMITS; i++) {
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
 		text_printf(t, "%-25s ", rows[i].name);
 		limit_value(t, st.limits[i][0]);
 		limit_value(t, st.limits[i][1]);

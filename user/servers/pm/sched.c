@@ -76,7 +76,7 @@ void sched_reset(int process, uint32_t tid)
 	realtime = st.policy == SCHED_FIFO || st.policy == SCHED_RR;
 	nice = (int32_t)st.nice < 0 ? 0 : (int32_t)st.nice;
 	if (realtime || nice != (int32_t)st.nice)
-		(void)tern_thread_sched(process, tid, realtime ? SCHED_OTHER : -1, 0, nice, 0);
+		(void)tern_thread_sched(process, tid, realtime ? SCHED_NORMAL : -1, 0, nice, 0);
 }
 
 long pm_sched_setscheduler(struct tern_msg *m)
@@ -208,7 +208,6 @@ long pm_sched_get_priority_min(struct tern_msg *m)
 	return priority_end((uint32_t)m->args[0], 1);
 }
 
-#define SCHED_FLAG_RESET_ON_FORK 1ull
 #define SCHED_FLAGS_KNOWN 0x7full
 
 struct sched_attr {
@@ -263,7 +262,7 @@ long pm_sched_setattr(struct tern_msg *m)
 	if ((int32_t)a.policy < 0 || a.policy > SCHED_IDLE || a.flags & ~SCHED_FLAGS_KNOWN)
 		return -EINVAL;
 	r = set_policy(&t, (int)a.policy, (int)a.priority, a.flags & SCHED_FLAG_RESET_ON_FORK);
-	if (r == 0 && (a.policy == SCHED_OTHER || a.policy == SCHED_BATCH) &&
+	if (r == 0 && (a.policy == SCHED_NORMAL || a.policy == SCHED_BATCH) &&
 	    a.nice != (int32_t)t.st.nice)
 		r = set_nice(&t, a.nice);
 	return r;

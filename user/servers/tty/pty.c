@@ -5,10 +5,10 @@
  * came with that open goes: when the master is closed.  The terminal is hung up then; what is left of it goes
  * with its last descriptor.  While nobody has the terminal open any more, the master reads EIO.
  */
+#include <linux/poll.h>
 #include <stdlib.h>
 #include <server/fcntl.h>
 #include <server/stat.h>
-#include <tern/linux/poll.h>
 #include <tern/linux/signal.h>
 
 #include "tty_priv.h"

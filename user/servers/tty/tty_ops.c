@@ -4,10 +4,10 @@
  * signals that input raised, completes the calls that can go on, starts the transmission and sets
  * the readiness word.  Waiting calls are answered in the order in which they came.
  */
+#include <linux/poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <server/fcntl.h>
-#include <tern/linux/poll.h>
 #include <tern/linux/signal.h>
 #include <server/stat.h>
 #include <tern/linux/time.h>
@@ -16,7 +16,6 @@
 
 #define LENGTH_MAX 0x7ffff000ull
 #define SETTABLE (O_APPEND | O_NONBLOCK)
-#define RWF_NOWAIT 8u
 #define RWF_KNOWN 0x3fu
 #define DECISECOND 100000000ull
 #define WRITERS_RESUME (LDISC_OUT / 2) /* room at which writers that wait go on */

@@ -6,7 +6,7 @@
  * transmitter-empty interrupt is on until the output ring is empty.  The line status is read once
  * a FIFO's worth, never once a byte.
  */
-#include <tern/linux/mman.h>
+#include <linux/mman.h>
 
 #include "tty_priv.h"
 

@@ -6,9 +6,9 @@
  */
 #include "vfs.h"
 
+#include <linux/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <tern/linux/mman.h>
 
 enum { DEV_NULL = 3, DEV_ZERO = 5, DEV_FULL = 7, DEV_RANDOM = 8, DEV_URANDOM = 9, DEV_KMSG = 11 };
 #define MEM_MAJOR 1

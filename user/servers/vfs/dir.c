@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#define RENAME_WHITEOUT 4
-
 static void touched(struct node *dir)
 {
 	dir->mtime = dir->ctime = vfs_now();

@@ -3,8 +3,6 @@
 
 #define HANDLE_MAX 128u /* MAX_HANDLE_SZ */
 #define HANDLE_TYPE 1
-#define AT_HANDLE_FID 0x200u
-#define AT_HANDLE_MNT_ID_UNIQUE 1u
 
 struct file_handle {
 	uint32_t bytes;

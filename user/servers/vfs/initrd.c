@@ -8,8 +8,8 @@
  */
 #include "vfs.h"
 
+#include <linux/mman.h>
 #include <stdlib.h>
-#include <tern/linux/mman.h>
 
 /* A file whose pages are still to be moved. */
 struct moving {

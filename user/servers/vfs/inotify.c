@@ -8,9 +8,9 @@
  */
 #include "vfs.h"
 
+#include <linux/poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <tern/linux/poll.h>
 
 #define INOTIFY_BADGE (1ull << 63)
 #define ALL_BITS (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW | \

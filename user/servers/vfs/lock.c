@@ -40,14 +40,6 @@ struct waiter {
 	uint64_t blocker; /* the owner that it waits for */
 };
 
-struct flock64 {
-	int16_t type, whence;
-	int32_t pad;
-	int64_t start, len;
-	int32_t pid, pad2;
-};
-_Static_assert(sizeof(struct flock64) == 32, "struct flock");
-
 /* In the order of their coming; they are few. */
 static struct waiter *waiters;
 
@@ -267,11 +259,11 @@ long vfs_flock(struct tern_msg *m)
 }
 
 /* The range that a struct flock means. */
-static long range_of(const struct file *f, const struct flock64 *fl, struct lock *l)
+static long range_of(const struct file *f, const struct flock *fl, struct lock *l)
 {
-	int64_t start = fl->start, base = 0;
+	int64_t start = fl->l_start, base = 0;
 
-	switch (fl->whence) {
+	switch (fl->l_whence) {
 	case SEEK_SET:
 		break;
 	case SEEK_CUR:
@@ -287,15 +279,15 @@ static long range_of(const struct file *f, const struct flock64 *fl, struct lock
 		return -EOVERFLOW;
 	if (start < 0)
 		return -EINVAL;
-	if (fl->len > 0) {
-		if (fl->len - 1 > OFFSET_MAX - start)
+	if (fl->l_len > 0) {
+		if (fl->l_len - 1 > OFFSET_MAX - start)
 			return -EOVERFLOW;
 		l->start = start;
-		l->end = start + fl->len - 1;
-	} else if (fl->len < 0) {
-		if (fl->len < -start)
+		l->end = start + fl->l_len - 1;
+	} else if (fl->l_len < 0) {
+		if (fl->l_len < -start)
 			return -EINVAL;
-		l->start = start + fl->len;
+		l->start = start + fl->l_len;
 		l->end = start - 1;
 	} else {
 		l->start = start;
@@ -331,44 +323,44 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 	bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
 	bool sleeps = cmd == F_SETLKW || cmd == F_OFD_SETLKW;
 	struct node *n = f->at.node;
-	struct flock64 fl;
+	struct flock fl;
 	struct lock want = { 0 }, *have;
 	long r;
 
 	if (tern_copy_in(m->token, 0, 0, &fl, sizeof fl) != sizeof fl)
 		return -EFAULT;
-	if (fl.type != L_RDLCK && fl.type != L_WRLCK && (get || fl.type != L_UNLCK))
+	if (fl.l_type != L_RDLCK && fl.l_type != L_WRLCK && (get || fl.l_type != L_UNLCK))
 		return -EINVAL;
-	if (ofd && fl.pid)
+	if (ofd && fl.l_pid)
 		return -EINVAL;
 	r = range_of(f, &fl, &want);
 	if (r < 0)
 		return r;
-	if (!get && ((fl.type == L_RDLCK && !file_reads(f)) || (fl.type == L_WRLCK && !file_writes(f))))
+	if (!get && ((fl.l_type == L_RDLCK && !file_reads(f)) || (fl.l_type == L_WRLCK && !file_writes(f))))
 		return -EBADF;
-	want.type = fl.type;
+	want.type = fl.l_type;
 	want.kind = ofd ? LOCK_OFD : LOCK_POSIX;
 	want.pid = TERN_MSG_PID(m->who);
 	want.owner = m->badge;
 	if (!ofd) {
-		r = posix_owner(m, f, !get && fl.type != L_UNLCK, &want.owner);
+		r = posix_owner(m, f, !get && fl.l_type != L_UNLCK, &want.owner);
 		if (r < 0)
 			return r;
 	}
 	if (get) {
 		have = find_conflict(n, &want);
 		if (!have) {
-			fl.type = L_UNLCK;
+			fl.l_type = L_UNLCK;
 		} else {
-			fl.type = (int16_t)have->type;
-			fl.whence = SEEK_SET;
-			fl.start = have->start;
-			fl.len = have->end == OFFSET_MAX ? 0 : have->end - have->start + 1;
-			fl.pid = have->kind == LOCK_POSIX ? (int32_t)have->pid : -1;
+			fl.l_type = (int16_t)have->type;
+			fl.l_whence = SEEK_SET;
+			fl.l_start = have->start;
+			fl.l_len = have->end == OFFSET_MAX ? 0 : have->end - have->start + 1;
+			fl.l_pid = have->kind == LOCK_POSIX ? (int32_t)have->pid : -1;
 		}
 		return server_out(m, 0, &fl, sizeof fl, 0);
 	}
-	if (fl.type != L_UNLCK) {
+	if (fl.l_type != L_UNLCK) {
 		have = find_conflict(n, &want);
 		if (have) {
 			if (!sleeps)

@@ -15,7 +15,7 @@
  */
 #include "vfs.h"
 
-#include <tern/linux/mman.h>
+#include <linux/mman.h>
 
 const char server_name[] = "vfs";
 

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MS_MGC_VAL 0xc0ed0000u /* may stand in the upper half, from old times */
-#define MS_MGC_MASK 0xffff0000u
 #define MNT_FORCE 1
 #define MNT_DETACH 2
 #define MNT_EXPIRE 4
@@ -261,8 +259,9 @@ long vfs_mount(struct tern_msg *m)
 	long n;
 
 	request_begin(&r, m);
-	if ((flags & MS_MGC_MASK) == MS_MGC_VAL)
-		flags &= ~(uint64_t)MS_MGC_MASK;
+	/* It may stand in the upper half, from old times. */
+	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+		flags &= ~(uint64_t)MS_MGC_MSK;
 	source[0] = type[0] = '\0';
 	if (m->args[0]) {
 		n = tern_copy_str(m->token, 0, source, sizeof source);

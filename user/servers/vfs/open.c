@@ -6,8 +6,8 @@
  */
 #include "vfs.h"
 
+#include <linux/mman.h>
 #include <stdlib.h>
-#include <tern/linux/mman.h>
 
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 #define OPEN_VALID                                                                        \
@@ -18,12 +18,6 @@
 #define OPEN_KEPT                                                                          \
 	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | O_NOATIME | O_PATH | \
 	 O_DIRECTORY | O_NOFOLLOW)
-
-#define RESOLVE_NO_XDEV 1
-#define RESOLVE_NO_MAGICLINKS 2
-#define RESOLVE_NO_SYMLINKS 4
-#define RESOLVE_BENEATH 8
-#define RESOLVE_IN_ROOT 16
 
 struct pool files;
 

@@ -8,17 +8,11 @@
  */
 #include "vfs.h"
 
+#include <linux/mman.h>
 #include <stdlib.h>
-#include <tern/linux/mman.h>
 
 #define GROW_STEP (64 * 1024ull)
 #define SIGXFSZ 25
-
-#define RWF_HIPRI 1
-#define RWF_DSYNC 2
-#define RWF_SYNC 4
-#define RWF_NOWAIT 8
-#define RWF_APPEND 16
 
 static long no_memory(long err)
 {
