@@ -12,6 +12,7 @@
 #include <kernel/lock.h>
 #include <kernel/log.h>
 #include <kernel/thread.h>
+#include <mm/memobj.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
@@ -80,6 +81,20 @@ void note_load(struct thread *r, struct ipc_node *node)
 	}
 	n->bits = 0;
 	note_put(n);
+}
+
+void mm_unmapped(struct note *n)
+{
+	kernel_lock();
+	note_signal(n, 1);
+	kernel_unlock();
+}
+
+void mm_unwatch(struct note *n)
+{
+	kernel_lock();
+	note_put(n);
+	kernel_unlock();
 }
 
 struct irq *irq_create(u32 number)

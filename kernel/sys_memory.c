@@ -1,6 +1,7 @@
 /*
  * The doors to memory objects and address spaces as objects with handles.
  */
+#include <ipc/note.h>
 #include <ipc/pager.h>
 #include <kernel/log.h>
 #include <kernel/native.h>
@@ -181,6 +182,22 @@ s64 native_memobj_count(struct thread *t, u64 *a)
 	spin_unlock(&m->lock);
 	memobj_put(m);
 	return put_user(t, a[1], &v, sizeof v);
+}
+
+s64 native_memobj_watch(struct thread *t, u64 *a)
+{
+	struct memobj *m = handle_object(t->process->handles, (u32)a[0], HANDLE_MEMOBJ, TERN_R_MANAGE);
+	struct note *n;
+
+	if (!m)
+		return -EBADF;
+	if (!t->endpoint)
+		return -EINVAL;
+	if (m->watch)
+		return -EBUSY;
+	n = note_create(t->endpoint, a[1]);
+	WRITE_ONCE(m->watch, n);
+	return n ? 0 : -ENOMEM;
 }
 
 /* ---- spaces ---- */

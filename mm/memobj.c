@@ -14,8 +14,9 @@
 #define REAP_STEP 512u /* pages dropped in one go */
 
 static struct slab_cache memobj_cache;
-static struct spinlock doomed_lock;
-static struct list doomed; /* objects without a reference whose pages go in steps, by .regions */
+static struct spinlock later_lock; /* below an object's */
+static struct list doomed;   /* objects without a reference whose pages go in steps, by .regions */
+static struct list unmapped; /* referenced objects whose watchers are to be told, by .unmapped */
 
 static struct radix *tree_of(struct memobj *m, struct radix *t)
 {
@@ -39,6 +40,7 @@ void memobj_init(void)
 {
 	slab_cache_init(&memobj_cache, "memobj", sizeof(struct memobj));
 	list_init(&doomed);
+	list_init(&unmapped);
 	reclaim_init();
 	radix_init();
 }
@@ -60,6 +62,7 @@ static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 	m->ident = ident;
 	m->zap_all_from = m->zap_shared_from = ~0ul;
 	list_init(&m->regions);
+	list_init(&m->unmapped);
 	return m;
 }
 
@@ -208,20 +211,25 @@ static void destroy(struct memobj *m)
 		reclaim_remove(m);
 		mm_pager_gone(m->pager);
 	}
+	if (m->watch)
+		mm_unwatch(m->watch);
 	slab_free(&memobj_cache, m);
 }
 
 void memobj_put(struct memobj *m)
 {
+	bool outside;
+
 	assert(m->refs);
 	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	assert(list_empty(&m->regions) && !m->nregions);
-	/* A pager is let go of where no lock is held. */
-	if ((m->resident > REAP_STEP || m->pager) && (mm_defer() || m->pager)) {
-		spin_lock(&doomed_lock);
+	/* A pager and a watcher are let go of where no lock is held. */
+	outside = m->pager || m->watch;
+	if ((m->resident > REAP_STEP || outside) && (mm_defer() || outside)) {
+		spin_lock(&later_lock);
 		list_add_tail(&doomed, &m->regions);
-		spin_unlock(&doomed_lock);
+		spin_unlock(&later_lock);
 		return;
 	}
 	while (drop_pages(m, 0, ~0ul))
@@ -229,27 +237,53 @@ void memobj_put(struct memobj *m)
 	destroy(m);
 }
 
+void memobj_last_region(struct memobj *m)
+{
+	assert(spin_is_locked(&m->lock));
+	spin_lock(&later_lock);
+	if (list_empty(&m->unmapped)) {
+		memobj_get(m);
+		list_add_tail(&unmapped, &m->unmapped);
+	}
+	spin_unlock(&later_lock);
+	(void)mm_defer();
+}
+
+/* Takes the first out of a list of those above, or NULL. */
+static struct list *take(struct list *from)
+{
+	struct list *e = NULL;
+
+	spin_lock(&later_lock);
+	if (!list_empty(from)) {
+		e = from->next;
+		list_del(e);
+	}
+	spin_unlock(&later_lock);
+	return e;
+}
+
 bool memobj_reap(void)
 {
-	struct memobj *m = NULL;
-	bool more, left;
+	struct list *dead = take(&doomed), *told = take(&unmapped);
+	struct memobj *m;
+	bool more;
 
-	spin_lock(&doomed_lock);
-	if (!list_empty(&doomed)) {
-		m = list_entry(doomed.next, struct memobj, regions);
-		list_del(&m->regions);
+	if (told) {
+		m = list_entry(told, struct memobj, unmapped);
+		mm_unmapped(m->watch);
+		memobj_put(m);
 	}
-	spin_unlock(&doomed_lock);
-	if (!m)
-		return false;
-	left = drop_pages(m, 0, ~0ul);
-	if (!left)
+	m = dead ? list_entry(dead, struct memobj, regions) : NULL;
+	if (m && !drop_pages(m, 0, ~0ul)) {
 		destroy(m);
-	spin_lock(&doomed_lock);
-	if (left)
+		m = NULL;
+	}
+	spin_lock(&later_lock);
+	if (m)
 		list_add_head(&doomed, &m->regions);
-	more = !list_empty(&doomed);
-	spin_unlock(&doomed_lock);
+	more = !list_empty(&doomed) || !list_empty(&unmapped);
+	spin_unlock(&later_lock);
 	return more;
 }
 

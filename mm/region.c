@@ -359,8 +359,9 @@ static void detach(struct region *r)
 		return;
 	spin_lock(&m->lock);
 	list_del(&r->in_memobj);
-	m->nregions--;
 	count_rights(m, r, -1u);
+	if (--m->nregions == 0 && unlikely(m->watch))
+		memobj_last_region(m);
 	spin_unlock(&m->lock);
 }
 

@@ -136,8 +136,8 @@ enum tern_op {
 	TERN_MEMOBJ_SUPPLY,
 	TERN_MEMOBJ_PUNCH, /* (h, offset, length): gives pages back; reads as zero */
 	TERN_MEMOBJ_COUNT, /* (h, struct tern_memobj_info *) */
-	/* (sid-less) (h, badge): TERN_EV_UNMAPPED(badge) to the bound endpoint when the last region
-	 * of the object goes.  Later. */
+	/* (h, badge): TERN_EV_NOTE(badge, 1) at the bound endpoint each time the last region of the
+	 * object has gone (who wants to be sure asks COUNT then).  EBUSY (watched already). */
 	TERN_MEMOBJ_WATCH,
 	TERN_ASPACE_CREATE, /* (): h of an empty space */
 	/* (aspace h or -1 own, address, length, prot | max prot << 8 | MAP_* flags << 16,
@@ -307,7 +307,6 @@ enum tern_event {
 	TERN_EV_THREAD_EXITED,	  /* badge of the process; a0 = tid: the number is free again */
 	TERN_EV_PAGED,		  /* badge, token: what a copy answered EAGAIN for has come */
 	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
-	TERN_EV_UNMAPPED,	  /* badge of TERN_MEMOBJ_WATCH */
 	TERN_EV_COPY_SHORT,	  /* token (held, unless a0 is -ESRCH); a0 = bytes copied, or an errno */
 	TERN_EV_TIMER,		  /* badge = cookie of TERN_TIMER */
 };

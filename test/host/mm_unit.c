@@ -431,6 +431,56 @@ static void test_map_rules(void **unused)
 	assert_int_equal(object_count_regions(), 0);
 }
 
+static unsigned told, forgot;
+static void on_watch(struct note *n, bool gone)
+{
+	assert_ptr_equal(n, &told);
+	*(gone ? &forgot : &told) += 1;
+}
+
+/* Whoever watches an object hears when its last region goes: not of the one before it, nor of regions
+ * that are split, moved or forked; and not while a lock is held, so only from memobj_reap(). */
+static void test_watchers_are_told(void **unused)
+{
+	struct aspace *as = aspace_create(), *child = aspace_create();
+	struct memobj *m = memobj_create(4 * P, 9);
+	va_t at, other;
+
+	(void)unused;
+	told = forgot = 0;
+	model_on_watch = on_watch;
+	m->watch = (struct note *)&told;
+	assert_int_equal(done(aspace_map(as, 0, 4 * P, 3, 7, MAP_SHARED, m, 0, &work, &at)), 0);
+	assert_int_equal(done(aspace_protect(as, at + P, P, 1, &work)), 0);
+	assert_int_equal(m->nregions, 3);
+	assert_int_equal(done(aspace_fork(as, child, &work)), 0);
+	assert_int_equal(m->nregions, 6);
+	assert_int_equal(done(aspace_unmap(as, at, 4 * P, &work)), 0);
+	assert_false(memobj_reap());
+	assert_int_equal(told, 0);
+	assert_int_equal(done(aspace_destroy(child, &work)), 0);
+	aspace_put(child);
+	assert_int_equal(m->nregions, 0);
+	assert_int_equal(told, 0);
+	assert_false(memobj_reap());
+	assert_int_equal(told, 1);
+	assert_false(memobj_reap());
+	assert_int_equal(told, 1);
+	/* Twice before anybody looks is once; a reference of the list's is not in the way of its end. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(done(aspace_map(as, 0, P, 3, 7, MAP_PRIVATE, m, 0, &work, &other)), 0);
+		assert_int_equal(done(aspace_unmap(as, other, P, &work)), 0);
+	}
+	memobj_put(m);
+	assert_int_equal(forgot, 0);
+	while (memobj_reap()) {
+	}
+	assert_int_equal(told, 2);
+	assert_int_equal(forgot, 1);
+	assert_int_equal(object_count_memobjs(), 0);
+	finish(as);
+}
+
 static void test_unmap_protect_rules(void **unused)
 {
 	struct aspace *as = aspace_create();
@@ -1192,6 +1242,7 @@ int main(void)
 		cmocka_unit_test_setup(test_radix, start),
 		cmocka_unit_test_setup(test_radix_failures, start),
 		cmocka_unit_test_setup(test_map_rules, start),
+		cmocka_unit_test_setup(test_watchers_are_told, start),
 		cmocka_unit_test_setup(test_unmap_protect_rules, start),
 		cmocka_unit_test_setup(test_stack, start),
 		cmocka_unit_test_setup(test_brk, start),

@@ -82,6 +82,9 @@ void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 void mm_wake(struct aspace *as) { (void)as; }
 void mm_low(void) {}
 void mm_pager_gone(struct pager *p) { (void)p; }
+void (*model_on_watch)(struct note *n, bool gone);
+void mm_unmapped(struct note *n) { model_on_watch(n, false); }
+void mm_unwatch(struct note *n) { model_on_watch(n, true); }
 bool mm_defers;
 bool mm_defer(void) { return mm_defers; }
 unsigned hart_index(void) { return current; }

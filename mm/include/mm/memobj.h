@@ -28,6 +28,8 @@ struct memobj {
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
+	struct note *watch;  /* told when the last region has gone, or NULL; kernel lock; set once */
+	struct list unmapped; /* the last region has gone and `watch` does not know; mm/memobj.c */
 	struct list in_paged; /* MEMOBJ_PAGER: mm/reclaim.c; its lock */
 	bool dirty; /* somebody other than its pager may have written to it, ever; lock */
 	/* Shrinking and punching under way: how many, a stamp that regions get once they are done,
@@ -44,6 +46,12 @@ struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs
  * Takes over the pager, which mm_pager_gone() frees (kernel lock not held, nor any other). */
 struct memobj *must_check memobj_create_paged(u64 size, u64 ident, struct pager *p);
 void mm_pager_gone(struct pager *p);
+/* Called by mm (ipc/note.c; stubs in host tests), kernel lock not held, nor any other: the last region
+ * of an object that is watched has gone; the object itself has gone. */
+void mm_unmapped(struct note *n);
+void mm_unwatch(struct note *n);
+/* The last region of an object that is watched has gone.  Lock held. */
+void memobj_last_region(struct memobj *m);
 /* Somebody other than its pager writes n bytes at off of a pager-backed object, whose pages are never
  * dropped from now on: how many of them lie in pages that are there. */
 u64 memobj_soil(struct memobj *m, u64 off, u64 n);
@@ -55,7 +63,8 @@ struct memobj *must_check memobj_create_frames(pa_t start, u64 size);
 void memobj_get(struct memobj *m);
 /* The last one frees the pages; those of a large object are left to memobj_reap() if mm_defer(). */
 void memobj_put(struct memobj *m);
-/* Drops some pages of objects that are no more; true: there is more to do. */
+/* Drops some pages of objects that are no more, tells one watcher; true: there is more to do.  No
+ * lock held. */
 bool memobj_reap(void);
 /* Called by mm: whether somebody will call memobj_reap() before long (kernel/thread.c; a stub in
  * host tests).  Perhaps the kernel lock held. */

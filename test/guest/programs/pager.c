@@ -277,6 +277,58 @@ TEST(buffers_of_calls)
 	CHECK(!memcmp(text, "coccccts", 8));
 }
 
+static bool was_unmapped(void)
+{
+	struct event e = next_event();
+
+	return e.op == TERN_EV_NOTE && e.badge == BADGE + 1 && e.a0 == 1;
+}
+
+/* The maker of an object hears when nobody has it mapped any more, by whatever the last one went. */
+TEST(unmapped)
+{
+	enum { MUNMAP, MAP_OVER, EXECVE, EXIT, DEATH };
+	struct tern_memobj_info info;
+	char *map;
+	pid_t pid;
+
+	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, -1, 0), -1);
+	CHECK_EQ(errno, EBADF);
+	become_pager();
+	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, object, BADGE + 1), 0);
+	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, object, BADGE + 1), -1);
+	CHECK_EQ(errno, EBUSY);
+	bring(0);
+	for (int way = 0; way < 5; way++) {
+		pid = fork();
+		if (pid == 0) {
+			map = map_object(MAP_PRIVATE);
+			CHECK(map[0] == 'a');
+			munmap(map, PAGES * PAGE);
+			test_sleep_ms(50); /* the parent's goes first */
+			switch (way) {
+			case MUNMAP: munmap(at, PAGES * PAGE); break;
+			case MAP_OVER:
+				mmap(at, PAGES * PAGE, PROT_NONE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
+				     -1, 0);
+				break;
+			case EXECVE: execl("/bin/sleep", "sleep", "40", NULL); break;
+			case EXIT: _exit(0);
+			}
+			pause();
+		}
+		munmap(at, PAGES * PAGE);
+		if (way == DEATH)
+			CHECK(kill(pid, SIGKILL) == 0);
+		CHECK(was_unmapped());
+		CHECK_EQ(syscall(TERN_MEMOBJ_COUNT, object, &info), 0);
+		CHECK_EQ(info.regions, 0);
+		CHECK_EQ(kill(pid, SIGKILL), 0);
+		CHECK_EQ(test_wait(pid), way == EXIT ? 0 : SIGKILL);
+		at = map_object(MAP_SHARED);
+	}
+}
+
 /* The number behind `key` in a file of /proc. */
 static long number(const char *path, const char *key)
 {

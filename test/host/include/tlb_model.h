@@ -14,6 +14,7 @@ extern u32 (*model_random)(void);	  /* the test's source of randomness */
 extern void (*model_meanwhile)(void);	  /* called between the steps of a fault; NULL: nothing */
 extern void (*model_publishing)(void); /* before an entry is stored that says more than the one before */
 void model_peek(va_t va); /* the current hart reads the entries of va */
+extern void (*model_on_watch)(struct note *n, bool gone); /* mm_unmapped, mm_unwatch */
 extern bool mm_defers;			  /* what mm_defer() answers */
 extern u64 model_fences, model_remote;	  /* fences asked for, and of other harts */
 extern u64 model_fetch_fences[MODEL_HARTS]; /* fence.i on each hart */
