@@ -320,7 +320,8 @@ static void requeue(struct thread *t, bool yield)
 	struct hart *h = this_hart();
 	u64 now = arch_ticks();
 	bool rt = t->policy == SCHED_FIFO || t->policy == SCHED_RR || is_server(t);
-	bool over = t->slice <= now - h->last_switch;
+	/* A SCHED_FIFO thread has no slice: who preempts it leaves it at the head of its queue. */
+	bool over = t->policy != SCHED_FIFO && t->slice <= now - h->last_switch;
 	bool expired = false;
 
 	if (!yield && !over && likely(t->affinity >> h->index & 1)) {

@@ -844,6 +844,48 @@ TEST(many_children)
 	CHECK_ERR(wait(NULL), ECHILD);
 }
 
+/* A SCHED_FIFO thread that is preempted goes on before those of its priority that came after it. */
+TEST(fifo_order_outlives_preemption)
+{
+	struct sched_param low = { .sched_priority = 10 }, high = { .sched_priority = 20 };
+	volatile long *runs = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cpu_set_t one;
+	pid_t pid[2];
+	int p[2];
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK(pipe(p) == 0);
+	CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+	CHECK_EQ(sched_setscheduler(0, SCHED_FIFO, &high), 0);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			char c;
+
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			sched_setscheduler(0, SCHED_FIFO, &low);
+			CHECK_EQ(read(p[0], &c, 1), 1);
+			for (;;)
+				runs[i]++;
+		}
+		test_sleep_ms(20);
+		CHECK_EQ(write(p[1], "x", 1), 1);
+		test_sleep_ms(20);
+	}
+	for (int i = 0; i < 60; i++) {
+		test_sleep_ms(3);
+		CHECK(runs[0] > 0);
+		CHECK_EQ(runs[1], 0);
+	}
+	CHECK(kill(pid[0], SIGKILL) == 0);
+	CHECK_EQ(test_wait(pid[0]), SIGKILL);
+	test_sleep_ms(20);
+	CHECK(runs[1] > 0);
+	CHECK(kill(pid[1], SIGKILL) == 0);
+	CHECK_EQ(test_wait(pid[1]), SIGKILL);
+}
+
 /* Threads with real-time priority that take all the time there is still let those above them use the
  * system, and be ended by them. */
 TEST(spinners_do_not_hold_up_who_is_above)
