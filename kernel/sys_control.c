@@ -42,11 +42,13 @@ static s64 send_signal(struct process *p, u32 tid, const struct tern_siginfo *si
 	if (!p)
 		return -EBADF;
 	if (p->state != PROCESS_ALIVE)
-		return -ESRCH;
+		return 0; /* pm knows it still: the signal is lost, which is no error */
 	if (!tid)
 		return si->signo == SIGCHLD ? send_child_signal(p, si) : signal_send(p, NULL, si);
 	to = process_find_thread(p, tid);
-	return to ? signal_send(p, to, si) : -ESRCH;
+	if (!to) /* the number of a leader that has ended is the process's still */
+		return tid == p->pid ? 0 : -ESRCH;
+	return signal_send(p, to, si);
 }
 
 s64 native_signal_send(struct thread *t, u64 *a)

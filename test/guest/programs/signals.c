@@ -698,3 +698,30 @@ TEST(queued_by_a_thread)
 	CHECK_EQ(pthread_create(&thread, NULL, queue_to_leader, NULL), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
+
+/* A process can be sent signals until it is waited for, by its own number and by its first thread's. */
+TEST(signals_to_who_has_ended_are_lost)
+{
+	siginfo_t si;
+	pid_t pid;
+
+	for (int i = 0; i < 20; i++) {
+		pid = fork();
+		if (pid == 0) {
+			memset(malloc(8 << 20), 1, 8 << 20);
+			_exit(0);
+		}
+		do {
+			si.si_pid = 0;
+			CHECK_EQ(kill(pid, SIGCONT), 0);
+			CHECK_EQ(syscall(SYS_tgkill, pid, pid, SIGCONT), 0);
+			CHECK_EQ(syscall(SYS_tkill, pid, 0), 0);
+			CHECK_EQ(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT), 0);
+		} while (si.si_pid == 0);
+		CHECK_EQ(kill(pid, SIGKILL), 0);
+		CHECK_EQ(syscall(SYS_tkill, pid, SIGKILL), 0);
+		CHECK_EQ(test_wait(pid), 0);
+		CHECK_ERR(kill(pid, 0), ESRCH);
+		CHECK_ERR(syscall(SYS_tkill, pid, 0), ESRCH);
+	}
+}

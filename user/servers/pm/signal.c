@@ -155,7 +155,8 @@ static long send_thread(const struct sender *s, int32_t tgid, int32_t tid)
 {
 	struct proc *p = proc_of_tid(&pm.tree, tid);
 
-	if (!p || (tgid > 0 && p->pid != (uint32_t)tgid) || p->state == PROC_ZOMBIE)
+	if (!p || (tgid > 0 && p->pid != (uint32_t)tgid) ||
+	    (p->state == PROC_ZOMBIE && p->pid != (uint32_t)tid))
 		return -ESRCH;
 	return signal_send_one(s, p, (uint32_t)tid);
 }
