@@ -1,5 +1,5 @@
 /*
- * Memory calls: the checks of the man pages, then the address space's operations.
+ * Memory calls: the address space's operations, which check as the man pages say.
  *
  * An operation over a long range goes on in t->mm_work before the thread returns to user mode
  * (WORK_MM); its success is already in a0 and a failure replaces it.  A space that is busy with
@@ -98,7 +98,6 @@ static s64 finish(struct thread *t, u64 *a, int r, s64 value)
 		t->regs.x[REG_PC] -= 4;
 		return wait_for_aspace(t, wait_unlink);
 	}
-	t->mm_then = MM_THEN_ERROR;
 	thread_add_work(t, WORK_MM);
 	return value;
 }
@@ -110,25 +109,9 @@ struct thread *mm_work_run(struct thread *t)
 	if (r == MM_MORE)
 		return t;
 	thread_clear_work(t, WORK_MM);
-	if (r < 0 && t->mm_then == MM_THEN_ERROR)
+	if (r < 0)
 		t->regs.x[REG_A0] = (u64)(s64)r;
-	t->mm_then = MM_THEN_NOTHING;
 	return t;
-}
-
-/* Makes pages present, as far as it goes: nobody is told of a failure. */
-static void populate(struct thread *t, va_t at, u64 len, unsigned prot)
-{
-	int r;
-
-	if (!(prot & (PROT_READ | PROT_WRITE)))
-		return;
-	r = aspace_advise(t->aspace, at, PAGE_UP(len),
-			  prot & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ, &t->mm_work);
-	if (r == MM_MORE) {
-		t->mm_then = MM_THEN_NOTHING;
-		thread_add_work(t, WORK_MM);
-	}
 }
 
 /* ---- mmap ---- */
@@ -177,8 +160,6 @@ s64 sys_mmap(struct thread *t, u64 *a)
 		return -EINVAL;
 	r = aspace_map(t->aspace, a[0], len, prot, PROT_READ | PROT_WRITE | PROT_EXEC,
 		       (unsigned)flags, NULL, 0, &t->mm_work, &at);
-	if (unlikely(r == 0 && flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK))
-		populate(t, at, len, prot);
 	return finish(t, a, r, (s64)at);
 }
 
@@ -218,8 +199,6 @@ static s64 place(struct thread *t, struct memobj *m, u64 offset, unsigned max_pr
 			max_prot |= PROT_WRITE; /* of the copies */
 	}
 	r = aspace_map(t->aspace, want, len, prot, max_prot, flags, m, offset, &t->mm_work, at);
-	if (r == 0 && flags & (MAP_POPULATE | MAP_LOCKED) && !(flags & MAP_NONBLOCK))
-		populate(t, *at, len, prot);
 	return r == -EEXIST && t->regs.x[REG_A7] == NR_SHMAT ? -EINVAL : r;
 }
 
@@ -268,95 +247,40 @@ s64 mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_pro
 
 s64 sys_munmap(struct thread *t, u64 *a)
 {
-	if (unlikely(a[0] & PAGE_MASK || !a[1] || !user_range_ok(a[0], a[1])))
-		return -EINVAL;
 	return finish(t, a, aspace_unmap(t->aspace, a[0], a[1], &t->mm_work), 0);
 }
 
 s64 sys_brk(struct thread *t, u64 *a)
 {
-	va_t out = t->aspace->brk;
-	int r;
+	va_t out;
+	int r = aspace_brk(t->aspace, a[0], &t->mm_work, &out);
 
-	if (unlikely(a[0] >= USER_MAX))
-		return (s64)out;
-	r = aspace_brk(t->aspace, a[0], &t->mm_work, &out);
-	return r < 0 ? (s64)out : finish(t, a, r, (s64)out);
+	return finish(t, a, r, (s64)out);
 }
 
 s64 sys_mremap(struct thread *t, u64 *a)
 {
-	u64 old = a[0], old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]), flags = a[3];
-	u8 there;
 	va_t out;
-	int r;
+	int r = aspace_remap(t->aspace, a[0], a[1], a[2], a[3], a[4], &t->mm_work, &out);
 
-	if (flags & ~7ull || (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) ||
-	    (flags & MREMAP_DONTUNMAP && old_len != new_len) || old & PAGE_MASK || !new_len ||
-	    a[2] > USER_MAX || old >= USER_MAX)
-		return -EINVAL;
-	if (old_len > USER_MAX || a[1] > USER_MAX)
-		return -EFAULT;
-	if (flags & MREMAP_FIXED &&
-	    (a[4] & PAGE_MASK || !user_range_ok(a[4], new_len) ||
-	     (old + old_len > a[4] && a[4] + new_len > old)))
-		return aspace_mincore(t->aspace, old, 1, &there) ? -EFAULT : -EINVAL;
-	r = aspace_remap(t->aspace, old, old_len, new_len, (unsigned)flags, a[4], &t->mm_work, &out);
 	return finish(t, a, r, (s64)out);
 }
 
 s64 sys_mprotect(struct thread *t, u64 *a)
 {
-	va_t start = a[0];
-	u64 len = PAGE_UP(a[1]), prot = a[2];
-
-	if (unlikely(prot & (PROT_GROWSDOWN | PROT_GROWSUP))) {
-		struct tern_region_info r;
-
-		if (prot & PROT_GROWSUP || start & PAGE_MASK)
-			return -EINVAL;
-		if (!len)
-			return 0;
-		if (!aspace_query(t->aspace, start, &r, 1) || r.start > start)
-			return -ENOMEM;
-		if (!(r.flags & TERN_REGION_GROWSDOWN))
-			return -EINVAL;
-		len += start - r.start;
-		start = r.start;
-		prot &= ~(u64)PROT_GROWSDOWN;
-	}
-	if (unlikely(start & PAGE_MASK || prot & ~(7ull | PROT_SEM)))
-		return -EINVAL;
-	if (unlikely(!a[1]))
-		return 0;
-	if (unlikely(a[1] > USER_MAX || !user_range_ok(start, len)))
-		return -ENOMEM;
-	return finish(t, a, aspace_protect(t->aspace, start, len, (unsigned)prot & 7, &t->mm_work), 0);
+	return finish(t, a, aspace_protect(t->aspace, a[0], a[1], a[2], &t->mm_work), 0);
 }
-
 
 s64 sys_madvise(struct thread *t, u64 *a)
 {
-	u64 len = PAGE_UP(a[1]);
-
-	if (a[0] & PAGE_MASK || (a[1] && !len) || (u32)a[2] >= MADV_LOCK)
+	if ((u32)a[2] >= MADV_LOCK)
 		return -EINVAL;
-	if (a[0] + len < a[0])
-		return -EINVAL;
-	if (!user_range_ok(a[0], len))
-		return -ENOMEM;
-	return finish(t, a, aspace_advise(t->aspace, a[0], len, (int)a[2], &t->mm_work), 0);
+	return finish(t, a, aspace_advise(t->aspace, a[0], a[1], (int)a[2], &t->mm_work), 0);
 }
 
 s64 sys_msync(struct thread *t, u64 *a)
 {
-	u64 len = PAGE_UP(a[1]), flags = (u32)a[2];
-
-	if (flags & ~7ull || a[0] & PAGE_MASK || (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
-		return -EINVAL;
-	if (a[1] > USER_MAX || !user_range_ok(a[0], len))
-		return -ENOMEM;
-	return len ? aspace_sync(t->aspace, a[0], len, (int)flags) : 0;
+	return aspace_sync(t->aspace, a[0], a[1], (int)a[2]);
 }
 
 #define MINCORE_PIECE 256u

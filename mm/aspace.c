@@ -480,23 +480,24 @@ static va_t protectable(const struct aspace *as, va_t start, va_t end, unsigned 
 	return at;
 }
 
-int aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned prot, struct mm_work *w)
+int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_work *w)
 {
-	unsigned grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+	u64 grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	struct region *r, *dead = NULL;
 	va_t end, stop;
 	int err = 0;
 
-	prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
+	prot &= ~(u64)(PROT_GROWSDOWN | PROT_GROWSUP);
 	if ((addr & PAGE_MASK) || grows == (PROT_GROWSDOWN | PROT_GROWSUP))
 		return -EINVAL;
 	if (!len)
 		return 0;
-	end = addr + PAGE_UP(len);
-	if (end <= addr)
+	if (len > USER_MAX || !user_range_ok(addr, PAGE_UP(len)))
 		return -ENOMEM;
-	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+	end = addr + PAGE_UP(len);
+	if (prot & ~(u64)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
 		return -EINVAL;
+	prot &= ~(u64)PROT_SEM;
 	spin_lock(&as->lock);
 	if (as->busy) {
 		spin_unlock(&as->lock);
@@ -512,7 +513,7 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned prot, struct 
 	}
 	if (err)
 		goto out;
-	stop = protectable(as, addr, end, prot, &err);
+	stop = protectable(as, addr, end, (unsigned)prot, &err);
 	if (stop == addr)
 		goto out;
 	for (; r && r->start < stop && r->prot == prot; r = r->next)
@@ -524,7 +525,7 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned prot, struct 
 		goto out;
 	}
 	for (r = region_next(as, addr); r && r->start < stop; r = r->next)
-		region_set_prot(as, r, prot, r->flags);
+		region_set_prot(as, r, (unsigned)prot, r->flags);
 	merge_range(as, addr, stop, &dead);
 	work_init(w, WORK_PROTECT, as, addr, stop);
 	w->arg = prot;
@@ -736,6 +737,8 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 		return -EINVAL;
 	if ((len && !PAGE_UP(len)) || end < addr)
 		return -EINVAL;
+	if (end > USER_MAX)
+		return -ENOMEM;
 	if (end == addr)
 		return 0;
 	if (advice == MADV_REMOVE)
@@ -816,13 +819,8 @@ int aspace_sync(struct aspace *as, va_t addr, u64 len, int flags)
 
 int aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec)
 {
-	va_t end;
+	va_t end = addr + (pages << PAGE_SHIFT);
 
-	if (addr & PAGE_MASK)
-		return -EINVAL;
-	if (addr > USER_MAX || pages > (USER_MAX - addr) >> PAGE_SHIFT)
-		return -ENOMEM;
-	end = addr + (pages << PAGE_SHIFT);
 	spin_lock(&as->lock);
 	if (!is_whole(as, addr, end)) {
 		spin_unlock(&as->lock);

@@ -97,28 +97,29 @@ bool move_step(struct mm_work *w, unsigned *budget)
 
 struct request {
 	va_t old, new;
-	u64 old_len, new_len;
-	unsigned flags;
+	u64 old_len, new_len, flags;
 };
 
 static int check_request(const struct request *q)
 {
-	if ((q->flags & ~(unsigned)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
+	if ((q->flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
 	    ((q->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(q->flags & MREMAP_MAYMOVE)))
 		return -EINVAL;
 	if ((q->flags & MREMAP_DONTUNMAP) && q->old_len != q->new_len)
 		return -EINVAL;
-	if ((q->old & PAGE_MASK) || !q->new_len || q->old > USER_MAX || q->new_len > USER_MAX)
+	if ((q->old & PAGE_MASK) || !q->new_len || q->old >= USER_MAX || q->new_len > USER_MAX)
 		return -EINVAL;
-	if (q->flags & MREMAP_FIXED) {
-		if ((q->new & PAGE_MASK) || q->new > USER_MAX - q->new_len)
-			return -EINVAL;
-		if (q->new < USER_MIN)
-			return -EPERM;
-		if (q->old < q->new + q->new_len && q->new < q->old + q->old_len)
-			return -EINVAL;
-	}
 	return 0;
+}
+
+/* The place that was asked for. */
+static int check_place(const struct request *q)
+{
+	if ((q->new & PAGE_MASK) || !user_range_ok(q->new, q->new_len))
+		return -EINVAL;
+	if (q->old < q->new + q->new_len && q->new < q->old + q->old_len)
+		return -EINVAL;
+	return q->new < USER_MIN ? -EPERM : 0;
 }
 
 /* The old range lies in one region and may have the new size. Lock held. */
@@ -126,7 +127,7 @@ static int check_region(const struct aspace *as, const struct region *r, const s
 {
 	u64 more = q->new_len > q->old_len ? (q->new_len - q->old_len) >> PAGE_SHIFT : 0;
 
-	if (!r || q->old_len > r->end - q->old)
+	if (q->old_len > r->end - q->old)
 		return -EFAULT;
 	if (r->memobj && r->memobj->kind == MEMOBJ_PHYS)
 		return -EFAULT;
@@ -210,7 +211,7 @@ out_memory:
 	return -ENOMEM;
 }
 
-int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned flags, va_t new_addr,
+int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, u64 flags, va_t new_addr,
 		 struct mm_work *w, va_t *out)
 {
 	struct request q = { old, new_addr, PAGE_UP(old_len), PAGE_UP(new_len), flags };
@@ -219,6 +220,8 @@ int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned
 
 	if (err)
 		return err;
+	if (old_len > USER_MAX)
+		return -EFAULT;
 	spin_lock(&as->lock);
 	if (as->busy) {
 		spin_unlock(&as->lock);
@@ -226,13 +229,18 @@ int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned
 	}
 	r = region_find(as, old);
 	*out = old;
+	err = -EFAULT;
+	if (!r)
+		goto out;
 	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && q.new_len <= q.old_len) {
-		err = !r || q.old_len > USER_MAX - old ? -EFAULT : 0;
+		err = user_range_ok(old, q.old_len) ? 0 : -EFAULT;
 		if (!err && q.new_len < q.old_len)
 			return aspace_unmap_locked(as, old + q.new_len, old + q.old_len, w);
 		goto out;
 	}
-	err = check_region(as, r, &q);
+	err = flags & MREMAP_FIXED ? check_place(&q) : 0;
+	if (!err)
+		err = check_region(as, r, &q);
 	if (err)
 		goto out;
 	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && can_extend(as, r, &q)) {

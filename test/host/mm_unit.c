@@ -495,7 +495,7 @@ static void test_unmap_protect_rules(void **unused)
 	assert_int_equal(map_at(as, AT, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
 	assert_int_equal(map_at(as, AT + 6 * P, 4 * P, 3, PRIV | MAP_FIXED, &at), 0);
 	assert_int_equal(aspace_protect(as, AT + 1, P, 1, &work), -EINVAL);
-	assert_int_equal(aspace_protect(as, AT, P, 8, &work), -EINVAL);
+	assert_int_equal(aspace_protect(as, AT, P, 16, &work), -EINVAL);
 	assert_int_equal(aspace_protect(as, AT, 0, 1, &work), 0);
 	assert_int_equal(aspace_protect(as, AT, ~0ul - AT, 1, &work), -ENOMEM);
 	assert_int_equal(aspace_protect(as, AT - P, P, 1, &work), -ENOMEM);

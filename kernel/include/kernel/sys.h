@@ -44,8 +44,6 @@ u64 deadline_ticks(u64 ns);
 /* sys_mm.c */
 s64 must_check mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot);
 struct thread *mm_work_run(struct thread *t);
-#define MM_THEN_NOTHING 0
-#define MM_THEN_ERROR 1 /* a failure replaces a0, else it stays */
 
 /* sys_signal.c */
 struct signalfd;

@@ -164,7 +164,6 @@ struct thread {
 
 	/* long work of its own */
 	struct mm_work mm_work;
-	u8 mm_then;		    /* what follows mm_work: private to sys_mm.c / process.c */
 	struct pair *pair;	   /* WORK_PAIR; ipc/pair.c */
 	struct memobj *map_memobj; /* WORK_MAP */
 	u64 map_offset;

@@ -124,10 +124,10 @@ int aspace_destroy(struct aspace *as, struct mm_work *w);
 int must_check aspace_map(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned max_prot,
 			  unsigned flags, struct memobj *m, u64 offset, struct mm_work *w, va_t *out);
 int must_check aspace_unmap(struct aspace *as, va_t addr, u64 len, struct mm_work *w);
-int must_check aspace_protect(struct aspace *as, va_t addr, u64 len, unsigned prot, struct mm_work *w);
+int must_check aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_work *w);
 /* The new break in *out (unchanged on failure, as brk(2)).  0, MM_MORE, MM_BUSY. */
 int must_check aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out);
-int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, unsigned flags,
+int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, u64 flags,
 			    va_t new_addr, struct mm_work *w, va_t *out);
 /* madvise(2); and what mlock and munlock leave at the regions. */
 #define MADV_LOCK 0x100
@@ -136,7 +136,7 @@ int must_check aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_le
 int must_check aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_work *w);
 /* msync(2)'s answer: ENOMEM, or EBUSY (MS_INVALIDATE of something locked). */
 int must_check aspace_sync(struct aspace *as, va_t addr, u64 len, int flags);
-/* One byte a page into vec (kernel memory), for at most PAGE_SIZE pages. ENOMEM for holes. */
+/* One byte a page into vec (kernel memory). ENOMEM for holes. */
 int must_check aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec);
 /* dst is fresh and empty; becomes the copy.  The child must not run before this returned 0. */
 int must_check aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w);
