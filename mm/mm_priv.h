@@ -218,7 +218,6 @@ pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop);
 va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t to,
 		     unsigned *budget, bool *failed);
 va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget);
-void pt_check(struct aspace *as);
 
 /* ---- memobj.c and reclaim.c ---- */
 /* The first page from *index on, which becomes its index; 0: none.  m->lock held. */

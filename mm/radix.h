@@ -27,4 +27,3 @@ int must_check radix_set(struct radix *t, u64 index, u64 value);
 u64 radix_clear(struct radix *t, u64 index); /* what was there; empty nodes go */
 /* The first entry at or after *index: its value, *index moved there; 0: none. */
 u64 radix_next(const struct radix *t, u64 *index);
-void radix_check(const struct radix *t);

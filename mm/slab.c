@@ -3,10 +3,10 @@
  *
  * A slab is a block of 2^order frames, aligned to its size, that begins with struct slab; its free
  * objects are linked through their first word.  Slabs with a free object are in cache->partial, the
- * others in cache->full; one that becomes empty is given back unless it is the last with free
+ * others in no list; one that becomes empty is given back unless it is the last with free
  * objects.  Each hart keeps some freed objects in a magazine of its own, which needs no lock as
  * the kernel is not preempted.  Each frame of a slab names its cache (frame.owner): kfree asks it.
- * Debug builds fill what is free with POISON and check it when it is handed out.
+ * Debug builds fill what is free with SLAB_POISON and check it when it is handed out.
  * Locks: cache->lock for the lists and counts, caches_lock for the list of caches. */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
@@ -18,16 +18,9 @@
 
 #define MAGAZINE_MAX 16
 #define SLAB_HEADER 64
-#define POISON 0x6b
 #define KMALLOC_MIN_SHIFT 4
 #define KMALLOC_MAX_SHIFT 11
 
-struct slab {
-	struct list link;
-	struct slab_cache *cache;
-	void *free;
-	u32 used;
-};
 _Static_assert(sizeof(struct slab) <= SLAB_HEADER, "slab header");
 
 static struct spinlock caches_lock;
@@ -44,7 +37,6 @@ void slab_cache_init(struct slab_cache *c, const char *name, size_t size)
 	c->per_slab = (u32)(((PAGE_SIZE << c->order) - SLAB_HEADER) / c->size);
 	assert(c->per_slab > 0);
 	list_init(&c->partial);
-	list_init(&c->full);
 	spin_lock(&caches_lock);
 	list_add_tail(&caches, &c->caches);
 	spin_unlock(&caches_lock);
@@ -53,14 +45,14 @@ void slab_cache_init(struct slab_cache *c, const char *name, size_t size)
 #if TERN_DEBUG
 static void poison(const struct slab_cache *c, void *p)
 {
-	memset((char *)p + sizeof(void *), POISON, c->size - sizeof(void *));
+	memset((char *)p + sizeof(void *), SLAB_POISON, c->size - sizeof(void *));
 }
 static void poison_check(const struct slab_cache *c, const void *p)
 {
 	const u8 *b = p;
 
 	for (u32 i = sizeof(void *); i < c->size; i++)
-		if (b[i] != POISON)
+		if (b[i] != SLAB_POISON)
 			panic("slab %s: object %p written at +%u after it was freed", c->name, p, i);
 }
 #else
@@ -118,10 +110,8 @@ static void *slab_take(struct slab_cache *c)
 	s->free = *(void **)p;
 	s->used++;
 	c->used++;
-	if (!s->free) {
+	if (!s->free)
 		list_del(&s->link);
-		list_add_head(&c->full, &s->link);
-	}
 	return p;
 }
 
@@ -131,10 +121,8 @@ static void slab_give(struct slab_cache *c, void *p)
 	struct slab *s = slab_of(c, p);
 
 	assert(s->cache == c && s->used > 0);
-	if (!s->free) {
-		list_del(&s->link);
+	if (!s->free)
 		list_add_head(&c->partial, &s->link);
-	}
 	*(void **)p = s->free;
 	s->free = p;
 	s->used--;
@@ -269,41 +257,4 @@ unsigned slab_info(struct tern_slab_info *v, unsigned max)
 	}
 	spin_unlock(&caches_lock);
 	return n;
-}
-
-static u64 check_slabs(const struct slab_cache *c, struct list *l, bool full, u64 *slabs)
-{
-	u64 used = 0;
-
-	list_for_each(e, l) {
-		struct slab *s = list_entry(e, struct slab, link);
-		u32 nfree = 0;
-
-		assert(s->cache == c && frame_of(virt_to_pfn(s))->kind == FRAME_SLAB);
-		for (void *p = s->free; p; p = *(void **)p) {
-			assert(slab_of(c, p) == s);
-			poison_check(c, p);
-			nfree++;
-		}
-		assert(nfree + s->used == c->per_slab && full == !nfree);
-		used += s->used;
-		(*slabs)++;
-	}
-	return used;
-}
-
-void slab_check(void)
-{
-	spin_lock(&caches_lock);
-	list_for_each(e, &caches) {
-		struct slab_cache *c = list_entry(e, struct slab_cache, caches);
-		u64 slabs = 0, used;
-
-		spin_lock(&c->lock);
-		used = check_slabs(c, &c->partial, false, &slabs);
-		used += check_slabs(c, &c->full, true, &slabs);
-		assert(used == c->used && slabs == c->slabs && c->total == slabs * c->per_slab);
-		spin_unlock(&c->lock);
-	}
-	spin_unlock(&caches_lock);
 }

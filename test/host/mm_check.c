@@ -2,6 +2,7 @@
  * steps; the kernel itself has no use for them. */
 #include "../../mm/mm_priv.h"
 #include "../../mm/radix.h"
+#include "mm_check.h"
 #include <kernel/log.h>
 
 void frame_check(void)
@@ -36,6 +37,63 @@ void frame_check(void)
 	assert(seen[FRAME_TABLE] == s.table);
 	for (unsigned o = 0; o < FRAME_ORDERS; o++)
 		assert(blocks[o] == s.free_blocks[o]);
+}
+
+/* An object that is free has not been written to since. */
+static void check_poison(const struct slab_cache *c, const void *p)
+{
+	const u8 *b = p;
+
+	for (u32 i = sizeof(void *); TERN_DEBUG && i < c->size; i++)
+		assert(b[i] == SLAB_POISON);
+}
+
+/* How many objects of a slab are in use. */
+static u32 check_slab(const struct slab_cache *c, const struct slab *s)
+{
+	u32 nfree = 0;
+
+	assert(s->cache == c);
+	for (const void *p = s->free; p; p = *(void *const *)p, nfree++) {
+		assert(((uintptr_t)p & ~((PAGE_SIZE << c->order) - 1)) == (uintptr_t)s);
+		check_poison(c, p);
+	}
+	assert(nfree + s->used == c->per_slab);
+	return s->used;
+}
+
+static void check_cache(const struct slab_cache *c)
+{
+	u64 used = 0, slabs = 0, partial = 0, found = 0;
+
+	for (pfn_t pfn = frame_base; pfn < frame_limit; pfn++) {
+		const struct frame *f = frame_of(pfn);
+		const struct slab *s = pfn_to_virt(pfn);
+
+		if (f->kind != FRAME_SLAB || f->owner != c)
+			continue;
+		used += check_slab(c, s);
+		slabs++;
+		partial += !!s->free;
+		pfn += (1ul << c->order) - 1;
+	}
+	list_for_each(e, &c->partial) {
+		assert(list_entry(e, struct slab, link)->free);
+		found++;
+	}
+	assert(found == partial && used == c->used && slabs == c->slabs && c->total == slabs * c->per_slab);
+}
+
+void slab_check(void)
+{
+	const struct slab_cache *last = NULL;
+
+	for (pfn_t pfn = frame_base; pfn < frame_limit; pfn++) {
+		if (frame_of(pfn)->kind != FRAME_SLAB || frame_of(pfn)->owner == last)
+			continue;
+		last = frame_of(pfn)->owner;
+		check_cache(last);
+	}
 }
 
 void radix_check(const struct radix *t)
@@ -97,6 +155,81 @@ static void check_region(const struct aspace *as, struct region *r)
 	assert(!!r->memobj == !list_empty(&r->in_memobj));
 }
 
+/* An entry in use that lies in r, with no operation under way. */
+static void check_entry(const struct region *r, va_t va, pte_t upper, pte_t e)
+{
+	unsigned rights;
+
+	assert(r && r->start <= va);
+	rights = r->prot & PROT_WRITE ? r->prot | PROT_READ : r->prot;
+	assert(((e >> 1) & 7 & ~rights) == 0 || (upper & PTE_STALE));
+	assert(!(e & PTE_ANON) || !(r->flags & REGION_SHARED));
+	assert((e & (PTE_ANON | PTE_W)) != PTE_W || (r->flags & REGION_SHARED));
+	assert((e & PTE_ANON) || !(upper & PTE_SHARED));
+}
+
+static void check_leaf(struct aspace *as, pte_t upper, va_t base, u64 *resident, u64 *anon)
+{
+	const pte_t *t = pt_leaf(upper);
+	struct frame *f = pt_frame(t);
+	u32 used = 0, pages = 0;
+
+	assert(f->kind == FRAME_TABLE && f->refs >= 1);
+	assert(f->refs == 1 || (upper & PTE_SHARED));
+	assert(!(upper & PTE_STALE) || (upper & (PTE_V | PTE_SHARED)) == PTE_SHARED);
+	assert(!(upper & PTE_SHARED) || !pte_valid(upper) || (f->flags & FRAME_READ_ONLY));
+	assert(!pte_is_huge(upper) || (f->flags == FRAME_WHOLE && f->used == PT_ENTRIES));
+	assert(!(f->flags & FRAME_WHOLE) || pte_is_huge(upper) || (upper & PTE_SHARED));
+	for (unsigned i = 0; i < PT_ENTRIES; i++) {
+		pte_t e = t[i];
+
+		if (!e)
+			continue;
+		used++;
+		assert(!pte_is_huge(upper) || e == (upper | PTE_ANON) + ((pte_t)i << PTE_PFN_SHIFT));
+		if (!as->busy)
+			check_entry(region_next(as, base + i * PAGE_SIZE), base + i * PAGE_SIZE, upper, e);
+		assert(!(e & PTE_W) || !(f->flags & FRAME_READ_ONLY));
+		if (e & PTE_SPECIAL)
+			continue;
+		pages++;
+		*anon += !!(e & PTE_ANON);
+		assert(frame_of(pte_pfn(e))->kind == FRAME_USER && frame_refs(pte_pfn(e)) >= 1);
+		if ((e & PTE_W) && (e & PTE_ANON))
+			assert(frame_refs(pte_pfn(e)) == 1);
+	}
+	assert(f->used == used && f->pages == pages);
+	*resident += pages;
+}
+
+static void check_tables(struct aspace *as)
+{
+	u64 resident = 0, anon = 0, tables = 1;
+	u32 shared = 0, huge = 0;
+
+	for (unsigned i = 0; i < pt_index(USER_MAX - 1, 2) + 1; i++) {
+		u32 used = 0;
+		pte_t *l1;
+
+		if (!pte_valid(as->root[i]))
+			continue;
+		l1 = pte_next_table(as->root[i]);
+		tables++;
+		for (unsigned j = 0; j < PT_ENTRIES; j++) {
+			if (!l1[j])
+				continue;
+			used++;
+			tables++;
+			shared += !!(l1[j] & PTE_SHARED);
+			huge += pte_is_huge(l1[j]);
+			check_leaf(as, l1[j], i * pt_span(2) + j * pt_span(1), &resident, &anon);
+		}
+		assert(frame_of(pte_pfn(as->root[i]))->used == used);
+	}
+	assert(shared == as->shared && huge == as->huge);
+	assert(resident == as->resident && anon == as->resident_anon && tables == as->tables);
+}
+
 void aspace_check(struct aspace *as)
 {
 	struct region *prev = NULL;
@@ -117,6 +250,6 @@ void aspace_check(struct aspace *as)
 	}
 	assert(as->tail == prev && n == as->nregions);
 	assert(mapped == as->mapped && data == as->data);
-	pt_check(as);
+	check_tables(as);
 	spin_unlock(&as->lock);
 }

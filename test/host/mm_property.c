@@ -7,6 +7,7 @@
  * runs the same steps in the guest.
  *
  *   host-mm-property [seed [operations]]    (SEED in the environment does the same) */
+#include "mm_check.h"
 #include "mm_oracle.h"
 #include "tlb_model.h"
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "mm_check.h"
 #include "tlb_model.h"
 
 #include "../../mm/mm_priv.h"

@@ -232,7 +232,6 @@ unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, 
 /* Of an address in the kernel's half only the root's entry is told. */
 void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w);
 void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
-void aspace_check(struct aspace *as); /* asserts every invariant */
 
 /* Called by mm when a long operation ends and threads may wait for the space (kernel/sys_mm.c; a
  * stub in host tests).  No lock held. */

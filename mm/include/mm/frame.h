@@ -88,7 +88,6 @@ struct frame_stats {
 	u64 free_blocks[FRAME_ORDERS];
 };
 void frame_stats(struct frame_stats *s);
-void frame_check(void); /* walks everything; asserts */
 
 #ifdef TERN_HOST
 /* Host tests: makes the next allocation of a frame or an object fail when it returns true. */

@@ -89,4 +89,3 @@ bool memobj_reclaim(void);
 /* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
  * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
 pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make);
-void memobj_check(struct memobj *m);

@@ -1,0 +1,12 @@
+/* mm_check.c: each asserts all that mm/ keeps true of its part. */
+#pragma once
+
+struct aspace;
+struct memobj;
+struct radix;
+
+void frame_check(void);
+void slab_check(void);
+void radix_check(const struct radix *t);
+void memobj_check(struct memobj *m);
+void aspace_check(struct aspace *as);
