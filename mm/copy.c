@@ -381,7 +381,7 @@ static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as
 	if (unlikely(!user_page(as, va, out ? PTE_W : PTE_R, &p)) ||
 	    unlikely(off >= m->size || n > m->size - off || m->kind != MEMOBJ_ANON))
 		return false;
-	pfn = radix_get_small(m->root, m->height, off >> PAGE_SHIFT);
+	pfn = radix_get_small(&m->pages, off >> PAGE_SHIFT);
 	if (unlikely(!pfn))
 		return false;
 	q = (char *)pfn_to_virt(pfn) + (off & PAGE_MASK);

@@ -147,9 +147,8 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = lo + AROUND * PAGE_SIZE;
 	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index, n;
 	u32 filled = 0;
-	struct radix t = { m->root, m->height };
 	pte_t *p, rights = pte_make(0, prot, 0);
-	const u64 *run;
+	const union radix_slot *run;
 
 	lo = MAX(lo, r->start);
 	hi = MIN(hi, r->end);
@@ -159,7 +158,7 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 		return;
 	hi = MIN(hi, lo + ((pages - index) << PAGE_SHIFT));
 	while (lo < hi) {
-		run = radix_run(&t, index, &n);
+		run = radix_run(&m->pages, index, &n);
 		n = MIN(n, (hi - lo) >> PAGE_SHIFT);
 		lo += n << PAGE_SHIFT;
 		index += n;
@@ -168,7 +167,7 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 
 			if (!run)
 				continue;
-			pfn = *run++;
+			pfn = run++->value;
 			if (!pfn || *p)
 				continue;
 			if ((prot & PROT_EXEC) &&

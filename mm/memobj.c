@@ -18,17 +18,6 @@ static struct spinlock later_lock; /* below an object's */
 static struct list doomed;   /* objects without a reference whose pages go in steps, by .regions */
 static struct list unmapped; /* referenced objects whose watchers are to be told, by .unmapped */
 
-static struct radix *tree_of(struct memobj *m, struct radix *t)
-{
-	t->root = m->root;
-	t->height = m->height;
-	return t;
-}
-static void tree_back(struct memobj *m, const struct radix *t)
-{
-	m->root = t->root;
-	m->height = t->height;
-}
 static void count_pages(struct memobj *m, s64 n)
 {
 	m->resident += (u64)n;
@@ -93,11 +82,10 @@ u64 memobj_soil(struct memobj *m, u64 off, u64 n)
 
 bool memobj_has(struct memobj *m, u64 index)
 {
-	struct radix t;
 	bool there;
 
 	spin_lock(&m->lock);
-	there = index >= pages_of(m->size) || radix_get(tree_of(m, &t), index);
+	there = index >= pages_of(m->size) || radix_get(&m->pages, index);
 	spin_unlock(&m->lock);
 	return there;
 }
@@ -114,22 +102,19 @@ struct memobj *memobj_create_phys(pa_t start, u64 size)
 struct memobj *memobj_create_frames(pa_t start, u64 size)
 {
 	struct memobj *m = create(MEMOBJ_ANON, size, 0);
-	struct radix t;
 	int err = 0;
 
 	if (!m)
 		return NULL;
-	tree_of(m, &t);
 	for (u64 i = 0; i < pages_of(size) && !err; i++) {
 		assert(frame_of((start >> PAGE_SHIFT) + i)->kind == FRAME_USER);
-		err = radix_set(&t, i, (start >> PAGE_SHIFT) + i);
+		err = radix_set(&m->pages, i, (start >> PAGE_SHIFT) + i);
 		if (!err)
 			count_pages(m, 1);
 	}
-	tree_back(m, &t);
 	if (err) { /* the frames stay the caller's */
 		for (; m->resident; count_pages(m, -1))
-			radix_clear(&t, m->resident - 1);
+			radix_clear(&m->pages, m->resident - 1);
 		slab_free(&memobj_cache, m);
 		return NULL;
 	}
@@ -144,18 +129,13 @@ void memobj_get(struct memobj *m)
 
 pfn_t memobj_next(struct memobj *m, u64 *index)
 {
-	struct radix t;
-
-	return radix_next(tree_of(m, &t), index);
+	return radix_next(&m->pages, index);
 }
 
 void memobj_drop(struct memobj *m, u64 index)
 {
-	struct radix t;
-	pfn_t pfn = radix_get(tree_of(m, &t), index);
+	pfn_t pfn = radix_clear(&m->pages, index);
 
-	radix_clear(&t, index);
-	tree_back(m, &t);
 	count_pages(m, -1);
 	frame_put(pfn);
 }
@@ -165,16 +145,9 @@ void memobj_drop(struct memobj *m, u64 index)
 static bool drop_pages(struct memobj *m, u64 from, u64 to)
 {
 	unsigned budget = REAP_STEP;
-	struct radix t;
-	pfn_t pfn;
 
-	tree_of(m, &t);
-	for (u64 i = from; (pfn = radix_next(&t, &i)) && i < to && budget; i++, budget--) {
-		radix_clear(&t, i);
-		count_pages(m, -1);
-		frame_put(pfn);
-	}
-	tree_back(m, &t);
+	for (u64 i = from; radix_next(&m->pages, &i) && i < to && budget; i++, budget--)
+		memobj_drop(m, i);
 	return !budget;
 }
 
@@ -194,11 +167,9 @@ static bool drop_later(struct memobj *m)
 
 	if (!rest)
 		return false;
-	rest->root = m->root;
-	rest->height = m->height;
+	rest->pages = m->pages;
 	rest->resident = m->resident;
-	m->root = NULL;
-	m->height = 0;
+	m->pages = (struct radix){ 0 };
 	m->resident = 0;
 	memobj_put(rest);
 	return true;
@@ -206,7 +177,7 @@ static bool drop_later(struct memobj *m)
 
 static void destroy(struct memobj *m)
 {
-	assert(!m->root && !m->resident);
+	assert(!m->pages.height && !m->resident);
 	if (m->pager) {
 		reclaim_remove(m);
 		mm_pager_gone(m->pager);
@@ -289,24 +260,21 @@ bool memobj_reap(void)
 
 pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
 {
-	struct radix t;
 	pfn_t pfn;
 
 	assert(spin_is_locked(&m->lock));
 	if (m->kind == MEMOBJ_PHYS)
 		return (m->phys >> PAGE_SHIFT) + index;
-	pfn = radix_get(tree_of(m, &t), index);
+	pfn = radix_get(&m->pages, index);
 	if (likely(pfn) || !make)
 		return pfn;
 	pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
 	if (!pfn)
 		return 0;
-	if (radix_set(&t, index, pfn)) {
-		tree_back(m, &t);
+	if (radix_set(&m->pages, index, pfn)) {
 		frame_put(pfn);
 		return 0;
 	}
-	tree_back(m, &t);
 	count_pages(m, 1);
 	return pfn;
 }
@@ -405,8 +373,7 @@ void memobj_unmap(struct memobj *m)
 /* Lock held. */
 static void zero_part(struct memobj *m, u64 from, u64 to)
 {
-	struct radix t;
-	pfn_t pfn = radix_get(tree_of(m, &t), from >> PAGE_SHIFT);
+	pfn_t pfn = radix_get(&m->pages, from >> PAGE_SHIFT);
 
 	if (pfn && from < to)
 		memset((char *)pfn_to_virt(pfn) + (from & PAGE_MASK), 0, to - from);
@@ -532,20 +499,14 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 /* Moves one page. Both locks held. 0, ENOMEM. */
 static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
 {
-	struct radix t;
-	pfn_t pfn = radix_get(tree_of(src, &t), si);
-	int err;
+	pfn_t pfn = radix_get(&src->pages, si);
 
-	if (!pfn || radix_get(tree_of(dst, &t), di))
+	if (!pfn || radix_get(&dst->pages, di))
 		return 0;
-	err = radix_set(&t, di, pfn);
-	tree_back(dst, &t);
-	if (err)
-		return err;
+	if (radix_set(&dst->pages, di, pfn))
+		return -ENOMEM;
 	dst->resident++;
-	tree_of(src, &t);
-	radix_clear(&t, si);
-	tree_back(src, &t);
+	radix_clear(&src->pages, si);
 	src->resident--;
 	return 0;
 }

@@ -1,8 +1,6 @@
 /* What the files of mm share: regions, tables, batches of fences, steps of long operations. */
 #pragma once
 
-#include "radix.h"
-
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <kernel/log.h>

@@ -4,29 +4,16 @@
  * others' nodes.  A node exists only while it has an entry, so a sparse object costs what it holds.
  * The tree grows at the root when an index is out of reach, and falls back to nothing when the
  * last entry goes.  The owner's lock guards it. */
-#include "radix.h"
-
 #include <kernel/log.h>
+#include <mm/radix.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
-#define RADIX_BITS 6
-#define RADIX_SLOTS (1u << RADIX_BITS)
 #define RADIX_HEIGHT_MAX 9 /* 54 bits of index */
-
-struct node {
-	union {
-		struct node *child;
-		u64 value;
-	} slot[RADIX_SLOTS];
-	u32 used;
-};
-
-_Static_assert(RADIX_SLOTS == 64 && offsetof(struct node, slot) == 0, "radix_get_small");
 
 static struct slab_cache node_cache;
 
-void radix_init(void) { slab_cache_init(&node_cache, "radix-node", sizeof(struct node)); }
+void radix_init(void) { slab_cache_init(&node_cache, "radix-node", sizeof(struct radix_node)); }
 
 static bool in_reach(unsigned height, u64 index)
 {
@@ -37,144 +24,110 @@ static unsigned slot_at(u64 index, unsigned level)
 	return (unsigned)(index >> (RADIX_BITS * level)) & (RADIX_SLOTS - 1);
 }
 
-u64 radix_get(const struct radix *t, u64 index)
+/* The slot of an index; NULL: there is no node for it. */
+static const union radix_slot *find(const struct radix *t, u64 index)
 {
-	const struct node *n = t->root;
+	const union radix_slot *s = &t->root;
 
-	if (!in_reach(t->height, index) || !n)
-		return 0;
-	if (t->height == 0)
-		return (u64)(uintptr_t)t->root;
-	for (unsigned level = t->height - 1u; level > 0; level--) {
-		n = n->slot[slot_at(index, level)].child;
-		if (!n)
-			return 0;
+	if (!in_reach(t->height, index))
+		return NULL;
+	for (unsigned level = t->height; level > 0; level--) {
+		if (!s->child)
+			return NULL;
+		s = &s->child->slot[slot_at(index, level - 1)];
 	}
-	return n->slot[slot_at(index, 0)].value;
+	return s;
 }
 
-const u64 *radix_run(const struct radix *t, u64 index, u64 *n)
+u64 radix_get(const struct radix *t, u64 index)
 {
-	const struct node *node = t->root;
+	const union radix_slot *s = find(t, index);
 
-	*n = RADIX_SLOTS - slot_at(index, 0);
-	if (!in_reach(t->height, index) || !node)
-		return NULL;
-	if (t->height == 0) {
-		*n = 1;
-		return (const u64 *)&t->root;
-	}
-	for (unsigned level = t->height - 1u; level > 0 && node; level--)
-		node = node->slot[slot_at(index, level)].child;
-	return node ? &node->slot[slot_at(index, 0)].value : NULL;
+	return s ? s->value : 0;
+}
+
+const union radix_slot *radix_run(const struct radix *t, u64 index, u64 *n)
+{
+	*n = t->height || index ? RADIX_SLOTS - slot_at(index, 0) : 1;
+	return find(t, index);
 }
 
 /* Puts roots on top until the index is in reach. */
 static int grow(struct radix *t, u64 index)
 {
 	while (!in_reach(t->height, index)) {
-		if (t->root) {
-			struct node *n = slab_alloc(&node_cache);
+		if (t->root.value) {
+			struct radix_node *n = slab_alloc(&node_cache);
 
 			if (!n)
 				return -ENOMEM;
-			n->slot[0].child = t->root; /* at height 0: the value, of the same size */
+			n->slot[0] = t->root;
 			n->used = 1;
-			t->root = n;
+			t->root.child = n;
 		}
 		t->height++;
 	}
 	return 0;
 }
 
-/* Frees empty nodes on the way to an index. */
+/* Frees the empty nodes on the way to an index. What is left of n. */
+static struct radix_node *prune_node(struct radix_node *n, unsigned level, u64 index)
+{
+	struct radix_node **child = &n->slot[slot_at(index, level)].child;
+
+	if (level && *child) {
+		*child = prune_node(*child, level - 1, index);
+		n->used -= !*child;
+	}
+	if (n->used)
+		return n;
+	slab_free(&node_cache, n);
+	return NULL;
+}
+
 static void prune(struct radix *t, u64 index)
 {
-	struct node *path[RADIX_HEIGHT_MAX];
-	struct node *n = t->root;
-	unsigned level;
-
-	for (level = t->height; level > 0 && n; level--) {
-		path[level - 1] = n;
-		n = level > 1 ? n->slot[slot_at(index, level - 1)].child : NULL;
-	}
-	for (; level < t->height; level++) {
-		n = path[level];
-		if (n->used)
-			return;
-		slab_free(&node_cache, n);
-		if (level + 1u == t->height) {
-			t->root = NULL;
-		} else {
-			path[level + 1]->slot[slot_at(index, level + 1)].child = NULL;
-			path[level + 1]->used--;
-		}
-	}
-	if (!t->root)
+	if (t->height && t->root.child)
+		t->root.child = prune_node(t->root.child, t->height - 1u, index);
+	if (!t->root.child)
 		t->height = 0;
 }
 
 int radix_set(struct radix *t, u64 index, u64 value)
 {
-	struct node *n, *child;
+	union radix_slot *s = &t->root;
+	u32 none = 0, *used = &none; /* of the node that s is in */
 
 	assert(value && !(index >> (RADIX_BITS * RADIX_HEIGHT_MAX)));
 	if (grow(t, index))
 		return -ENOMEM;
-	if (t->height == 0) {
-		assert(!t->root);
-		t->root = (void *)(uintptr_t)value;
-		return 0;
-	}
-	if (!t->root) {
-		t->root = slab_alloc(&node_cache);
-		if (!t->root) {
-			t->height = 0;
-			return -ENOMEM;
-		}
-	}
-	n = t->root;
-	for (unsigned level = t->height - 1u; level > 0; level--) {
-		unsigned i = slot_at(index, level);
-
-		child = n->slot[i].child;
-		if (!child) {
-			child = slab_alloc(&node_cache);
-			if (!child) {
+	for (unsigned level = t->height; level > 0; level--) {
+		if (!s->child) {
+			s->child = slab_alloc(&node_cache);
+			if (!s->child) {
 				prune(t, index);
 				return -ENOMEM;
 			}
-			n->slot[i].child = child;
-			n->used++;
+			++*used;
 		}
-		n = child;
+		used = &s->child->used;
+		s = &s->child->slot[slot_at(index, level - 1)];
 	}
-	assert(!n->slot[slot_at(index, 0)].value);
-	n->slot[slot_at(index, 0)].value = value;
-	n->used++;
+	assert(!s->value);
+	s->value = value;
+	++*used;
 	return 0;
 }
 
 u64 radix_clear(struct radix *t, u64 index)
 {
-	struct node *n = t->root;
-	u64 value;
+	union radix_slot *s = (union radix_slot *)find(t, index);
+	u64 value = s ? s->value : 0;
 
-	if (!in_reach(t->height, index) || !n)
-		return 0;
-	if (t->height == 0) {
-		t->root = NULL;
-		return (u64)(uintptr_t)n;
-	}
-	for (unsigned level = t->height - 1u; level > 0 && n; level--)
-		n = n->slot[slot_at(index, level)].child;
-	if (!n)
-		return 0;
-	value = n->slot[slot_at(index, 0)].value;
 	if (!value)
 		return 0;
-	n->slot[slot_at(index, 0)].value = 0;
-	if (--n->used == 0)
+	s->value = 0;
+	if (t->height && --container_of(s - slot_at(index, 0), struct radix_node, slot[0])->used == 0)
 		prune(t, index);
 	return value;
 }
@@ -183,12 +136,10 @@ u64 radix_next(const struct radix *t, u64 *index)
 {
 	u64 at = *index;
 
-	if (!t->root)
-		return 0;
 	if (t->height == 0)
-		return at == 0 ? (u64)(uintptr_t)t->root : 0;
+		return at == 0 ? t->root.value : 0;
 	while (in_reach(t->height, at)) {
-		const struct node *n = t->root;
+		const struct radix_node *n = t->root.child;
 		unsigned level = t->height - 1u;
 
 		for (;;) {

@@ -289,7 +289,7 @@ static void test_radix(void **unused)
 	enum { N = 300 };
 	static u64 index[N];
 	static bool in[N];
-	struct radix t = { NULL, 0 };
+	struct radix t = { 0 };
 
 	(void)unused;
 	mm_fail_hook = NULL;
@@ -325,7 +325,7 @@ static void test_radix(void **unused)
 	for (unsigned j = 0; j < N; j++)
 		if (in[j])
 			radix_clear(&t, index[j]);
-	assert_null(t.root);
+	assert_null(t.root.child);
 	slab_check();
 }
 
@@ -335,7 +335,7 @@ static bool fail_later(void) { return fail_in-- == 0; }
 
 static void test_radix_failures(void **unused)
 {
-	struct radix t = { NULL, 0 };
+	struct radix t = { 0 };
 
 	(void)unused;
 	mm_fail_hook = fail_later;
@@ -344,11 +344,11 @@ static void test_radix_failures(void **unused)
 		if (!radix_set(&t, 1ul << 33, 7))
 			break;
 		radix_check(&t);
-		assert_null(t.root);
+		assert_null(t.root.child);
 	}
 	mm_fail_hook = NULL;
 	assert_int_equal(radix_clear(&t, 1ul << 33), 7);
-	assert_null(t.root);
+	assert_null(t.root.child);
 }
 
 /* ---- spaces ---- */

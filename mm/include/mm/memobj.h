@@ -7,6 +7,7 @@
 
 #include <kernel/list.h>
 #include <kernel/spinlock.h>
+#include <mm/radix.h>
 
 enum memobj_kind {
 	MEMOBJ_ANON,
@@ -23,8 +24,7 @@ struct memobj {
 	u64 resident; /* pages; lock */
 	u64 written;  /* ticks at the last fault of a write through a shared mapping, 0: none */
 	pa_t phys;    /* MEMOBJ_PHYS: where it begins */
-	void *root;   /* of the radix tree (mm/radix.h); lock */
-	u8 height;    /* of the radix tree; lock */
+	struct radix pages; /* lock */
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */

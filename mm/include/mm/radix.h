@@ -6,22 +6,36 @@
 
 #include <kernel/types.h>
 
+#define RADIX_BITS 6
+#define RADIX_SLOTS (1u << RADIX_BITS)
+
+union radix_slot {
+	struct radix_node *child;
+	u64 value; /* at the lowest level */
+};
+
+struct radix_node {
+	union radix_slot slot[RADIX_SLOTS];
+	u32 used; /* of them */
+};
+
 struct radix {
-	void *root;
+	union radix_slot root;
 	u8 height;
 };
 
 void radix_init(void); /* its cache */
 u64 radix_get(const struct radix *t, u64 index); /* 0: none */
-/* The same without a call where one node is all: a node begins with its slots. */
-static inline u64 radix_get_small(const void *root, unsigned height, u64 index)
+/* The same without a call where one node is all. */
+static inline u64 radix_get_small(const struct radix *t, u64 index)
 {
-	return height == 1 && index < 64 ? ((const u64 *)root)[index] :
-	       height == 0 && index == 0 ? (u64)(uintptr_t)root : 0;
+	return t->height == 1 && index < RADIX_SLOTS ? t->root.child->slot[index].value :
+	       t->height == 0 && index == 0	     ? t->root.value :
+						       0;
 }
 /* The entries of a run: where that of index stands, and how many follow in the same place (at least
  * 1); NULL: there are none in that run, which is *n long. */
-const u64 *radix_run(const struct radix *t, u64 index, u64 *n);
+const union radix_slot *radix_run(const struct radix *t, u64 index, u64 *n);
 /* Sets an entry that is not there yet. 0, ENOMEM (nothing changed). */
 int must_check radix_set(struct radix *t, u64 index, u64 value);
 u64 radix_clear(struct radix *t, u64 index); /* what was there; empty nodes go */
