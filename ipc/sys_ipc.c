@@ -390,8 +390,8 @@ s64 native_caller(struct thread *t, struct call *c, u64 *a)
 	v.sid = p->sid;
 	v.umask = p->names ? p->names->umask : 0;
 	v.sigmask = who->sig_mask;
-	for (unsigned i = 0; i < TERN_NSIG && p->sighand; i++)
-		if (p->sighand->action[i].handler == SIG_IGN)
+	for (unsigned i = 0; i < _NSIG && p->sighand; i++)
+		if (p->sighand->action[i].sa_handler == SIG_IGN)
 			v.sigignored |= 1ull << i;
 	v.limit_fsize = process_limit(p, RLIMIT_FSIZE);
 	v.limit_nofile = process_limit(p, RLIMIT_NOFILE);

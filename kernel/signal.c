@@ -104,10 +104,10 @@ void sighand_exec(struct process *p, struct sighand *fresh)
 	} else {
 		kfree(fresh);
 	}
-	for (unsigned i = 0; i < TERN_NSIG; i++) {
-		if (s->action[i].handler != SIG_IGN)
-			s->action[i].handler = SIG_DFL;
-		s->action[i].flags = s->action[i].mask = 0;
+	for (unsigned i = 0; i < _NSIG; i++) {
+		if (s->action[i].sa_handler != SIG_IGN)
+			s->action[i].sa_handler = SIG_DFL;
+		s->action[i].sa_flags = s->action[i].sa_mask.sig[0] = 0;
 	}
 	for_each_thread(t, p) {
 		t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
@@ -135,7 +135,8 @@ void signal_recalc(struct thread *t)
 
 static bool ignored(const struct process *p, const struct thread *t, int sig)
 {
-	u64 handler = p->sighand->action[sig - 1].handler, bit = TERN_SIGBIT(sig);
+	__sighandler_t handler = p->sighand->action[sig - 1].sa_handler;
+	u64 bit = TERN_SIGBIT(sig);
 
 	if (t && t->sig_mask & bit)
 		return false;
@@ -170,9 +171,9 @@ static void stop_and_continue(struct process *p, u64 bit)
 }
 
 /* Into a set: 0, EAGAIN. */
-static int enqueue(struct process *p, struct sigpending *to, const struct tern_siginfo *si)
+static int enqueue(struct process *p, struct sigpending *to, const siginfo_t *si)
 {
-	bool realtime = si->signo >= TERN_SIGRTMIN;
+	bool realtime = si->si_signo >= SIGRTMIN;
 	struct sigqueue *q = NULL;
 
 	if (likely(p->sig_queued < process_limit(p, RLIMIT_SIGPENDING) || !realtime))
@@ -182,10 +183,10 @@ static int enqueue(struct process *p, struct sigpending *to, const struct tern_s
 			q->info[i] = ((const u64 *)si)[i];
 		list_add_tail(&to->queue, &q->link);
 		p->sig_queued++;
-	} else if (realtime && si->code != SI_USER) {
+	} else if (realtime && si->si_code != SI_USER) {
 		return -EAGAIN;
 	}
-	to->set |= TERN_SIGBIT(si->signo);
+	to->set |= TERN_SIGBIT(si->si_signo);
 	return 0;
 }
 
@@ -202,9 +203,9 @@ static bool awaited(struct process *p, struct thread *t, u64 bit)
 	return false;
 }
 
-int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *si)
+int signal_send(struct process *p, struct thread *t, const siginfo_t *si)
 {
-	int sig = si->signo, r;
+	int sig = si->si_signo, r;
 	u64 bit = TERN_SIGBIT(sig);
 	struct sigpending *to = t ? &t->sig_pending : &p->sig_pending;
 
@@ -219,7 +220,7 @@ int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *
 		process_kill(p, TERN_W_SIGNAL(SIGKILL));
 		return 0;
 	}
-	if (to->set & bit && sig < TERN_SIGRTMIN)
+	if (to->set & bit && sig < SIGRTMIN)
 		return 0;
 	r = enqueue(p, to, si);
 	if (r)
@@ -237,18 +238,18 @@ int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
 {
 	struct process *p = t->process;
-	struct tern_siginfo si;
-	struct tern_sigaction *act = &p->sighand->action[sig - 1];
+	siginfo_t si;
+	struct sigaction *act = &p->sighand->action[sig - 1];
 	u64 bit = TERN_SIGBIT(sig);
 
 	siginfo_init(&si, sig, code);
-	si.u.fault.addr = addr;
+	si.si_addr = (void *)addr;
 	kernel_lock();
 	if (force) {
-		if (act->handler == SIG_IGN || t->sig_mask & bit)
-			act->handler = SIG_DFL;
+		if (act->sa_handler == SIG_IGN || t->sig_mask & bit)
+			act->sa_handler = SIG_DFL;
 		t->sig_mask &= ~bit;
-		if (act->handler == SIG_DFL) {
+		if (act->sa_handler == SIG_DFL) {
 			/* Every signal that is forced ends the process by default. */
 			if (process_protected(p))
 				klog("%s (%u): signal %d, code %d, address %lx, pc %lx, ra %lx\n",
@@ -267,14 +268,14 @@ void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force)
 void signal_raise_locked(struct thread *t, int sig)
 {
 	struct process *p = t->process;
-	struct tern_siginfo si;
+	siginfo_t si;
 
 	assert_kernel_locked();
 	siginfo_init(&si, sig, SI_USER);
 	if (p->state != PROCESS_ALIVE || ignored(p, t, sig) || t->sig_pending.set & TERN_SIGBIT(sig))
 		return;
-	si.u.kill.pid = (s32)p->pid;
-	si.u.kill.uid = t->cred->c.uid;
+	si.si_pid = (s32)p->pid;
+	si.si_uid = t->cred->c.uid;
 	if (!enqueue(p, &t->sig_pending, &si) && !(t->sig_mask & TERN_SIGBIT(sig)))
 		thread_add_work(t, WORK_SIGNAL);
 }
@@ -325,7 +326,7 @@ void signal_restore_mask(struct thread *t)
 
 /* ---- taking one ---- */
 
-static int take(struct process *p, struct sigpending *from, u64 set, struct tern_siginfo *si)
+static int take(struct process *p, struct sigpending *from, u64 set, siginfo_t *si)
 {
 	struct sigqueue *found = NULL;
 	bool more = false;
@@ -357,12 +358,12 @@ static int take(struct process *p, struct sigpending *from, u64 set, struct tern
 		queue_free(p, from, found);
 	} else {
 		memset(si, 0, SIGINFO_WORDS * 8);
-		si->signo = sig;
+		si->si_signo = sig;
 	}
 	return sig;
 }
 
-int signal_dequeue(struct thread *t, u64 wanted, struct tern_siginfo *si)
+int signal_dequeue(struct thread *t, u64 wanted, siginfo_t *si)
 {
 	int sig = take(t->process, &t->sig_pending, wanted, si);
 
@@ -372,7 +373,7 @@ int signal_dequeue(struct thread *t, u64 wanted, struct tern_siginfo *si)
 /* ---- the stack frame of a handler: riscv64 Linux's struct rt_sigframe ---- */
 
 struct frame_head {
-	struct tern_siginfo info;
+	siginfo_t info;
 	u64 uc_flags, uc_link;
 	struct tern_stack uc_stack;
 	u64 uc_sigmask;
@@ -410,7 +411,7 @@ s64 signal_stack_set(struct thread *t, const struct tern_stack *s)
 		return -EPERM;
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return -EINVAL;
-	if (mode != SS_DISABLE && s->size < TERN_MINSIGSTKSZ)
+	if (mode != SS_DISABLE && s->size < MINSIGSTKSZ)
 		return -ENOMEM;
 	t->sig_stack = *s;
 	t->sig_stack.pad = 0;
@@ -420,7 +421,7 @@ s64 signal_stack_set(struct thread *t, const struct tern_stack *s)
 }
 
 /* Builds the frame and points the registers at the handler. */
-static bool frame_push(struct thread *t, int sig, const struct tern_sigaction *act,
+static bool frame_push(struct thread *t, int sig, const struct sigaction *act,
 		       struct frame_head *h, u64 mask)
 {
 	static const u64 no_extensions[2];
@@ -428,7 +429,7 @@ static bool frame_push(struct thread *t, int sig, const struct tern_sigaction *a
 	u64 *x = t->regs.x;
 	va_t sp = x[REG_SP], frame;
 
-	if (unlikely(act->flags & SA_ONSTACK) && t->sig_stack.size && !on_stack(t, sp)) {
+	if (unlikely(act->sa_flags & SA_ONSTACK) && t->sig_stack.size && !on_stack(t, sp)) {
 		sp = t->sig_stack.sp + t->sig_stack.size;
 	} else if (on_stack(t, sp) && !on_stack(t, sp - FRAME_SIZE)) {
 		return false; /* it would overflow the alternate stack */
@@ -448,12 +449,12 @@ static bool frame_push(struct thread *t, int sig, const struct tern_sigaction *a
 		return false;
 	if (unlikely((u32)t->sig_stack.flags & SS_AUTODISARM))
 		t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
-	x[REG_PC] = act->handler;
+	x[REG_PC] = (u64)act->sa_handler;
 	x[REG_RA] = as->vdso + vdso_sigreturn_offset;
 	x[REG_SP] = frame;
 	x[REG_A0] = (u64)sig;
 	x[REG_A0 + 1] = frame;
-	x[REG_A0 + 2] = frame + sizeof(struct tern_siginfo);
+	x[REG_A0 + 2] = frame + sizeof(siginfo_t);
 	return true;
 }
 
@@ -511,12 +512,12 @@ static int interrupted_call(struct thread *t)
 	return (int)r;
 }
 
-static void call_restart(struct thread *t, int code, const struct tern_sigaction *act)
+static void call_restart(struct thread *t, int code, const struct sigaction *act)
 {
 	u64 *x = t->regs.x;
 
 	if (act && (code == ERESTARTNOHAND || code == ERESTART_RESTARTBLOCK ||
-		    (code == ERESTARTSYS && !(act->flags & SA_RESTART)))) {
+		    (code == ERESTARTSYS && !(act->sa_flags & SA_RESTART)))) {
 		x[REG_A0] = (u64)-EINTR;
 		return;
 	}
@@ -547,11 +548,11 @@ static bool act_by_default(struct thread *t, int sig)
 
 /* The next signal that has a handler, with its action and the mask that it interrupts; 0 if there is
  * none, -1 if the thread does not go on to user mode.  Kernel lock held. */
-static int next_handled(struct thread *t, struct tern_siginfo *si, struct tern_sigaction *act,
+static int next_handled(struct thread *t, siginfo_t *si, struct sigaction *act,
 			u64 *mask)
 {
 	struct process *p = t->process;
-	struct tern_sigaction *ka;
+	struct sigaction *ka;
 	int sig;
 
 	do {
@@ -561,15 +562,15 @@ static int next_handled(struct thread *t, struct tern_siginfo *si, struct tern_s
 		if (!sig)
 			return 0;
 		ka = &p->sighand->action[sig - 1];
-		if (ka->handler == SIG_DFL && !act_by_default(t, sig))
+		if (ka->sa_handler == SIG_DFL && !act_by_default(t, sig))
 			return -1;
-	} while (unlikely(ka->handler <= SIG_IGN));
+	} while (unlikely(!has_handler(ka)));
 	*act = *ka;
-	if (act->flags & SA_RESETHAND)
-		ka->handler = SIG_DFL;
+	if (act->sa_flags & SA_RESETHAND)
+		ka->sa_handler = SIG_DFL;
 	*mask = t->sig_restore_mask ? t->sig_saved_mask : t->sig_mask;
 	t->sig_restore_mask = false;
-	signal_set_mask(t, t->sig_mask | act->mask | (act->flags & SA_NODEFER ? 0 : TERN_SIGBIT(sig)));
+	signal_set_mask(t, t->sig_mask | act->sa_mask.sig[0] | (act->sa_flags & SA_NODEFER ? 0 : TERN_SIGBIT(sig)));
 	return sig;
 }
 
@@ -577,7 +578,7 @@ void signal_deliver(struct thread *t)
 {
 	int code = interrupted_call(t), sig;
 	struct frame_head head;
-	struct tern_sigaction act = { .handler = SIG_DFL };
+	struct sigaction act = { .sa_handler = SIG_DFL };
 	u64 mask;
 
 	kernel_lock();
@@ -595,7 +596,7 @@ void signal_deliver(struct thread *t)
 	if (code == ERESTART_RESTARTBLOCK)
 		t->again.fn = NULL;
 	if (likely(frame_push(t, sig, &act, &head, mask))) {
-		trace(TERN_TRACE_SIGNAL, (u64)sig, act.handler);
+		trace(TERN_TRACE_SIGNAL, (u64)sig, (u64)act.sa_handler);
 		return;
 	}
 	if (sig != SIGSEGV) {

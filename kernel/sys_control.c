@@ -22,20 +22,20 @@ s64 native_process_kill(struct process *p, u64 *a)
 }
 
 /* SIGCHLD: whether the parent wants zombies, or to hear of stops, is in its action. */
-static s64 send_child_signal(struct process *p, const struct tern_siginfo *si)
+static s64 send_child_signal(struct process *p, const siginfo_t *si)
 {
-	const struct tern_sigaction *act = &p->sighand->action[SIGCHLD - 1];
-	bool stop = si->code == CLD_STOPPED || si->code == CLD_CONTINUED;
-	bool ended = si->code == CLD_EXITED || si->code == CLD_KILLED || si->code == CLD_DUMPED;
+	const struct sigaction *act = &p->sighand->action[SIGCHLD - 1];
+	bool stop = si->si_code == CLD_STOPPED || si->si_code == CLD_CONTINUED;
+	bool ended = si->si_code == CLD_EXITED || si->si_code == CLD_KILLED || si->si_code == CLD_DUMPED;
 	s64 r;
 
-	if (stop && (act->flags & SA_NOCLDSTOP))
+	if (stop && (act->sa_flags & SA_NOCLDSTOP))
 		return 0;
 	r = signal_send(p, NULL, si);
-	return ended && (act->handler == SIG_IGN || (act->flags & SA_NOCLDWAIT)) ? 1 : r;
+	return ended && (act->sa_handler == SIG_IGN || (act->sa_flags & SA_NOCLDWAIT)) ? 1 : r;
 }
 
-static s64 send_signal(struct process *p, u32 tid, const struct tern_siginfo *si)
+static s64 send_signal(struct process *p, u32 tid, const siginfo_t *si)
 {
 	struct thread *to;
 
@@ -44,7 +44,7 @@ static s64 send_signal(struct process *p, u32 tid, const struct tern_siginfo *si
 	if (p->state != PROCESS_ALIVE)
 		return 0; /* pm knows it still: the signal is lost, which is no error */
 	if (!tid)
-		return si->signo == SIGCHLD ? send_child_signal(p, si) : signal_send(p, NULL, si);
+		return si->si_signo == SIGCHLD ? send_child_signal(p, si) : signal_send(p, NULL, si);
 	to = process_find_thread(p, tid);
 	if (!to) /* the number of a leader that has ended is the process's still */
 		return tid == p->pid ? 0 : -ESRCH;
@@ -53,12 +53,12 @@ static s64 send_signal(struct process *p, u32 tid, const struct tern_siginfo *si
 
 s64 native_signal_send(struct thread *t, u64 *a)
 {
-	struct tern_siginfo si;
+	siginfo_t si;
 	s64 r;
 
 	if (get_user(t, &si, a[2], sizeof si))
 		return -EFAULT;
-	if (si.signo < 1 || si.signo > TERN_NSIG)
+	if (si.si_signo < 1 || si.si_signo > _NSIG)
 		return -EINVAL;
 	kernel_lock();
 	r = send_signal(find(t, a[0]), (u32)a[1], &si);
@@ -214,10 +214,10 @@ s64 native_process_stat(struct thread *t, u64 *a)
 		s->start_ns = p->start_ns;
 		s->sig_shared_pending = p->sig_pending.set;
 		s->sig_queued = p->sig_queued;
-		for (unsigned i = 0; i < TERN_NSIG && p->sighand; i++) {
-			if (p->sighand->action[i].handler == SIG_IGN)
+		for (unsigned i = 0; i < _NSIG && p->sighand; i++) {
+			if (p->sighand->action[i].sa_handler == SIG_IGN)
 				s->sig_ignored |= 1ull << i;
-			else if (p->sighand->action[i].handler != SIG_DFL)
+			else if (p->sighand->action[i].sa_handler != SIG_DFL)
 				s->sig_caught |= 1ull << i;
 		}
 		memcpy(s->limits, p->limits, sizeof s->limits);

@@ -225,9 +225,9 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 		return NULL;
 	}
 	if ((g->flags & CLONE_CLEAR_SIGHAND) && !(g->flags & CLONE_SIGHAND))
-		for (unsigned i = 0; i < TERN_NSIG; i++)
-			if (p->sighand->action[i].handler != SIG_IGN)
-				p->sighand->action[i] = (struct tern_sigaction){ 0 };
+		for (unsigned i = 0; i < _NSIG; i++)
+			if (p->sighand->action[i].sa_handler != SIG_IGN)
+				p->sighand->action[i] = (struct sigaction){ 0 };
 	return p;
 }
 

@@ -15,11 +15,10 @@
 #include <kernel/string.h>
 #include <kernel/sys.h>
 #include <linux/poll.h>
+#include <linux/signalfd.h>
 #include <mm/slab.h>
-#include <tern/linux/fcntl.h>
 
 #define SIGSET_SIZE 8
-#define SA_EXPOSE_TAGBITS 0x800
 #define SA_KNOWN                                                                             \
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |   \
 	 SA_RESETHAND | SA_EXPOSE_TAGBITS)
@@ -27,14 +26,14 @@
 /* ---- sending to oneself ---- */
 
 /* To this process, or with a tid to that thread of it. */
-static s64 send_self(struct thread *t, u32 tid, u32 sig, struct tern_siginfo *si)
+static s64 send_self(struct thread *t, u32 tid, u32 sig, siginfo_t *si)
 {
 	struct thread *to = NULL;
 	s64 r = -ESRCH;
 
-	if (sig > TERN_NSIG)
+	if (sig > _NSIG)
 		return -EINVAL;
-	si->signo = (s32)sig;
+	si->si_signo = (s32)sig;
 	kernel_lock();
 	if (tid)
 		to = tid == t->tid ? t : process_find_thread(t->process, tid);
@@ -46,24 +45,24 @@ static s64 send_self(struct thread *t, u32 tid, u32 sig, struct tern_siginfo *si
 
 static s64 kill_self(struct thread *t, u32 tid, u32 sig, int code)
 {
-	struct tern_siginfo si;
+	siginfo_t si;
 
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		return SYS_PASS; /* pm knows which groups are orphaned */
 	siginfo_init(&si, (int)sig, code);
-	si.u.kill.pid = (s32)t->process->pid;
-	si.u.kill.uid = t->cred->c.uid;
+	si.si_pid = (s32)t->process->pid;
+	si.si_uid = t->cred->c.uid;
 	return send_self(t, tid, sig, &si);
 }
 
 /* One's own process may be told anything. */
 static s64 queue_self(struct thread *t, u32 tid, u32 sig, va_t info)
 {
-	struct tern_siginfo si;
+	siginfo_t si;
 
 	if (get_user(t, &si, info, sizeof si))
 		return -EFAULT;
-	if ((si.code >= 0 || si.code == SI_TKILL) && (tid ? tid : t->process->pid) != t->tid)
+	if ((si.si_code >= 0 || si.si_code == SI_TKILL) && (tid ? tid : t->process->pid) != t->tid)
 		return -EPERM;
 	return send_self(t, tid, sig, &si);
 }
@@ -116,13 +115,13 @@ s64 sys_rt_sigaction(struct thread *t, u64 *a)
 {
 	u32 sig = (u32)a[0];
 	struct process *p = t->process;
-	struct tern_sigaction new, old, *act;
+	struct sigaction new, old, *act;
 
 	if (unlikely(a[3] != SIGSET_SIZE))
 		return -EINVAL;
 	if (a[1] && unlikely(get_user(t, &new, a[1], sizeof new)))
 		return -EFAULT;
-	if (unlikely(sig - 1 >= TERN_NSIG || (a[1] && UNBLOCKABLE & TERN_SIGBIT(sig))))
+	if (unlikely(sig - 1 >= _NSIG || (a[1] && UNBLOCKABLE & TERN_SIGBIT(sig))))
 		return -EINVAL;
 	act = &p->sighand->action[sig - 1];
 	kernel_lock();
@@ -130,12 +129,11 @@ s64 sys_rt_sigaction(struct thread *t, u64 *a)
 	if (a[1]) {
 		u64 bit = TERN_SIGBIT(sig);
 
-		new.flags &= SA_KNOWN;
-		new.mask &= ~UNBLOCKABLE;
+		new.sa_flags &= SA_KNOWN;
+		new.sa_mask.sig[0] &= ~UNBLOCKABLE;
 		*act = new;
 		/* What is ignored from now on was never sent. */
-		if (new.handler <= SIG_IGN &&
-		    (new.handler == SIG_IGN || bit & DEFAULT_IGNORED))
+		if (!has_handler(&new) && (new.sa_handler == SIG_IGN || bit & DEFAULT_IGNORED))
 			signal_discard(p, bit);
 	}
 	kernel_unlock();
@@ -227,7 +225,7 @@ static void timedwait_fired(struct timer *timer)
 /* again: args[0] the set, args[1] where the siginfo goes, the deadline. */
 static s64 timedwait(struct thread *t)
 {
-	struct tern_siginfo si;
+	siginfo_t si;
 	int sig;
 
 	kernel_lock();
@@ -298,8 +296,8 @@ struct signalfd {
 };
 static struct list signalfds = LIST_INIT(signalfds);
 
-#define SFD_FLAGS (O_CLOEXEC | O_NONBLOCK)
-#define SIGINFO_SIZE 128
+#define SFD_FLAGS (SFD_CLOEXEC | SFD_NONBLOCK)
+#define SIGINFO_SIZE sizeof(struct signalfd_siginfo)
 
 void signalfd_get(struct signalfd *s) { s->refs++; }
 
@@ -348,13 +346,13 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 	if (fresh) {
 		fresh->refs = 1;
 		fresh->mask = mask;
-		fresh->ready.nonblock = a[3] & O_NONBLOCK;
+		fresh->ready.nonblock = a[3] & SFD_NONBLOCK;
 		list_init(&fresh->ready.waiters);
 		list_add_tail(&signalfds, &fresh->all);
 		r = handle_add(t->process->handles, process_fd_limit(t->process),
 			       HANDLE_SIGNALFD, fresh,
 			       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER,
-			       a[3] & O_CLOEXEC);
+			       a[3] & SFD_CLOEXEC);
 	} else {
 		s = handle_object(t->process->handles, (u32)a[0], HANDLE_SIGNALFD, 0);
 		if (s) {
@@ -369,42 +367,30 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 	return r;
 }
 
-struct signalfd_siginfo {
-	u32 signo;
-	s32 err, code;
-	u32 pid, uid;
-	s32 fd;
-	u32 tid, band, overrun, trapno;
-	s32 status, value;
-	u64 ptr, utime, stime, addr;
-	u8 pad[48];
-};
-_Static_assert(sizeof(struct signalfd_siginfo) == SIGINFO_SIZE, "signalfd_siginfo");
-
-static void signalfd_convert(const struct tern_siginfo *si, struct signalfd_siginfo *o)
+static void signalfd_convert(const siginfo_t *si, struct signalfd_siginfo *o)
 {
 	memset(o, 0, sizeof *o);
-	o->signo = (u32)si->signo;
-	o->err = si->err;
-	o->code = si->code;
-	if (si->code == SI_TIMER) {
-		o->tid = (u32)si->u.timer.id;
-		o->overrun = (u32)si->u.timer.overrun;
-		o->ptr = si->u.timer.value;
-		o->value = (s32)si->u.timer.value;
-	} else if (si->code <= 0) {
-		o->pid = (u32)si->u.kill.pid;
-		o->uid = si->u.kill.uid;
-		o->ptr = si->u.kill.value;
-		o->value = (s32)si->u.kill.value;
-	} else if (si->signo == SIGCHLD) {
-		o->pid = (u32)si->u.chld.pid;
-		o->uid = si->u.chld.uid;
-		o->status = si->u.chld.status;
-		o->utime = (u64)si->u.chld.utime;
-		o->stime = (u64)si->u.chld.stime;
+	o->ssi_signo = (u32)si->si_signo;
+	o->ssi_errno = si->si_errno;
+	o->ssi_code = si->si_code;
+	if (si->si_code == SI_TIMER) {
+		o->ssi_tid = (u32)si->si_tid;
+		o->ssi_overrun = (u32)si->si_overrun;
+		o->ssi_ptr = (u64)si->si_ptr;
+		o->ssi_int = si->si_int;
+	} else if (si->si_code <= 0) {
+		o->ssi_pid = (u32)si->si_pid;
+		o->ssi_uid = si->si_uid;
+		o->ssi_ptr = (u64)si->si_ptr;
+		o->ssi_int = si->si_int;
+	} else if (si->si_signo == SIGCHLD) {
+		o->ssi_pid = (u32)si->si_pid;
+		o->ssi_uid = si->si_uid;
+		o->ssi_status = si->si_status;
+		o->ssi_utime = (u64)si->si_utime;
+		o->ssi_stime = (u64)si->si_stime;
 	} else {
-		o->addr = si->u.fault.addr;
+		o->ssi_addr = (u64)si->si_addr;
 	}
 }
 
@@ -440,7 +426,7 @@ s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n)
 	if (n < SIGINFO_SIZE)
 		return -EINVAL;
 	while (done + SIGINFO_SIZE <= n) {
-		struct tern_siginfo si;
+		siginfo_t si;
 		struct signalfd_siginfo out;
 
 		kernel_lock();

@@ -168,7 +168,7 @@ enum tern_op {
 	 * error the call stays, nothing changed. */
 	TERN_PROCESS_EXEC,
 	TERN_PROCESS_KILL, /* (process h, wait status): ends every thread */
-	/* (process h, tid or 0, const struct tern_siginfo *): 0, ESRCH, EAGAIN (queue full); 1 for a
+	/* (process h, tid or 0, const siginfo_t *): 0, ESRCH, EAGAIN (queue full); 1 for a
 	 * SIGCHLD of an ended child (CLD_EXITED, KILLED, DUMPED) whose action is SIG_IGN or has
 	 * SA_NOCLDWAIT: no zombie is wanted.  SIGCHLD for a stop or continue (CLD_STOPPED,
 	 * CLD_CONTINUED) is dropped where the action has SA_NOCLDSTOP. */

@@ -33,7 +33,7 @@ static const uint8_t else_errno[CALLS] = {
 #undef CALL
 };
 
-void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
+void server_fill_stat(struct stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
 {
 	memset(st, 0, sizeof *st);
 	st->st_dev = 14; /* the anonymous file system */
@@ -45,7 +45,7 @@ void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_
 	st->st_blksize = 4096;
 }
 
-static long give_statx(struct tern_msg *m, const struct tern_stat *st)
+static long give_statx(struct tern_msg *m, const struct stat *st)
 {
 	struct tern_statx sx = { .stx_mask = STATX_BASIC_STATS };
 
@@ -58,13 +58,13 @@ static long give_statx(struct tern_msg *m, const struct tern_stat *st)
 	sx.stx_rdev_major = (uint32_t)(st->st_rdev >> 8);
 	sx.stx_rdev_minor = (uint32_t)(st->st_rdev & 0xff);
 	sx.stx_dev_minor = (uint32_t)st->st_dev;
-	sx.stx_atime.tv_sec = st->st_atime_sec;
+	sx.stx_atime.tv_sec = st->st_atime;
 	sx.stx_atime.tv_nsec = (uint32_t)st->st_atime_nsec;
 	sx.stx_mtime = sx.stx_ctime = sx.stx_atime;
 	return server_out(m, 1, &sx, sizeof sx, 0);
 }
 
-long server_give_stat(struct tern_msg *m, const struct tern_stat *st)
+long server_give_stat(struct tern_msg *m, const struct stat *st)
 {
 	uint32_t nr = TERN_MSG_OP(m->op);
 
@@ -163,7 +163,7 @@ long server_default(struct tern_msg *m)
 {
 	uint32_t nr = TERN_MSG_OP(m->op);
 	long err = bad_arguments(m, nr);
-	struct tern_stat st;
+	struct stat st;
 
 	if (err)
 		return err;

@@ -12,8 +12,13 @@ struct process;
 /* The 64 actions: CLONE_SIGHAND shares them. */
 struct sighand {
 	u32 refs;
-	struct tern_sigaction action[TERN_NSIG];
+	struct sigaction action[_NSIG];
 };
+
+static inline bool has_handler(const struct sigaction *a)
+{
+	return (u64)a->sa_handler > (u64)SIG_IGN;
+}
 
 /* What of a siginfo ever has a meaning: the rest of its 128 bytes is zero for programs. */
 #define SIGINFO_WORDS 6
@@ -30,15 +35,15 @@ struct sigpending {
 };
 
 /* The rest is not looked at by those who queue it. */
-static inline void siginfo_init(struct tern_siginfo *si, int sig, int code)
+static inline void siginfo_init(siginfo_t *si, int sig, int code)
 {
 	u64 *w = (u64 *)si;
 
 	for (unsigned i = 1; i < SIGINFO_WORDS; i++)
 		w[i] = 0;
-	si->signo = sig;
-	si->err = 0;
-	si->code = code;
+	si->si_signo = sig;
+	si->si_errno = 0;
+	si->si_code = code;
 }
 
 enum restart_class { RESTART_NEVER, RESTART_RESTART, RESTART_NOHAND, RESTART_EINTR, RESTART_BLOCK };
@@ -64,7 +69,7 @@ void sighand_exec(struct process *p, struct sighand *fresh);
  * EAGAIN when a real-time signal does not fit (RLIMIT_SIGPENDING; standard signals always do,
  * without their siginfo if need be).  Ignored signals are dropped here; SIGCONT continues and stop
  * signals cancel it, as signal(7). */
-int signal_send(struct process *p, struct thread *t, const struct tern_siginfo *si);
+int signal_send(struct process *p, struct thread *t, const siginfo_t *si);
 /* A fault or an EPIPE of the current thread's own: unblocked by force if it is blocked or ignored
  * (`force`).  Takes the kernel lock itself. */
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force);

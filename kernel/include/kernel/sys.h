@@ -52,7 +52,7 @@ s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
 /* signal.c, beyond kernel/signal.h */
 bool process_protected(const struct process *p); /* pid 1 and servers */
 /* Takes the next pending signal of the set out; 0 if there is none.  Kernel lock. */
-int signal_dequeue(struct thread *t, u64 wanted, struct tern_siginfo *si);
+int signal_dequeue(struct thread *t, u64 wanted, siginfo_t *si);
 void signal_set_mask(struct thread *t, u64 mask); /* and recalculates */
 void signal_restore_mask(struct thread *t);	   /* undoes signal_set_temporary_mask */
 /* The frame at the thread's sp becomes its registers: false if it cannot be.  No lock held. */

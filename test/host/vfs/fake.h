@@ -48,9 +48,9 @@ static inline long c_rmdir(const char *p) { return call(35, CWD, P(p), AT_REMOVE
 static inline long c_symlink(const char *t, const char *p) { return call(36, P(t), CWD, P(p), 0, 0, 0); }
 static inline long c_link(const char *a, const char *b) { return call(37, CWD, P(a), CWD, P(b), 0, 0); }
 static inline long c_rename(const char *a, const char *b, unsigned f) { return call(276, CWD, P(a), CWD, P(b), f, 0); }
-static inline long c_stat(const char *p, struct tern_stat *st) { return call(79, CWD, P(p), P(st), 0, 0, 0); }
-static inline long c_lstat(const char *p, struct tern_stat *st) { return call(79, CWD, P(p), P(st), AT_SYMLINK_NOFOLLOW, 0, 0); }
-static inline long c_fstat(long fd, struct tern_stat *st) { return call(80, (uint64_t)fd, P(st), 0, 0, 0, 0); }
+static inline long c_stat(const char *p, struct stat *st) { return call(79, CWD, P(p), P(st), 0, 0, 0); }
+static inline long c_lstat(const char *p, struct stat *st) { return call(79, CWD, P(p), P(st), AT_SYMLINK_NOFOLLOW, 0, 0); }
+static inline long c_fstat(long fd, struct stat *st) { return call(80, (uint64_t)fd, P(st), 0, 0, 0, 0); }
 static inline long c_readlink(const char *p, char *b, size_t n) { return call(78, CWD, P(p), P(b), n, 0, 0); }
 static inline long c_lseek(long fd, int64_t o, int w) { return call(62, (uint64_t)fd, (uint64_t)o, (uint64_t)w, 0, 0, 0); }
 static inline long c_chdir(const char *p) { return call(49, P(p), 0, 0, 0, 0, 0); }

@@ -43,7 +43,7 @@ static void expect(const char *path, const char *data, size_t size)
 
 static void load(void **state)
 {
-	struct tern_stat st;
+	struct stat st;
 	char link[16];
 	struct file *f;
 	long fd;

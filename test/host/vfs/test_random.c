@@ -139,7 +139,7 @@ static long expect_rename(int a, int b)
 
 static void compare(void)
 {
-	struct tern_stat st;
+	struct stat st;
 	char buf[16];
 
 	for (int p = 1; p < 64; p++) {

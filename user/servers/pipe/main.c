@@ -218,7 +218,7 @@ static long do_ioctl(struct tern_msg *m)
 	}
 }
 
-static void fill_stat(struct desc *d, uint64_t badge, struct tern_stat *st)
+static void fill_stat(struct desc *d, uint64_t badge, struct stat *st)
 {
 	struct pipe *p = d->pipe;
 
@@ -229,14 +229,14 @@ static void fill_stat(struct desc *d, uint64_t badge, struct tern_stat *st)
 	if (!p->born)
 		p->born = tern_clock_ns(TERN_CLOCK_REALTIME);
 	server_fill_stat(st, S_IFIFO | p->mode, p->ident, p->uid, p->gid);
-	st->st_atime_sec = st->st_mtime_sec = st->st_ctime_sec = (int64_t)(p->born / 1000000000u);
+	st->st_atime = st->st_mtime = st->st_ctime = (int64_t)(p->born / 1000000000u);
 	st->st_atime_nsec = st->st_mtime_nsec = st->st_ctime_nsec = p->born % 1000000000u;
 }
 
 static long do_fstat(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
-	struct tern_stat st;
+	struct stat st;
 
 	if (!d)
 		return server_default(m);

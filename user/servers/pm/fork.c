@@ -288,7 +288,7 @@ long pm_clone3(struct tern_msg *m)
 		return -EINVAL;
 	if ((a.flags & CLONE_PIDFD) && (a.flags & CLONE_PARENT_SETTID) && a.pidfd == a.parent_tid)
 		return -EINVAL;
-	if (a.exit_signal > TERN_NSIG)
+	if (a.exit_signal > _NSIG)
 		return -EINVAL;
 	if ((a.flags & (CLONE_THREAD | CLONE_PARENT)) && a.exit_signal)
 		return -EINVAL;

@@ -135,15 +135,15 @@ long pm_pidfd_getfd(struct tern_msg *m)
 /* One's own process may be told anything, others nothing that the kernel says. */
 static long read_info(struct tern_msg *m, const struct proc *to, struct sender *s)
 {
-	struct tern_siginfo si;
+	siginfo_t si;
 
 	if (!m->args[2])
 		return 0;
 	if (tern_copy_in(m->token, 0, 0, &si, sizeof si) != (long)sizeof si)
 		return -EFAULT;
-	if (si.signo != s->info.signo)
+	if (si.si_signo != s->info.si_signo)
 		return -EINVAL;
-	if (to != s->proc && (si.code >= 0 || si.code == SI_TKILL))
+	if (to != s->proc && (si.si_code >= 0 || si.si_code == SI_TKILL))
 		return -EPERM;
 	s->info = si;
 	return 0;

@@ -164,7 +164,7 @@ long signal_group_method(struct tern_msg *m);
 struct sender {
 	struct tern_cred cred;
 	struct proc *proc;
-	struct tern_siginfo info;
+	siginfo_t info;
 };
 /* A sender of sig for the caller: 0, ESRCH, EINVAL. */
 long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code);
@@ -174,7 +174,7 @@ long signal_send_group(const struct sender *s, struct number *group);
 /* From the system itself: SI_KERNEL.  Applies the rules of init and orphaned groups. */
 void signal_process(struct proc *p, int sig);
 void signal_group(struct number *group, int sig);
-long signal_post(struct proc *p, uint32_t tid, const struct tern_siginfo *si);
+long signal_post(struct proc *p, uint32_t tid, const siginfo_t *si);
 /* SIGCHLD and its kin to p's parent; true: the parent does not want zombies. */
 bool signal_parent(struct proc *p, int code, int status);
 /* SIGHUP and SIGCONT to a stopped group that has just become an orphan. */

@@ -135,7 +135,7 @@ long pm_prctl(struct tern_msg *m)
 		return -ESRCH;
 	switch ((int32_t)m->args[0]) {
 	case PR_SET_PDEATHSIG:
-		if (a > TERN_NSIG)
+		if (a > _NSIG)
 			return -EINVAL;
 		p->pdeathsig = (uint8_t)a;
 		return 0;

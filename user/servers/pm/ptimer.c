@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIGEV_SIGNAL 0
-#define SIGEV_NONE 1
-#define SIGEV_THREAD 2
-#define SIGEV_THREAD_ID 4
 #define MAX_TIMERS 1024 /* of one process */
 #define SHORTEST 50000ull
 
@@ -30,11 +26,6 @@ struct ptimer {
 };
 static struct link ptimers = { &ptimers, &ptimers };
 
-struct sigevent {
-	uint64_t value;
-	int32_t signo, notify, tid;
-	int32_t rest[11];
-};
 struct itimerspec {
 	struct tern_timespec interval, value;
 };
@@ -82,7 +73,7 @@ static int32_t clamp(int64_t n)
 
 static void notify(struct ptimer *t, uint64_t missed)
 {
-	struct tern_siginfo si = { .signo = t->signo, .code = SI_TIMER };
+	siginfo_t si = { .si_signo = t->signo, .si_code = SI_TIMER };
 
 	if (t->notify == SIGEV_NONE)
 		return;
@@ -92,9 +83,9 @@ static void notify(struct ptimer *t, uint64_t missed)
 	}
 	t->last_overrun = t->overruns;
 	t->overruns = (int64_t)missed;
-	si.u.timer.id = t->id;
-	si.u.timer.overrun = clamp(t->overruns);
-	si.u.timer.value = t->value;
+	si.si_tid = t->id;
+	si.si_overrun = clamp(t->overruns);
+	si.si_ptr = (void *)t->value;
 	signal_post(t->proc, t->notify == SIGEV_THREAD_ID ? t->tid : 0, &si);
 }
 
@@ -149,13 +140,13 @@ void ptimers_drop(struct proc *p)
 
 static long check_event(struct proc *p, const struct sigevent *e)
 {
-	if (e->notify == SIGEV_NONE)
+	if (e->sigev_notify == SIGEV_NONE)
 		return 0;
-	if (e->notify != SIGEV_SIGNAL && e->notify != SIGEV_THREAD && e->notify != SIGEV_THREAD_ID)
+	if (e->sigev_notify != SIGEV_SIGNAL && e->sigev_notify != SIGEV_THREAD && e->sigev_notify != SIGEV_THREAD_ID)
 		return -EINVAL;
-	if (e->signo < 1 || e->signo > TERN_NSIG)
+	if (e->sigev_signo < 1 || e->sigev_signo > _NSIG)
 		return -EINVAL;
-	if (e->notify == SIGEV_THREAD_ID && proc_of_tid(&pm.tree, e->tid) != p)
+	if (e->sigev_notify == SIGEV_THREAD_ID && proc_of_tid(&pm.tree, (uint32_t)e->sigev_notify_thread_id) != p)
 		return -EINVAL;
 	return 0;
 }
@@ -198,7 +189,7 @@ static long check_clock(struct tern_msg *m, int clock, struct cpu_clock *cpu)
 
 long pm_timer_create(struct tern_msg *m)
 {
-	struct sigevent e = { .signo = SIGALRM, .notify = SIGEV_SIGNAL };
+	struct sigevent e = { .sigev_signo = SIGALRM, .sigev_notify = SIGEV_SIGNAL };
 	struct proc *p = caller_of(m);
 	struct cpu_clock cpu;
 	struct ptimer *t;
@@ -230,10 +221,10 @@ long pm_timer_create(struct tern_msg *m)
 	t->proc = p;
 	t->clock = same_clock((int32_t)m->args[0]);
 	t->cpu = cpu;
-	t->notify = e.notify;
-	t->signo = e.signo;
-	t->tid = (uint32_t)e.tid;
-	t->value = m->args[1] ? e.value : (uint64_t)id;
+	t->notify = e.sigev_notify;
+	t->signo = e.sigev_signo;
+	t->tid = (uint32_t)e.sigev_notify_thread_id;
+	t->value = m->args[1] ? (uint64_t)e.sigev_value.sival_ptr : (uint64_t)id;
 	t->timer.fire = fired;
 	link_append(&p->ptimers, &t->link);
 	link_append(&ptimers, &t->all);

@@ -20,18 +20,18 @@ static bool deliverable(struct proc *p, int sig)
 	return ((st.sig_caught | st.sig_blocked) & TERN_SIGBIT(sig)) != 0;
 }
 
-long signal_post(struct proc *p, uint32_t tid, const struct tern_siginfo *si)
+long signal_post(struct proc *p, uint32_t tid, const siginfo_t *si)
 {
 	if (p->state != PROC_ALIVE || p->handle < 0)
 		return 0;
-	if (!deliverable(p, si->signo))
+	if (!deliverable(p, si->si_signo))
 		return 0;
 	return tern_signal_send(p->handle, tid, si);
 }
 
 void signal_process(struct proc *p, int sig)
 {
-	struct tern_siginfo si = { .signo = sig, .code = SI_KERNEL };
+	siginfo_t si = { .si_signo = sig, .si_code = SI_KERNEL };
 
 	signal_post(p, 0, &si);
 }
@@ -52,7 +52,7 @@ void signal_if_orphaned(struct number *group, const struct proc *without)
 
 bool signal_parent(struct proc *p, int code, int status)
 {
-	struct tern_siginfo si = { .signo = p->exit_signal, .code = code };
+	siginfo_t si = { .si_signo = p->exit_signal, .si_code = code };
 	struct proc *parent = p->parent;
 	struct tern_process_stat st;
 	bool ended = p->state == PROC_ZOMBIE;
@@ -60,18 +60,18 @@ bool signal_parent(struct proc *p, int code, int status)
 	if (!parent || parent->state != PROC_ALIVE)
 		return ended;
 	if (!ended)
-		si.signo = SIGCHLD;
-	if (si.signo == 0)
+		si.si_signo = SIGCHLD;
+	if (si.si_signo == 0)
 		return false;
-	si.u.chld.pid = (int32_t)p->pid;
-	si.u.chld.uid = p->uid;
-	si.u.chld.status = status;
-	si.u.chld.utime = (int64_t)TICKS(p->self.user_ns);
-	si.u.chld.stime = (int64_t)TICKS(p->self.system_ns);
+	si.si_pid = (int32_t)p->pid;
+	si.si_uid = p->uid;
+	si.si_status = status;
+	si.si_utime = (int64_t)TICKS(p->self.user_ns);
+	si.si_stime = (int64_t)TICKS(p->self.system_ns);
 	/* 1: the action is SIG_IGN or has SA_NOCLDWAIT. */
 	if (tern_signal_send(parent->handle, 0, &si) == 1)
 		return ended;
-	return ended && si.signo == SIGCHLD && tern_process_stat(parent->handle, 0, &st) == 0 &&
+	return ended && si.si_signo == SIGCHLD && tern_process_stat(parent->handle, 0, &st) == 0 &&
 	       (st.sig_ignored & TERN_SIGBIT(SIGCHLD));
 }
 
@@ -80,22 +80,22 @@ long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code)
 	s->proc = caller_of(m);
 	if (!s->proc || !caller_cred(m, &s->cred))
 		return -ESRCH;
-	if (sig < 0 || sig > TERN_NSIG)
+	if (sig < 0 || sig > _NSIG)
 		return -EINVAL;
 	memset(&s->info, 0, sizeof s->info);
-	s->info.signo = sig;
-	s->info.code = code;
-	s->info.u.kill.pid = (int32_t)s->proc->pid;
-	s->info.u.kill.uid = s->cred.uid;
+	s->info.si_signo = sig;
+	s->info.si_code = code;
+	s->info.si_pid = (int32_t)s->proc->pid;
+	s->info.si_uid = s->cred.uid;
 	return 0;
 }
 
 long signal_send_one(const struct sender *s, struct proc *p, uint32_t tid)
 {
 	if (p != s->proc && !kill_allowed(s->cred.euid, s->cred.uid, cred_capable(&s->cred, CAP_KILL),
-					  proc_sid(s->proc), p, s->info.signo))
+					  proc_sid(s->proc), p, s->info.si_signo))
 		return -EPERM;
-	return s->info.signo == 0 ? 0 : signal_post(p, tid, &s->info);
+	return s->info.si_signo == 0 ? 0 : signal_post(p, tid, &s->info);
 }
 
 static void add_result(long r, long *result)
@@ -192,8 +192,8 @@ static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t tar
 		return r;
 	if (tern_copy_in(m->token, 0, 0, &s->info, sizeof s->info) != (long)sizeof s->info)
 		return -EFAULT;
-	s->info.signo = sig;
-	if ((s->info.code >= 0 || s->info.code == SI_TKILL) && (uint32_t)target != m->tid)
+	s->info.si_signo = sig;
+	if ((s->info.si_code >= 0 || s->info.si_code == SI_TKILL) && (uint32_t)target != m->tid)
 		return -EPERM;
 	return 0;
 }
@@ -227,7 +227,7 @@ long signal_group_method(struct tern_msg *m)
 	int sig = (int)m->args[1];
 	long n = 0;
 
-	if (sig < 0 || sig > TERN_NSIG)
+	if (sig < 0 || sig > _NSIG)
 		return -EINVAL;
 	if (!group || link_empty(&group->members))
 		return -ESRCH;

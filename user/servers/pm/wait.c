@@ -22,15 +22,6 @@ struct waiter {
 static struct waiter *by_token[BUCKETS];
 static struct pool waiters;
 
-struct wait_info { /* siginfo_t as waitid fills it */
-	int32_t signo, err, code, pad;
-	int32_t pid;
-	uint32_t uid;
-	int32_t status;
-	int32_t rest[25];
-};
-_Static_assert(sizeof(struct wait_info) == 128, "siginfo_t");
-
 static struct waiter **bucket(uint64_t token)
 {
 	return &by_token[(token ^ token >> 7) % BUCKETS];
@@ -66,27 +57,27 @@ static void child_usage(const struct proc *child, struct rusage *u)
 	usage_fill(u, &sum);
 }
 
-static void fill_info(struct wait_info *info, const struct proc *child, enum wait_event event)
+static void fill_info(siginfo_t *info, const struct proc *child, enum wait_event event)
 {
 	int signal = child->status & 0x7f;
 
 	memset(info, 0, sizeof *info);
-	info->signo = SIGCHLD;
-	info->pid = (int32_t)child->pid;
-	info->uid = child->uid;
+	info->si_signo = SIGCHLD;
+	info->si_pid = (int32_t)child->pid;
+	info->si_uid = child->uid;
 	switch (event) {
 	case WAIT_EXITED:
-		info->code = signal == 0 ? CLD_EXITED
+		info->si_code = signal == 0 ? CLD_EXITED
 			     : child->status & TERN_W_COREFLAG ? CLD_DUMPED : CLD_KILLED;
-		info->status = signal ? signal : (child->status >> 8) & 0xff;
+		info->si_status = signal ? signal : (child->status >> 8) & 0xff;
 		break;
 	case WAIT_STOPPED:
-		info->code = CLD_STOPPED;
-		info->status = child->stop_signal;
+		info->si_code = CLD_STOPPED;
+		info->si_status = child->stop_signal;
 		break;
 	default:
-		info->code = CLD_CONTINUED;
-		info->status = SIGCONT;
+		info->si_code = CLD_CONTINUED;
+		info->si_status = SIGCONT;
 		break;
 	}
 }
@@ -116,7 +107,7 @@ static long report(const struct waiter *w, const struct proc *child, enum wait_e
 	bool ok = true;
 
 	if (w->waitid && w->want_info) {
-		struct wait_info info;
+		siginfo_t info;
 
 		fill_info(&info, child, event);
 		ok &= tern_copy_out(w->token, 0, 0, &info, sizeof info) == (long)sizeof info;
@@ -139,7 +130,7 @@ static long report(const struct waiter *w, const struct proc *child, enum wait_e
 /* Nothing yet: WNOHANG's answer. */
 static long report_nothing(const struct waiter *w)
 {
-	static const struct wait_info none;
+	static const siginfo_t none;
 
 	if (w->waitid && w->want_info &&
 	    tern_copy_out(w->token, 0, 0, &none, sizeof none) != (long)sizeof none)

@@ -227,7 +227,7 @@ long pty_ioctl(struct desc *d, struct tern_msg *m)
 		set_bits(p);
 		return 0;
 	case TIOCSIG:
-		if (m->args[2] < 1 || m->args[2] > TERN_NSIG)
+		if (m->args[2] < 1 || m->args[2] > _NSIG)
 			return -EINVAL;
 		tty_signal(&p->t, p->t.pgrp, (uint32_t)m->args[2]);
 		return 0;

@@ -422,7 +422,7 @@ static long do_fcntl(struct tern_msg *m)
 	}
 }
 
-static void fill_stat(struct desc *d, struct tern_stat *st)
+static void fill_stat(struct desc *d, struct stat *st)
 {
 	server_fill_stat(st, S_IFCHR | 0620, d->ident, 0, 5);
 	st->st_rdev = d->tty->rdev;
@@ -431,7 +431,7 @@ static void fill_stat(struct desc *d, struct tern_stat *st)
 static long do_fstat(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
-	struct tern_stat st;
+	struct stat st;
 
 	if (!d)
 		return -EBADF;

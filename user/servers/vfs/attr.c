@@ -48,7 +48,7 @@ static uint64_t size_of(const struct node *n)
 	return n->size;
 }
 
-static void fill_stat(struct tern_stat *st, struct node *n)
+static void fill_stat(struct stat *st, struct node *n)
 {
 	st->st_blocks = (int64_t)blocks_of(n);
 	st->st_dev = n->fs->dev;
@@ -58,23 +58,23 @@ static void fill_stat(struct tern_stat *st, struct node *n)
 	st->st_uid = n->uid;
 	st->st_gid = n->gid;
 	st->st_rdev = n->rdev;
-	st->pad1 = 0;
+	st->__pad1 = 0;
 	st->st_size = (int64_t)size_of(n);
 	st->st_blksize = PAGE;
-	st->pad2 = 0;
-	st->st_atime_sec = n->atime.tv_sec;
+	st->__pad2 = 0;
+	st->st_atime = n->atime.tv_sec;
 	st->st_atime_nsec = (uint64_t)n->atime.tv_nsec;
-	st->st_mtime_sec = n->mtime.tv_sec;
+	st->st_mtime = n->mtime.tv_sec;
 	st->st_mtime_nsec = (uint64_t)n->mtime.tv_nsec;
-	st->st_ctime_sec = n->ctime.tv_sec;
+	st->st_ctime = n->ctime.tv_sec;
 	st->st_ctime_nsec = (uint64_t)n->ctime.tv_nsec;
-	st->unused[0] = st->unused[1] = 0;
+	st->__unused4 = st->__unused5 = 0;
 }
 
 long vfs_fstat(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
-	struct tern_stat st;
+	struct stat st;
 
 	if (!f)
 		return vfs_no_file(m);
@@ -139,7 +139,7 @@ long vfs_newfstatat(struct tern_msg *m)
 	unsigned flags = (unsigned)m->args[3];
 	struct request r;
 	struct place at;
-	struct tern_stat st;
+	struct stat st;
 	long err;
 
 	request_begin(&r, m);

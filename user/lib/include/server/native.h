@@ -227,8 +227,8 @@ static inline long tern_process_exec(uint64_t token, int as, const struct tern_e
 	return TERN_OP3(TERN_PROCESS_EXEC, token, as, TERN_PTR(a));
 }
 static inline long tern_process_kill(int proc, int status) { return TERN_OP2(TERN_PROCESS_KILL, proc, status); }
-struct tern_siginfo;
-static inline long tern_signal_send(int proc, uint32_t tid, const struct tern_siginfo *si)
+struct siginfo;
+static inline long tern_signal_send(int proc, uint32_t tid, const struct siginfo *si)
 {
 	return TERN_OP3(TERN_SIGNAL_SEND, proc, tid, TERN_PTR(si));
 }

@@ -70,10 +70,10 @@ long server_default(struct tern_msg *m);
 long server_fcntl(struct tern_msg *m);
 long server_ioctl(struct tern_msg *m);
 /* The answer to fstat, newfstatat and statx of a descriptor. */
-struct tern_stat;
-long server_give_stat(struct tern_msg *m, const struct tern_stat *st);
+struct stat;
+long server_give_stat(struct tern_msg *m, const struct stat *st);
 /* Fills an anonymous object's stat: mode, ino, this process's fsuid; for fstat handlers. */
-void server_fill_stat(struct tern_stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid);
+void server_fill_stat(struct stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid);
 
 /* ---- start-up ---- */
 

@@ -1,6 +1,7 @@
 /* struct stat, struct statx, dirent and mode bits as riscv64 Linux lays them out (stat(2)). */
 #pragma once
-#include <tern/linux/stat.h>
+#include <asm-generic/stat.h>
+#include <stdint.h>
 
 struct tern_statx_timestamp {
 	int64_t tv_sec;
