@@ -24,15 +24,8 @@ static struct region *clone_region(struct aspace *dst, const struct region *r)
 
 	if (!c)
 		return NULL;
-	c->start = r->start;
-	c->end = r->end;
-	c->prot = r->prot;
-	c->max_prot = r->max_prot;
-	c->flags = r->flags & (u16)~REGION_LOCKED;
-	c->memobj = r->memobj;
-	c->offset = r->offset;
-	if (c->memobj)
-		memobj_get(c->memobj);
+	region_like(c, r);
+	c->flags &= (u16)~REGION_LOCKED;
 	region_insert(dst, c);
 	return c;
 }

@@ -50,8 +50,29 @@ static inline bool pte_is_linked(pte_t upper) { return (s64)(upper << 62) > 0; }
 /* ---- region.c: aspace->lock held ---- */
 void region_init(void);
 struct region *region_alloc(void); /* NULL */
-void region_free(struct region *r); /* out of the tree; drops its memobj: no lock held */
-void region_free_list(struct region *r); /* linked by next */
+/* Makes a fresh region one as t, which may be in no tree; it takes a memobj reference of its own. */
+static inline void region_like(struct region *r, const struct region *t)
+{
+	r->start = t->start;
+	r->end = t->end;
+	r->prot = t->prot;
+	r->max_prot = t->max_prot;
+	r->flags = t->flags;
+	r->memobj = t->memobj;
+	r->offset = t->offset;
+	if (r->memobj)
+		memobj_get(r->memobj);
+}
+/* Frees a region that is in no tree, or NULL, when the lock is dropped with aspace_unlock(). */
+void region_retire(struct aspace *as, struct region *r);
+int aspace_unlock_slowly(struct aspace *as, int result);
+static inline int aspace_unlock(struct aspace *as, int result) /* the result */
+{
+	if (unlikely(as->dead))
+		return aspace_unlock_slowly(as, result);
+	spin_unlock(&as->lock);
+	return result;
+}
 static inline bool region_room(const struct aspace *as, u32 n) /* for n more */
 {
 	return as->nregions + n <= REGIONS_MAX && aspace_has_room(as);
@@ -69,20 +90,26 @@ static inline struct region *region_find(struct aspace *as, va_t va)
 }
 /* Into the tree, its memobj's list and the counters; takes the memobj reference that r holds. */
 void region_insert(struct aspace *as, struct region *r);
-/* Out of all these; r still holds its memobj reference. */
+/* Out of all these; retired. */
 void region_erase(struct aspace *as, struct region *r);
 void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end);
 /* Changes rights and flags, and the counters that depend on them. */
 void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigned flags);
-/* Cuts r at `at` inside it; `fresh` becomes the upper part. */
-void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh);
-/* Joins r with what it continues on either side; the rest is linked to *dead.  The survivor. */
-struct region *region_merge(struct aspace *as, struct region *r, struct region **dead);
-/* Takes [start, end) out; *spare (may be NULL where region_cut_needs says so) is used up by a split.
- * What is gone is linked to *dead. */
+/* Joins r with what it continues on either side.  The survivor. */
+struct region *region_merge(struct aspace *as, struct region *r);
+void region_merge_all(struct aspace *as, va_t start, va_t end); /* those that lie or begin there */
+/* Lets a neighbour grow over what t describes, where nothing is.  False: t continues none. */
+bool region_extend(struct aspace *as, const struct region *t);
+/* Splits at both ends, so that [start, end) is made of whole regions.  0, ENOMEM (as before). */
+int must_check region_isolate(struct aspace *as, va_t start, va_t end);
+/* Takes [start, end) out; a spare region (may be NULL unless region_cut_needs says so) is used up. */
 bool region_cut_needs(const struct aspace *as, va_t start, va_t end);
-void region_cut(struct aspace *as, va_t start, va_t end, struct region **spare,
-		struct region **dead);
+void region_cut(struct aspace *as, va_t start, va_t end, struct region *spare);
+/* Counts for RLIMIT_DATA. */
+static inline bool is_data(unsigned prot, unsigned flags)
+{
+	return (prot & PROT_WRITE) && !(flags & (REGION_SHARED | REGION_GROWSDOWN));
+}
 /* Memory that the mapping may come to own, and that overcommitting is about: private and writable,
  * or shared and nobody's file; not with MAP_NORESERVE. */
 static inline bool is_committed(unsigned prot, unsigned flags, const struct memobj *m)
@@ -91,8 +118,27 @@ static inline bool is_committed(unsigned prot, unsigned flags, const struct memo
 		return false;
 	return flags & REGION_SHARED ? m && m->kind == MEMOBJ_ANON && !m->ident : prot & PROT_WRITE;
 }
+/* The limits and all of memory allow that many pages more, when others go in turn. */
+static inline bool within_limits(const struct aspace *as, u64 pages, u64 replaced, unsigned prot,
+				 unsigned flags, const struct memobj *m)
+{
+	if (is_committed(prot, flags, m) && pages > frames_total())
+		return false; /* never to be had: mode 0 of Linux's overcommit_memory */
+	if (as->mapped + pages - replaced > as->limit_as >> PAGE_SHIFT)
+		return false;
+	if (is_data(prot, flags) &&
+	    as->data + pages - MIN(replaced, as->data) > as->limit_data >> PAGE_SHIFT)
+		return false;
+	return true;
+}
 /* The highest place for len bytes in [low, high). */
 bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t *at);
+/* The same where mmap looks for it. */
+static inline bool region_find_place(const struct aspace *as, u64 len, va_t *at)
+{
+	return region_find_gap(as, len, USER_MIN, as->mmap_top, at) ||
+	       region_find_gap(as, len, USER_MIN, USER_MAX, at);
+}
 /* Nothing lies in [start, end), nor would a stack above lose its gap. */
 bool region_is_free(const struct aspace *as, va_t start, va_t end);
 u64 region_pages_in(const struct aspace *as, va_t start, va_t end); /* mapped pages */
@@ -295,7 +341,7 @@ enum work_kind {
 #define WORK_FILL_OWN 16  /* WORK_POPULATE: strictly, but private pages so that a write finds them, too */
 #define POPULATE_COST 16u /* of a step's budget, for a page that is made */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
-/* aspace->lock held, dropped: does the first step and, if that was all, the end. 0, MM_MORE, result. */
+/* aspace->lock held, dropped: does the first step and, if that was all, the end. MM_MORE, result. */
 int work_start(struct mm_work *w);
 /* A fault meets a long operation that is moving or removing something of [lo, hi): finishes it. */
 void work_help(struct aspace *as, va_t lo, va_t hi);
@@ -304,8 +350,6 @@ bool fork_step(struct mm_work *w, unsigned *budget); /* fork.c */
 
 /* ---- aspace.c ---- */
 bool aspace_try_get(struct aspace *as);
-/* Puts a region in where nothing is, joining neighbours: uses the struct up. */
-void region_place(struct aspace *as, struct region *r, struct region **dead);
 /* munmap of checked bounds. Lock held, dropped. */
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w);
 /* ---- asid.c ---- */

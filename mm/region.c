@@ -5,6 +5,9 @@
  * the highest hole that is large enough is found in one walk.  A stack that may grow counts the
  * hole below it as smaller by the gap it must keep.
  *
+ * Regions that are taken out hang at the space until its lock is dropped, for putting a memobj may
+ * be long: aspace_unlock().
+ *
  * Invariants: regions do not overlap; max_gap is exact; each region of a memobj hangs in its list
  * and holds one reference of it.  Lock: the space's, and the memobj's for its list. */
 #include "mm_priv.h"
@@ -24,24 +27,30 @@ struct region *region_alloc(void)
 	return r;
 }
 
-void region_free(struct region *r)
+void region_retire(struct aspace *as, struct region *r)
 {
-	struct memobj *m = r->memobj;
-
-	assert(list_empty(&r->in_memobj));
-	slab_free(&region_cache, r);
-	if (m)
-		memobj_put(m);
+	if (!r)
+		return;
+	r->next = as->dead;
+	as->dead = r;
 }
 
-void region_free_list(struct region *r)
+int aspace_unlock_slowly(struct aspace *as, int result)
 {
-	while (r) {
-		struct region *next = r->next;
+	struct region *r = as->dead, *next;
 
-		region_free(r);
-		r = next;
+	as->dead = NULL;
+	spin_unlock(&as->lock);
+	for (; r; r = next) {
+		struct memobj *m = r->memobj;
+
+		assert(list_empty(&r->in_memobj));
+		next = r->next;
+		slab_free(&region_cache, r);
+		if (m)
+			memobj_put(m);
 	}
+	return result;
 }
 
 /* ---- looking up ---- */
@@ -307,11 +316,6 @@ static void tree_erase(struct aspace *as, struct region *r)
 
 /* ---- counters and objects ---- */
 
-static bool counts_as_data(unsigned prot, unsigned flags)
-{
-	return (prot & PROT_WRITE) && !(flags & (REGION_SHARED | REGION_GROWSDOWN));
-}
-
 static void account(struct aspace *as, const struct region *r, u64 bytes, bool add)
 {
 	u64 pages = bytes >> PAGE_SHIFT, sign = add ? pages : -pages;
@@ -319,7 +323,7 @@ static void account(struct aspace *as, const struct region *r, u64 bytes, bool a
 	as->mapped += sign;
 	if (as->mapped > as->peak_mapped)
 		as->peak_mapped = as->mapped;
-	if (counts_as_data(r->prot, r->flags))
+	if (is_data(r->prot, r->flags))
 		as->data += sign;
 	if (is_committed(r->prot, r->flags, r->memobj))
 		__atomic_fetch_add(&mm_counters.committed, sign, __ATOMIC_RELAXED);
@@ -381,14 +385,14 @@ void region_erase(struct aspace *as, struct region *r)
 	tree_erase(as, r);
 	as->nregions--;
 	account(as, r, r->end - r->start, false);
+	region_retire(as, r);
 }
 
 void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end)
 {
 	account(as, r, r->end - r->start, false);
-	if (r->memobj) { /* the object's walkers read the bounds with the space's lock */
+	if (r->memobj) /* the object's walkers read the bounds with the space's lock */
 		r->offset += start - r->start;
-	}
 	r->start = start;
 	r->end = end;
 	account(as, r, end - start, true);
@@ -415,25 +419,22 @@ void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigne
 
 /* ---- cutting and joining ---- */
 
-void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
+/* Cuts r at `at` inside it; `fresh` becomes the upper part. */
+static void split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
 {
 	assert(r->start < at && at < r->end);
+	region_like(fresh, r);
 	fresh->start = at;
-	fresh->end = r->end;
-	fresh->prot = r->prot;
-	fresh->max_prot = r->max_prot;
-	/* A lower part stays the stack that grows; the upper one is as any other. */
-	fresh->flags = r->flags;
-	fresh->memobj = r->memobj;
-	fresh->offset = r->memobj ? r->offset + (at - r->start) : 0;
-	fresh->stamp = r->stamp;
 	if (r->memobj)
-		memobj_get(r->memobj);
+		fresh->offset += at - r->start;
+	fresh->stamp = r->stamp;
 	region_set_bounds(as, r, r->start, at);
 	region_insert(as, fresh);
 }
 
-static bool continues(const struct region *a, const struct region *b)
+/* On mmap's path, mostly to say no. */
+static inline __attribute__((always_inline)) bool continues(const struct region *a,
+							    const struct region *b)
 {
 	return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot &&
 	       ((a->flags ^ b->flags) & ~REGION_COPIED) == 0 && a->memobj == b->memobj &&
@@ -441,7 +442,7 @@ static bool continues(const struct region *a, const struct region *b)
 	       (!a->memobj || a->offset + (a->end - a->start) == b->offset);
 }
 
-static void swallow(struct aspace *as, struct region *a, struct region *b, struct region **dead)
+static void swallow(struct aspace *as, struct region *a, struct region *b)
 {
 	va_t end = b->end;
 
@@ -449,19 +450,63 @@ static void swallow(struct aspace *as, struct region *a, struct region *b, struc
 	a->stamp = a->stamp == b->stamp ? a->stamp : 0; /* looked at again, which does no harm */
 	region_erase(as, b);
 	region_set_bounds(as, a, a->start, end);
-	b->next = *dead;
-	*dead = b;
 }
 
-struct region *region_merge(struct aspace *as, struct region *r, struct region **dead)
+struct region *region_merge(struct aspace *as, struct region *r)
 {
 	if (r->next && continues(r, r->next))
-		swallow(as, r, r->next, dead);
+		swallow(as, r, r->next);
 	if (r->prev && continues(r->prev, r)) {
 		r = r->prev;
-		swallow(as, r, r->next, dead);
+		swallow(as, r, r->next);
 	}
 	return r;
+}
+
+void region_merge_all(struct aspace *as, va_t start, va_t end)
+{
+	for (struct region *r = region_next(as, start); r && r->start <= end; r = r->next)
+		r = region_merge(as, r);
+}
+
+bool region_extend(struct aspace *as, const struct region *t)
+{
+	struct region *next = region_next(as, t->start), *prev = next ? next->prev : as->tail;
+
+	if (prev && continues(prev, t)) {
+		region_set_bounds(as, prev, prev->start, t->end);
+		(void)region_merge(as, prev);
+		return true;
+	}
+	if (next && continues(t, next)) {
+		region_set_bounds(as, next, t->start, next->end);
+		return true;
+	}
+	return false;
+}
+
+int region_isolate(struct aspace *as, va_t start, va_t end)
+{
+	struct region *a = region_next(as, start), *b = region_next(as, end - 1);
+	bool lower = a && a->start < start, upper = b && b->start < end && b->end > end;
+	struct region *x, *y;
+
+	if (!lower && !upper)
+		return 0;
+	if (!region_room(as, (u32)lower + upper))
+		return -ENOMEM;
+	x = lower ? region_alloc() : NULL;
+	y = upper ? region_alloc() : NULL;
+	if ((lower && !x) || (upper && !y)) {
+		region_retire(as, x);
+		region_retire(as, y);
+		return -ENOMEM;
+	}
+	if (upper)
+		split(as, b, end, y);
+	if (lower)
+		split(as, a, start, x);
+	return 0;
 }
 
 bool region_cut_needs(const struct aspace *as, va_t start, va_t end)
@@ -471,26 +516,21 @@ bool region_cut_needs(const struct aspace *as, va_t start, va_t end)
 	return r && r->start < start && r->end > end;
 }
 
-void region_cut(struct aspace *as, va_t start, va_t end, struct region **spare,
-		struct region **dead)
+void region_cut(struct aspace *as, va_t start, va_t end, struct region *spare)
 {
 	struct region *r = region_next(as, start), *next;
 
-	if (r && r->start < start && r->end > end) {
-		assert(*spare);
-		region_split(as, r, end, *spare);
-		*spare = NULL;
-	}
+	if (r && r->start < start && r->end > end)
+		split(as, r, end, spare);
+	else
+		region_retire(as, spare);
 	for (; r && r->start < end; r = next) {
 		next = r->next;
-		if (r->start < start) {
+		if (r->start < start)
 			region_set_bounds(as, r, r->start, start);
-		} else if (r->end > end) {
+		else if (r->end > end)
 			region_set_bounds(as, r, end, r->end);
-		} else {
+		else
 			region_erase(as, r);
-			r->next = *dead;
-			*dead = r;
-		}
 	}
 }

@@ -20,29 +20,22 @@ static void next_phase(struct mm_work *w, enum phase phase, va_t cursor)
 	w->cursor = cursor;
 }
 
-static void retire(struct mm_work *w, struct region *r)
-{
-	r->next = w->regions;
-	w->regions = r;
-}
-
 /* The entries have moved: the old region goes, the new one joins its neighbours. */
 static void finish(struct mm_work *w)
 {
 	struct aspace *as = w->aspace;
-	struct region *dead = w->regions;
 
-	if (!(w->flags & WORK_KEEP))
-		region_cut(as, w->start, w->end, &w->spare, &dead);
-	(void)region_merge(as, region_next(as, w->target), &dead);
-	w->regions = dead;
+	if (w->flags & WORK_KEEP)
+		region_retire(as, w->spare);
+	else
+		region_cut(as, w->start, w->end, w->spare);
+	(void)region_merge(as, region_next(as, w->target));
 }
 
 bool move_step(struct mm_work *w, unsigned *budget)
 {
 	struct aspace *as = w->aspace;
 	bool failed = false, done = false;
-	struct region *r;
 	struct batch b;
 	va_t tail = w->tail;
 
@@ -59,9 +52,8 @@ bool move_step(struct mm_work *w, unsigned *budget)
 			if (w->cursor < tail)
 				break;
 			batch_flush(&b);
-			r = w->place;
+			region_insert(as, w->place);
 			w->place = NULL;
-			region_insert(as, r);
 			next_phase(w, MOVE_PREPARE, w->start);
 			break;
 		case MOVE_PREPARE:
@@ -82,9 +74,8 @@ bool move_step(struct mm_work *w, unsigned *budget)
 		case MOVE_UNDO:
 			w->cursor = pt_zap(&b, w->cursor, w->target + w->arg, ZAP_ALL, budget);
 			if (w->cursor >= w->target + w->arg) {
-				r = region_next(as, w->target);
-				region_erase(as, r);
-				retire(w, r);
+				region_erase(as, region_next(as, w->target));
+				region_retire(as, w->spare);
 				w->result = -ENOMEM;
 				done = true;
 			}
@@ -137,14 +128,7 @@ static int check_region(const struct aspace *as, const struct region *r, const s
 		return -EINVAL;
 	if ((q->flags & MREMAP_DONTUNMAP) || !q->old_len)
 		more = q->new_len >> PAGE_SHIFT;
-	if (as->mapped + more > as->limit_as >> PAGE_SHIFT)
-		return -ENOMEM;
-	if ((r->prot & PROT_WRITE) && !(r->flags & (REGION_SHARED | REGION_GROWSDOWN)) &&
-	    as->data + more > as->limit_data >> PAGE_SHIFT)
-		return -ENOMEM;
-	if (is_committed(r->prot, r->flags, r->memobj) && more > frames_total())
-		return -ENOMEM;
-	return 0;
+	return within_limits(as, more, 0, r->prot, r->flags, r->memobj) ? 0 : -ENOMEM;
 }
 
 /* Behind the old range is room for the new size. */
@@ -161,7 +145,6 @@ static int start_move(struct aspace *as, struct region *r, const struct request 
 		      struct mm_work *w)
 {
 	struct region *parts[4] = { NULL };
-	struct region *dead = NULL;
 	u64 kept = MIN(q->old_len, q->new_len);
 
 	/* The new region, and pieces for cuts in the middle: at the new place, of the old place's
@@ -182,40 +165,32 @@ static int start_move(struct aspace *as, struct region *r, const struct request 
 	w->arg = q->new_len;
 	w->tail = q->old + q->old_len;
 	w->place = parts[0];
-	parts[0]->start = q->new;
-	parts[0]->end = q->new + q->new_len;
-	parts[0]->prot = r->prot;
-	parts[0]->max_prot = r->max_prot;
-	parts[0]->flags = r->flags & (u16)~(REGION_GROWSDOWN | REGION_STACK | REGION_HEAP);
-	parts[0]->memobj = r->memobj;
-	parts[0]->offset = r->memobj ? r->offset + (q->old - r->start) : 0;
+	region_like(w->place, r);
+	w->place->start = q->new;
+	w->place->end = q->new + q->new_len;
+	w->place->flags &= (u16)~(REGION_GROWSDOWN | REGION_STACK | REGION_HEAP);
 	if (r->memobj)
-		memobj_get(r->memobj);
-	region_cut(as, q->new, q->new + q->new_len, &parts[1], &dead);
-	if (kept < q->old_len)
-		region_cut(as, q->old + kept, q->old + q->old_len, &parts[2], &dead);
+		w->place->offset += q->old - r->start;
 	w->spare = parts[3];
-	for (unsigned i = 1; i < 3; i++)
-		if (parts[i]) {
-			parts[i]->next = dead;
-			dead = parts[i];
-		}
-	w->regions = dead;
+	region_cut(as, q->new, q->new + q->new_len, parts[1]);
+	if (kept < q->old_len)
+		region_cut(as, q->old + kept, q->old + q->old_len, parts[2]);
+	else
+		region_retire(as, parts[2]);
 	next_phase(w, MOVE_CLEAR, q->new);
 	return work_start(w);
 out_memory:
-	spin_unlock(&as->lock);
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
-		if (parts[i])
-			region_free(parts[i]);
-	return -ENOMEM;
+		region_retire(as, parts[i]);
+	return aspace_unlock(as, -ENOMEM);
 }
 
 int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, u64 flags, va_t new_addr,
 		 struct mm_work *w, va_t *out)
 {
 	struct request q = { old, new_addr, PAGE_UP(old_len), PAGE_UP(new_len), flags };
-	struct region *r, *dead = NULL;
+	bool stays = !(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len;
+	struct region *r;
 	int err = check_request(&q);
 
 	if (err)
@@ -223,45 +198,32 @@ int aspace_remap(struct aspace *as, va_t old, u64 old_len, u64 new_len, u64 flag
 	if (old_len > USER_MAX)
 		return -EFAULT;
 	spin_lock(&as->lock);
-	if (as->busy) {
-		spin_unlock(&as->lock);
-		return MM_BUSY;
-	}
+	if (as->busy)
+		return aspace_unlock(as, MM_BUSY);
 	r = region_find(as, old);
-	*out = old;
-	err = -EFAULT;
 	if (!r)
-		goto out;
-	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && q.new_len <= q.old_len) {
-		err = user_range_ok(old, q.old_len) ? 0 : -EFAULT;
-		if (!err && q.new_len < q.old_len)
-			return aspace_unmap_locked(as, old + q.new_len, old + q.old_len, w);
-		goto out;
+		return aspace_unlock(as, -EFAULT);
+	*out = old;
+	if (stays && q.new_len <= q.old_len) {
+		if (!user_range_ok(old, q.old_len))
+			return aspace_unlock(as, -EFAULT);
+		if (q.new_len == q.old_len)
+			return aspace_unlock(as, 0);
+		return aspace_unmap_locked(as, old + q.new_len, old + q.old_len, w);
 	}
 	err = flags & MREMAP_FIXED ? check_place(&q) : 0;
 	if (!err)
 		err = check_region(as, r, &q);
 	if (err)
-		goto out;
-	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && q.old_len && can_extend(as, r, &q)) {
+		return aspace_unlock(as, err);
+	if (stays && can_extend(as, r, &q)) {
 		region_set_bounds(as, r, r->start, old + q.new_len);
-		(void)region_merge(as, r, &dead);
-		goto out;
+		(void)region_merge(as, r);
+		return aspace_unlock(as, 0);
 	}
-	if (!(flags & MREMAP_MAYMOVE)) {
-		err = -ENOMEM;
-		goto out;
-	}
-	if (!(flags & MREMAP_FIXED) &&
-	    !region_find_gap(as, q.new_len, USER_MIN, as->mmap_top, &q.new) &&
-	    !region_find_gap(as, q.new_len, USER_MIN, USER_MAX, &q.new)) {
-		err = -ENOMEM;
-		goto out;
-	}
+	if (!(flags & MREMAP_MAYMOVE) ||
+	    (!(flags & MREMAP_FIXED) && !region_find_place(as, q.new_len, &q.new)))
+		return aspace_unlock(as, -ENOMEM);
 	*out = q.new;
 	return start_move(as, r, &q, w);
-out:
-	spin_unlock(&as->lock);
-	region_free_list(dead);
-	return err;
 }

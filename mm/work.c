@@ -9,54 +9,13 @@
 
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end)
 {
-	w->kind = (u8)kind;
-	w->phase = 0;
-	w->flags = 0;
-	w->aspace = as;
-	w->other = NULL;
-	w->start = w->cursor = start;
-	w->end = end;
-	w->target = w->tail = 0;
-	w->arg = 0;
-	w->place = w->spare = NULL;
-	w->regions = NULL;
-	w->result = 0;
-}
-
-static bool unmap_step(struct mm_work *w, unsigned *budget)
-{
-	struct region *dead = w->regions, *placed = w->place;
-	struct batch b;
-
-	batch_init(&b, w->aspace);
-	w->cursor = pt_zap(&b, w->cursor, w->end, ZAP_ALL, budget);
-	batch_flush(&b);
-	if (w->cursor < w->end)
-		return false;
-	if (!placed)
-		return true;
-	w->place = NULL;
-	region_place(w->aspace, placed, &dead);
-	w->regions = dead;
-	if (!(w->flags & WORK_FILL))
-		return true;
-	w->kind = WORK_POPULATE;
-	w->cursor = w->start;
-	return false;
-}
-
-static bool protect_step(struct mm_work *w, unsigned *budget)
-{
-	struct aspace *as = w->aspace;
-	struct batch b;
-
-	batch_init(&b, as);
-	for (struct region *r = region_next(as, w->cursor); r && w->cursor < w->end && *budget;
-	     r = r->next)
-		w->cursor = pt_protect(&b, MAX(w->cursor, r->start), MIN(r->end, w->end),
-				       (unsigned)w->arg, r->flags & REGION_SHARED, budget);
-	batch_flush(&b);
-	return w->cursor >= w->end;
+	*w = (struct mm_work){
+		.kind = (u8)kind,
+		.aspace = as,
+		.start = start,
+		.cursor = start,
+		.end = end,
+	};
 }
 
 static bool populate_step(struct mm_work *w, unsigned *budget)
@@ -95,6 +54,41 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 	return w->cursor >= w->end;
 }
 
+static bool unmap_step(struct mm_work *w, unsigned *budget)
+{
+	struct batch b;
+
+	batch_init(&b, w->aspace);
+	w->cursor = pt_zap(&b, w->cursor, w->end, ZAP_ALL, budget);
+	batch_flush(&b);
+	if (w->cursor < w->end)
+		return false;
+	if (!w->place)
+		return true;
+	region_insert(w->aspace, w->place);
+	(void)region_merge(w->aspace, w->place);
+	w->place = NULL;
+	if (!(w->flags & WORK_FILL))
+		return true;
+	w->kind = WORK_POPULATE;
+	w->cursor = w->start;
+	return populate_step(w, budget);
+}
+
+static bool protect_step(struct mm_work *w, unsigned *budget)
+{
+	struct aspace *as = w->aspace;
+	struct batch b;
+
+	batch_init(&b, as);
+	for (struct region *r = region_next(as, w->cursor); r && w->cursor < w->end && *budget;
+	     r = r->next)
+		w->cursor = pt_protect(&b, MAX(w->cursor, r->start), MIN(r->end, w->end),
+				       (unsigned)w->arg, r->flags & REGION_SHARED, budget);
+	batch_flush(&b);
+	return w->cursor >= w->end;
+}
+
 static bool destroy_step(struct mm_work *w, unsigned *budget)
 {
 	struct aspace *as = w->aspace;
@@ -107,8 +101,6 @@ static bool destroy_step(struct mm_work *w, unsigned *budget)
 		if (w->cursor < r->end)
 			break;
 		region_erase(as, r);
-		r->next = w->regions;
-		w->regions = r;
 	}
 	batch_flush(&b);
 	return !as->head;
@@ -121,10 +113,7 @@ static bool step(struct mm_work *w)
 
 	assert(spin_is_locked(&w->aspace->lock));
 	switch (w->kind) {
-	case WORK_UNMAP:
-		if (unmap_step(w, &budget))
-			return true;
-		return w->kind == WORK_POPULATE && populate_step(w, &budget);
+	case WORK_UNMAP: return unmap_step(w, &budget);
 	case WORK_PROTECT: return protect_step(w, &budget);
 	case WORK_POPULATE: return populate_step(w, &budget);
 	case WORK_MOVE: return move_step(w, &budget);
@@ -134,55 +123,31 @@ static bool step(struct mm_work *w)
 	}
 }
 
-/* No lock held. */
-static int work_end(struct mm_work *w)
+/* A step, and what follows if it was the last one.  All locks are held, and dropped. */
+static int go_on(struct mm_work *w)
 {
-	region_free_list(w->regions);
-	w->regions = NULL;
-	if (w->spare)
-		region_free(w->spare);
-	w->spare = NULL;
-	assert(!w->place);
-	w->kind = WORK_NONE;
-	return (int)w->result;
-}
+	struct aspace *as = w->aspace, *copy = w->kind == WORK_FORK ? w->other : NULL;
+	bool done = step(w);
 
-static void unlock(struct mm_work *w, struct aspace *other)
-{
-	spin_unlock(&w->aspace->lock);
-	if (other)
-		spin_unlock(&other->lock);
-}
-
-/* A fork that failed: the copy gives everything back. No lock held. */
-static void undo_fork(struct mm_work *w, struct aspace *copy)
-{
-	struct mm_work undo;
-
-	if (w->result >= 0)
-		return;
-	work_init(&undo, WORK_DESTROY, copy, 0, USER_MAX);
-	spin_lock(&copy->lock);
-	while (!step(&undo))
-		;
-	spin_unlock(&copy->lock);
-	(void)work_end(&undo);
+	as->busy = done ? NULL : w;
+	if (done && copy && w->result < 0) { /* the copy gives everything back */
+		w->kind = WORK_DESTROY;
+		w->aspace = copy;
+		w->cursor = 0;
+		copy->busy = w;
+	} else if (done) {
+		w->kind = WORK_NONE;
+	}
+	(void)aspace_unlock(as, 0);
+	if (copy)
+		(void)aspace_unlock(copy, 0);
+	return w->kind == WORK_NONE ? (int)w->result : MM_MORE;
 }
 
 int work_start(struct mm_work *w)
 {
-	struct aspace *other = w->kind == WORK_FORK ? w->other : NULL;
-
 	assert(!w->aspace->busy);
-	if (likely(step(w))) {
-		unlock(w, other);
-		if (other)
-			undo_fork(w, other);
-		return work_end(w);
-	}
-	w->aspace->busy = w;
-	unlock(w, other);
-	return MM_MORE;
+	return go_on(w);
 }
 
 /* Nobody waits for a fault's page to come. */
@@ -213,16 +178,9 @@ int mm_work_step(struct mm_work *w)
 	spin_lock(&as->lock);
 	if (other && other > as)
 		spin_lock(&other->lock);
-	if (!step(w)) {
-		unlock(w, other);
-		return MM_MORE;
-	}
-	as->busy = NULL;
-	unlock(w, other);
-	if (other)
-		undo_fork(w, other);
-	res = work_end(w);
-	mm_wake(as);
+	res = go_on(w);
+	if (as->busy != w)
+		mm_wake(as);
 	return res;
 }
 

@@ -1,7 +1,7 @@
 # Memory: unit tests, and the property test on the adversarial machine: with steps of a few entries
 # and small tables (long operations and whole leaves are then everywhere), and of the real sizes.
 set(mm_sources)
-foreach(name asid aspace copy fault fork frame huge leaf look memobj pagetable radix reclaim region remap slab work)
+foreach(name advise asid aspace copy fault fork frame huge leaf look memobj pagetable radix reclaim region remap slab work)
 	list(APPEND mm_sources ${TERN_TOP}/mm/${name}.c)
 endforeach()
 list(APPEND mm_sources mm_check.c)

@@ -49,7 +49,6 @@ struct region {
 /* A long operation, kept in the thread that runs it (thread.work). */
 struct mm_work {
 	u8 kind; /* 0: none; private to mm */
-	bool retried;
 	u8 phase;
 	u32 flags;
 	struct aspace *aspace, *other;
@@ -59,7 +58,6 @@ struct mm_work {
 	u64 arg;
 	struct region *place; /* to be put in at the end */
 	struct region *spare;
-	void *regions; /* taken out, to be freed at the end */
 	long result;
 };
 
@@ -74,6 +72,7 @@ struct aspace {
 	u64 icache_generation; /* its harts have done a fence.i since that one began */
 	struct region *tree, *head, *tail;
 	struct region *last; /* cache of the last hit */
+	struct region *dead; /* taken out, to be freed once the lock is dropped */
 	u32 nregions;
 	struct mm_work *busy; /* the long operation under way */
 	/* layout, set by exec */
