@@ -585,7 +585,7 @@ void call_free_async(struct call *c)
 	t->async_calls--;
 	call_fini(c);
 	kfree(c);
-	object_count_calls--;
+	object_counts[TERN_OBJ_CALL]--;
 	thread_put(t);
 }
 
@@ -660,8 +660,6 @@ bool calls_thread_died(struct thread *t)
 	return !pinned;
 }
 
-u64 object_count_calls;
-
 /* TERN_CALL_ASYNC: kernel lock held. */
 s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subject,
 	       const u64 args[6])
@@ -686,7 +684,7 @@ s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subj
 		kfree(c);
 		return -ENOMEM;
 	}
-	object_count_calls++;
+	object_counts[TERN_OBJ_CALL]++;
 	thread_get(t);
 	t->async_calls++;
 	c->async = 1;

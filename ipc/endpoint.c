@@ -23,7 +23,6 @@
 static struct slab_cache session_cache, endpoint_cache, ready_cache;
 static struct idtable sessions;
 struct idtable readies;
-u64 object_count_sessions, object_count_endpoints, object_count_readies;
 
 /* ---- readiness words ---- */
 
@@ -47,7 +46,6 @@ struct ready *ready_create(struct endpoint *ep, u32 bits)
 	endpoint_get(ep);
 	list_init(&r->waiters);
 	list_add_tail(&ep->readies, &r->in_endpoint);
-	object_count_readies++;
 	return r;
 }
 
@@ -62,7 +60,6 @@ void ready_put(struct ready *r)
 	list_del(&r->in_endpoint);
 	endpoint_put(r->endpoint);
 	slab_free(&ready_cache, r);
-	object_count_readies--;
 }
 
 s64 ready_charge(struct ready *r, struct process *p, u64 bytes)
@@ -117,7 +114,6 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 		session_get(meta);
 	s->closed.kind = NODE_CLOSED;
 	list_init(&s->closed.link);
-	object_count_sessions++;
 	return s;
 out_session:
 	slab_free(&session_cache, s);
@@ -140,7 +136,6 @@ void session_free(struct session *s)
 		endpoint_put(s->endpoint);
 		account_discharge(s->payer, SESSION_BYTES);
 		slab_free(&session_cache, s);
-		object_count_sessions--;
 		s = NULL;
 		if (!meta || --meta->handles > 0)
 			return;
@@ -207,7 +202,6 @@ struct endpoint *endpoint_create(void)
 	timer_init(&ep->timer, endpoint_timer_fired);
 	ep->timer_node.kind = NODE_TIMER;
 	list_init(&ep->timer_node.link);
-	object_count_endpoints++;
 	return ep;
 }
 
@@ -216,7 +210,6 @@ void endpoint_free(struct endpoint *ep)
 	timer_cancel(&ep->timer);
 	list_del(&ep->in_owner);
 	slab_free(&endpoint_cache, ep);
-	object_count_endpoints--;
 }
 
 void endpoint_post(struct endpoint *ep, struct ipc_node *n)

@@ -65,7 +65,6 @@ _Static_assert(sizeof(struct epoll_event) == 16, "struct epoll_event");
 
 static struct list buckets[BUCKETS];
 static u32 items_total;
-u64 object_count_waitsets;
 
 static struct list *bucket_of(const void *object)
 {
@@ -114,7 +113,7 @@ void waitset_put(struct waitset *w)
 	poll_object_gone(w);
 	while (!list_empty(&w->items))
 		item_free(list_entry(w->items.next, struct item, in_set));
-	object_count_waitsets--;
+	object_counts[TERN_OBJ_WAITSET]--;
 	account_discharge(w->payer, sizeof *w);
 	kfree(w);
 }
@@ -322,7 +321,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	list_init(&w->ready_items);
 	kernel_lock();
 	w->payer = t->process->account;
-	object_count_waitsets++;
+	object_counts[TERN_OBJ_WAITSET]++;
 	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_WAITSET, w,
 		       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER, a[0] & O_CLOEXEC);
 	kernel_unlock();

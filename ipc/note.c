@@ -9,6 +9,7 @@
 #include <arch/cpu.h>
 #include <ipc/note.h>
 #include <ipc/session.h>
+#include <kernel/handle.h>
 #include <kernel/lock.h>
 #include <kernel/log.h>
 #include <kernel/thread.h>
@@ -18,7 +19,6 @@
 
 #define MAX_IRQ 128
 static struct irq *irqs[MAX_IRQ];
-u64 object_count_notes, object_count_irqs;
 
 struct note *note_create(struct endpoint *ep, u64 badge)
 {
@@ -32,7 +32,7 @@ struct note *note_create(struct endpoint *ep, u64 badge)
 	endpoint_get(ep);
 	n->node.kind = NODE_NOTE;
 	list_init(&n->node.link);
-	object_count_notes++;
+	object_counts[TERN_OBJ_NOTIFICATION]++;
 	return n;
 }
 
@@ -44,7 +44,7 @@ void note_put(struct note *n)
 		return;
 	endpoint_put(n->endpoint);
 	kfree(n);
-	object_count_notes--;
+	object_counts[TERN_OBJ_NOTIFICATION]--;
 }
 
 bool note_add(struct note *n, u64 bits)
@@ -109,7 +109,7 @@ struct irq *irq_create(u32 number)
 	i->refs = 1;
 	i->number = number;
 	irqs[number] = i;
-	object_count_irqs++;
+	object_counts[TERN_OBJ_IRQ]++;
 	return i;
 }
 
@@ -124,7 +124,7 @@ void irq_put(struct irq *i)
 	if (i->note)
 		note_put(i->note);
 	kfree(i);
-	object_count_irqs--;
+	object_counts[TERN_OBJ_IRQ]--;
 }
 
 s64 irq_bind(struct irq *i, struct endpoint *ep, u64 badge)

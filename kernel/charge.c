@@ -10,9 +10,7 @@
  * account, which then lives on.  Servers, who make things for others, are counted too and have no
  * bound.
  */
-#include <kernel/native.h>
 #include <kernel/process.h>
-#include <kernel/sys.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
@@ -92,19 +90,4 @@ void process_kept(const struct process *p, struct tern_kept *k)
 	k->threads = p->nthreads * sizeof(struct thread);
 	k->objects = p->account ? p->account->bytes : 0;
 	k->limit = kernel_share;
-}
-
-s64 native_process_kept(struct thread *t, u64 *a)
-{
-	struct tern_kept k;
-	struct process *p;
-
-	kernel_lock();
-	p = handle_object(t->process->handles, (u32)a[0], HANDLE_PROCESS, 0);
-	if (p)
-		process_kept(p, &k);
-	kernel_unlock();
-	if (!p)
-		return -EBADF;
-	return put_user(t, a[1], &k, sizeof k) ? -EFAULT : 0;
 }

@@ -8,7 +8,6 @@
 #include <mm/slab.h>
 
 static struct slab_cache cache;
-u64 object_count_creds;
 
 struct cred *cred_create(const struct tern_cred *c)
 {
@@ -23,7 +22,6 @@ struct cred *cred_create(const struct tern_cred *c)
 	n->refs = 1;
 	n->c = *c;
 	n->c.id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&object_count_creds, 1, __ATOMIC_RELAXED);
 	return n;
 }
 
@@ -36,8 +34,6 @@ void cred_put(const struct cred *c)
 {
 	struct cred *m = (struct cred *)c;
 
-	if (m && __atomic_fetch_sub(&m->refs, 1, __ATOMIC_ACQ_REL) == 1) {
-		__atomic_fetch_sub(&object_count_creds, 1, __ATOMIC_RELAXED);
+	if (m && __atomic_fetch_sub(&m->refs, 1, __ATOMIC_ACQ_REL) == 1)
 		slab_free(&cache, m);
-	}
 }

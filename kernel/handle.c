@@ -16,7 +16,7 @@
 #include <tern/linux/errno.h>
 
 static struct slab_cache chunk_cache;
-u64 object_count_handles;
+u64 object_counts[TERN_NOBJECTS];
 
 static bool chunk_create(struct handle_table *t, u32 c)
 {
@@ -76,7 +76,7 @@ static long take(struct handle_table *t, u32 fd)
 		return -ENOMEM;
 	t->chunks[c]->used |= 1ull << (fd % HANDLES_PER_CHUNK);
 	t->count++;
-	object_count_handles++;
+	object_counts[TERN_OBJ_HANDLE]++;
 	slot(t, fd)->type = HANDLE_RESERVED;
 	slot(t, fd)->object = NULL;
 	slot(t, fd)->pending_type = HANDLE_FREE;
@@ -120,7 +120,7 @@ static void release(struct handle_table *t, u32 fd)
 	c->h[fd % HANDLES_PER_CHUNK].object = NULL;
 	c->used &= ~(1ull << (fd % HANDLES_PER_CHUNK));
 	t->count--;
-	object_count_handles--;
+	object_counts[TERN_OBJ_HANDLE]--;
 	if (fd / HANDLES_PER_CHUNK < t->hint)
 		t->hint = fd / HANDLES_PER_CHUNK;
 }
@@ -253,7 +253,7 @@ struct handle_table *handle_table_copy(const struct handle_table *old)
 			t->chunks[c]->h[i] = *h;
 			t->chunks[c]->used |= 1ull << i;
 			t->count++;
-			object_count_handles++;
+			object_counts[TERN_OBJ_HANDLE]++;
 			handle_ref(h->type, h->object);
 		}
 	}

@@ -15,7 +15,6 @@
 
 static struct slab_cache cache;
 struct list all_processes = LIST_INIT(all_processes);
-u64 object_count_processes;
 
 struct process *process_create(u32 pid)
 {
@@ -35,7 +34,6 @@ struct process *process_create(u32 pid)
 	list_init(&p->events.node.link);
 	p->start_ns = arch_now_ns();
 	list_add_tail(&all_processes, &p->all);
-	object_count_processes++;
 	return p;
 }
 
@@ -56,7 +54,6 @@ void process_free(struct process *p)
 	if (p->account)
 		account_leave(p);
 	slab_free(&cache, p);
-	object_count_processes--;
 }
 
 void process_event(struct process *p, u32 bits)

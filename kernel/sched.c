@@ -372,7 +372,6 @@ void kernel_ipi(void)
 {
 	struct hart *h = this_hart();
 
-	h->stat.ipis++;
 	h->irq_counts[1]++;
 	kernel_lock();
 	/* Whoever queued a thread here may have taken this hart for idle. */

@@ -134,7 +134,6 @@ static void fill_thread(struct tern_process_stat *s, struct process *p, struct t
 		return;
 	s->policy = t->policy;
 	s->nice = (u32)t->nice;
-	s->prio = t->prio;
 	s->rt_prio = t->rt_prio;
 	s->hart = t->hart ? t->hart->index : 0;
 	s->affinity = t->affinity & ((1ull << nharts) - 1);
@@ -167,7 +166,6 @@ static void fill_space(struct tern_process_stat *s, const struct process *p)
 	s->size_pt = as->tables * PAGE_SIZE;
 	s->size_locked = as->locked * PAGE_SIZE;
 	s->brk_start = as->brk_start;
-	s->brk = as->brk;
 	s->stack_start = as->arg_start;
 	s->arg_start = as->arg_start;
 	s->arg_end = as->arg_end;
@@ -221,6 +219,7 @@ s64 native_process_stat(struct thread *t, u64 *a)
 				s->sig_caught |= 1ull << i;
 		}
 		memcpy(s->limits, p->limits, sizeof s->limits);
+		process_kept(p, &s->kept);
 		fill_space(s, p);
 		fill_thread(s, p, n ? n : process_any_thread(p));
 	}

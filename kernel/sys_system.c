@@ -16,8 +16,6 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
-extern u64 object_count_creds, object_count_handles, object_count_waitsets;
-
 static void fill_boot(struct tern_boot_info *b)
 {
 	b->uart_pa = boot_facts.uart;
@@ -26,11 +24,7 @@ static void fill_boot(struct tern_boot_info *b)
 	b->uart_shift = boot_facts.uart_shift;
 	b->nharts = nharts;
 	b->timebase_hz = boot_facts.timebase_hz;
-	for (unsigned i = 0; i < boot_facts.nram; i++)
-		b->memory += boot_facts.ram[i].end - boot_facts.ram[i].start;
-	b->initrd = 0;
 	b->initrd_size = (u32)boot_facts.initrd_size;
-	b->rtc_pa = boot_facts.rtc;
 	memcpy(b->bootargs, boot_facts.bootargs, sizeof b->bootargs);
 	memcpy(b->isa, boot_facts.isa, sizeof b->isa);
 }
@@ -68,42 +62,6 @@ static void fill_memory(struct tern_memory_info *m)
 	m->huge_pages = huge;
 	m->huge_fills = mm_counters.huge_fills;
 	m->huge_splits = mm_counters.huge_splits;
-}
-
-static void fill_objects(u64 *v)
-{
-	v[TERN_OBJ_PROCESS] = object_count_processes;
-	v[TERN_OBJ_THREAD] = object_count_threads;
-	v[TERN_OBJ_CRED] = object_count_creds;
-	v[TERN_OBJ_CALL] = object_count_calls;
-	v[TERN_OBJ_ASPACE] = object_count_aspaces();
-	v[TERN_OBJ_MEMOBJ] = object_count_memobjs();
-	v[TERN_OBJ_ENDPOINT] = object_count_endpoints;
-	v[TERN_OBJ_SESSION] = object_count_sessions;
-	v[TERN_OBJ_READY] = object_count_readies;
-	v[TERN_OBJ_NOTIFICATION] = object_count_notes;
-	v[TERN_OBJ_IRQ] = object_count_irqs;
-	v[TERN_OBJ_WAITSET] = object_count_waitsets;
-	v[TERN_OBJ_REGION] = object_count_regions();
-	v[TERN_OBJ_HANDLE] = object_count_handles;
-}
-
-static void fill_time(struct tern_time_info *v)
-{
-	v->monotonic_ns = arch_now_ns();
-	v->realtime_ns = v->monotonic_ns + (u64)realtime_offset_ns;
-	for (unsigned i = 0; i < nharts; i++) {
-		struct hart *h = &harts[i];
-
-		v->idle_ns += arch_ticks_to_ns(h->stat.idle_ns);
-		if (h->current == h->idle)
-			v->idle_ns += arch_ticks_to_ns(arch_ticks() - h->last_switch);
-		v->context_switches += h->stat.switches;
-		v->running += h->runq.count + (h->current != h->idle);
-	}
-	v->forks = mm_counters.forks;
-	v->threads = (u32)object_count_threads;
-	v->boot_realtime_s = (u64)realtime_offset_ns / 1000000000u;
 }
 
 static u64 fill_cpus(struct tern_cpu_info *v)
@@ -160,8 +118,8 @@ s64 native_system_info(struct thread *t, u64 *a)
 		memcpy(buf, f.free_blocks, n);
 		break;
 	case TERN_INFO_OBJECTS:
-		fill_objects((u64 *)buf);
-		n = TERN_NOBJECTS * 8;
+		n = sizeof object_counts;
+		memcpy(buf, object_counts, n);
 		break;
 	case TERN_INFO_ENOSYS:
 		for (u32 i = 0; i < NR_SYSCALLS && n + 8 <= 2 * PAGE_SIZE; i++)
@@ -176,10 +134,6 @@ s64 native_system_info(struct thread *t, u64 *a)
 		n = kernel_mappings((struct tern_kernel_mapping *)buf,
 				    2 * PAGE_SIZE / sizeof(struct tern_kernel_mapping)) *
 		    sizeof(struct tern_kernel_mapping);
-		break;
-	case TERN_INFO_TIME:
-		fill_time((struct tern_time_info *)buf);
-		n = sizeof(struct tern_time_info);
 		break;
 	default:
 		kernel_unlock();

@@ -28,7 +28,6 @@
 
 static struct slab_cache cache;
 struct list threads_ended = LIST_INIT(threads_ended); /* refs 0, not yet freed; kernel lock */
-u64 object_count_threads;
 
 static void deadline_passed(struct timer *timer)
 {
@@ -76,7 +75,6 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	process_get(p);
 	list_add_tail(&p->threads, &t->in_process);
 	p->nthreads++;
-	object_count_threads++;
 	return t;
 }
 
@@ -111,7 +109,6 @@ void threads_reap(void)
 		sched_forget(t);
 		cred_put(t->cred);
 		slab_free(&cache, t);
-		object_count_threads--;
 		process_put(owner);
 	}
 }

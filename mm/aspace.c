@@ -24,8 +24,6 @@ void mm_init(void)
 	asid_init();
 }
 
-u64 object_count_aspaces(void) { return slab_in_use(&aspace_cache); }
-
 /* ---- life ---- */
 
 struct aspace *aspace_create(void)

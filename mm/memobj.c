@@ -34,8 +34,6 @@ void memobj_init(void)
 	radix_init();
 }
 
-u64 object_count_memobjs(void) { return slab_in_use(&memobj_cache); }
-
 static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 {
 	struct memobj *m;

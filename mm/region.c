@@ -16,7 +16,6 @@ static struct slab_cache region_cache;
 static u32 random_state = 2463534242u;
 
 void region_init(void) { slab_cache_init(&region_cache, "region", sizeof(struct region)); }
-u64 object_count_regions(void) { return slab_in_use(&region_cache); }
 
 struct region *region_alloc(void)
 {

@@ -175,7 +175,6 @@ enum tern_op {
 	TERN_SIGNAL_SEND,
 	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
 	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */
-	TERN_PROCESS_KEPT, /* INFO (process h, struct tern_kept *) */
 	/* INFO (process h, first fd, struct tern_handle_info *, max): its descriptors from that one on,
 	 * or one of TERN_FD_…  Count. */
 	TERN_PROCESS_HANDLES,
@@ -467,13 +466,18 @@ enum tern_process_word {
 	TERN_PW_NO_HUGE, /* value: no pages of 2 MiB */
 };
 
+/* What the kernel, and servers as far as they say so, keep for a process: bytes. */
+struct tern_kept {
+	uint64_t space, descriptors, threads, objects;
+	uint64_t limit; /* of each */
+};
+
 struct tern_process_stat {
 	uint32_t pid, ppid, pgid, sid;
 	uint32_t state; /* 'R' 'S' 'D' 'T' 'Z' 'X' */
 	uint32_t nthreads;
 	uint32_t policy, nice; /* nice: int32 */
-	uint32_t prio, rt_prio;
-	uint32_t hart, nfds;
+	uint32_t rt_prio, hart, nfds;
 	uint64_t affinity;
 	uint64_t user_ns, system_ns, start_ns;
 	uint64_t minflt, majflt;
@@ -481,7 +485,7 @@ struct tern_process_stat {
 	uint64_t vsize, rss; /* bytes, pages */
 	uint64_t peak_vsize, peak_rss;
 	uint64_t size_stack, size_data, size_exe, size_lib, size_pt, size_locked; /* bytes */
-	uint64_t brk_start, brk, stack_start;
+	uint64_t brk_start, stack_start;
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t pc, sp;
 	uint64_t sig_pending, sig_shared_pending, sig_blocked, sig_ignored, sig_caught, sig_queued;
@@ -489,12 +493,7 @@ struct tern_process_stat {
 	uint32_t authority, syscall; /* the call it waits in, or -1 */
 	char comm[16];
 	struct tern_cred cred;
-};
-
-/* What the kernel, and servers as far as they say so, keep for a process: bytes. */
-struct tern_kept {
-	uint64_t space, descriptors, threads, objects;
-	uint64_t limit; /* of each */
+	struct tern_kept kept;
 };
 
 enum tern_info {
@@ -506,7 +505,6 @@ enum tern_info {
 	TERN_INFO_BUDDY,     /* uint64_t free blocks per order [11] */
 	TERN_INFO_OBJECTS,   /* uint64_t in use per type, enum tern_object */
 	TERN_INFO_ENOSYS,    /* struct { uint32_t nr, count; }[] */
-	TERN_INFO_TIME,	     /* struct tern_time_info */
 	TERN_INFO_VMAP,	     /* struct tern_kernel_mapping[] */
 };
 
@@ -514,10 +512,7 @@ struct tern_boot_info {
 	uint64_t uart_pa, uart_size;
 	uint32_t uart_irq, uart_shift; /* register stride: 1 << shift */
 	uint32_t nharts, timebase_hz;
-	uint64_t memory; /* bytes */
-	int32_t initrd;	 /* h in pm's table */
-	uint32_t initrd_size;
-	uint64_t rtc_pa;
+	uint64_t initrd_size;
 	char bootargs[512];
 	char isa[128];
 };
@@ -537,8 +532,8 @@ struct tern_memory_info {
 };
 
 struct tern_cpu_info {
-	uint64_t user_ns, nice_ns, system_ns, idle_ns, irq_ns;
-	uint64_t switches, interrupts, ipis;
+	uint64_t user_ns, idle_ns; /* of whoever but the idle thread; of that */
+	uint64_t switches, interrupts;
 	uint32_t hartid, running; /* threads ready or running */
 };
 
@@ -550,20 +545,12 @@ struct tern_slab_info {
 	uint64_t used, total, slabs;
 };
 
+/* Those that have no slab cache of their own. */
 enum tern_object {
-	TERN_OBJ_PROCESS,
-	TERN_OBJ_THREAD,
-	TERN_OBJ_CRED,
-	TERN_OBJ_CALL,
-	TERN_OBJ_ASPACE,
-	TERN_OBJ_MEMOBJ,
-	TERN_OBJ_ENDPOINT,
-	TERN_OBJ_SESSION,
-	TERN_OBJ_READY,
+	TERN_OBJ_CALL, /* asynchronous ones */
 	TERN_OBJ_NOTIFICATION,
 	TERN_OBJ_IRQ,
 	TERN_OBJ_WAITSET,
-	TERN_OBJ_REGION,
 	TERN_OBJ_HANDLE,
 	TERN_NOBJECTS,
 };
@@ -583,14 +570,6 @@ struct tern_trace_event {
 	uint32_t tid;
 	uint16_t hart, kind; /* enum tern_trace_kind */
 	uint64_t a, b;
-};
-
-struct tern_time_info {
-	uint64_t monotonic_ns, realtime_ns, idle_ns;
-	uint64_t load[3]; /* 1, 5 and 15 minutes, 16.16 */
-	uint64_t context_switches, forks;
-	uint32_t running, threads, last_pid, pad;
-	uint64_t boot_realtime_s;
 };
 
 /* The top of a program's space: the kernel maps the vDSO at TERN_VDSO_BASE into every space that

@@ -3,6 +3,7 @@
 #include "../../mm/mm_priv.h"
 #include "mm_check.h"
 #include <kernel/log.h>
+#include <tern/abi.h>
 
 void frame_check(void)
 {
@@ -81,6 +82,17 @@ static void check_cache(const struct slab_cache *c)
 		found++;
 	}
 	assert(found == partial && used == c->used && slabs == c->slabs && c->total == slabs * c->per_slab);
+}
+
+uint64_t objects_in_use(const char *cache)
+{
+	static struct tern_slab_info v[32];
+	unsigned n = slab_info(v, ARRAY_SIZE(v));
+
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(v[i].name, cache))
+			return v[i].used;
+	panic("no slab cache %s", cache);
 }
 
 void slab_check(void)

@@ -570,7 +570,7 @@ static void run(u64 seed, const u8 *fuzz, size_t size, unsigned long operations)
 	slab_check();
 	frame_stats(&after);
 	check(after.user == before.user && after.table == before.table);
-	check(!object_count_aspaces() && !object_count_memobjs() && !object_count_regions());
+	check(!objects_in_use("aspace") && !objects_in_use("memobj") && !objects_in_use("region"));
 	check(after.free + after.slab == before.free + before.slab);
 }
 

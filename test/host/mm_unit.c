@@ -179,7 +179,7 @@ static void test_objects_end_in_steps(void **unused)
 	m = full_object(10);
 	memobj_put(m);
 	assert_false(memobj_reap());
-	assert_int_equal(object_count_memobjs(), 0);
+	assert_int_equal(objects_in_use("memobj"), 0);
 	m = full_object(2000);
 	n = full_object(1500);
 	frame_stats(&now);
@@ -204,7 +204,7 @@ static void test_objects_end_in_steps(void **unused)
 	mm_defers = false;
 	frame_stats(&now);
 	assert_int_equal(now.user, before.user);
-	assert_int_equal(object_count_memobjs(), 0);
+	assert_int_equal(objects_in_use("memobj"), 0);
 	frame_check();
 }
 
@@ -428,8 +428,8 @@ static void test_map_rules(void **unused)
 	finish(as);
 	memobj_check(m);
 	memobj_put(m);
-	assert_int_equal(object_count_memobjs(), 0);
-	assert_int_equal(object_count_regions(), 0);
+	assert_int_equal(objects_in_use("memobj"), 0);
+	assert_int_equal(objects_in_use("region"), 0);
 }
 
 static unsigned told, forgot;
@@ -478,7 +478,7 @@ static void test_watchers_are_told(void **unused)
 	}
 	assert_int_equal(told, 2);
 	assert_int_equal(forgot, 1);
-	assert_int_equal(object_count_memobjs(), 0);
+	assert_int_equal(objects_in_use("memobj"), 0);
 	finish(as);
 }
 

@@ -29,4 +29,3 @@ void irq_get(struct irq *i);
 void irq_put(struct irq *i);
 s64 irq_bind(struct irq *i, struct endpoint *ep, u64 badge);
 void irq_ack(struct irq *i);
-extern u64 object_count_notes, object_count_irqs;

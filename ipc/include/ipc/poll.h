@@ -45,5 +45,4 @@ u32 waitset_bits(struct thread *t, struct waitset *w);
 struct ready *waitset_ready(struct waitset *w);
 u32 signalfd_bits(struct thread *t, struct signalfd *s);
 struct ready *signalfd_ready(struct signalfd *s);
-extern u64 object_count_waitsets;
 extern u64 poll_event; /* the number of the event that poll_wake spreads */

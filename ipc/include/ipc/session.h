@@ -111,7 +111,6 @@ static inline void ready_change(struct ready *r, u32 set, u32 clear)
 		poll_wake(r, set);
 }
 
-extern u64 object_count_sessions, object_count_endpoints, object_count_readies, object_count_calls;
 extern struct idtable readies;
 static inline struct ready *ready_find(u64 rid) { return id_find(&readies, rid); }
 void session_free(struct session *s); /* after CLOSED was delivered */

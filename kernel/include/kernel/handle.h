@@ -49,6 +49,8 @@ struct handle_table {
 	struct session *hidden; /* TERN_GIVE_HIDDEN's, by next_hidden; never more than handles */
 };
 
+extern u64 object_counts[TERN_NOBJECTS]; /* in use, by enum tern_object */
+
 struct handle_table *must_check handle_table_create(void);
 void handle_table_get(struct handle_table *t);
 /* The last one closes everything that is left: kernel lock held; may be long - see

@@ -92,7 +92,6 @@ struct process {
 #define for_each_thread(t, p) list_for_each_entry(t, &(p)->threads, struct thread, in_process)
 
 extern struct list all_processes; /* kernel lock */
-extern u64 object_count_processes;
 
 struct process *must_check process_create(u32 pid); /* refs 1, no space, no threads; NULL */
 void process_free(struct process *p);

@@ -223,5 +223,3 @@ struct thread *thread_exit_work(struct thread *t);
 /* t's access to va found no page of a pager's: it waits, or gets SIGBUS; who runs next.  No lock held
  * before and after.  ipc/pager.c. */
 struct thread *pager_fault(struct thread *t, va_t va);
-
-extern u64 object_count_threads;

@@ -244,6 +244,5 @@ struct mm_counters {
 	u64 committed;	  /* pages that programs may come to own: is_committed() */
 };
 extern struct mm_counters mm_counters;
-u64 object_count_aspaces(void), object_count_memobjs(void), object_count_regions(void);
 
 void mm_init(void); /* caches; after frames_init */

@@ -29,7 +29,6 @@ void slabs_init(void); /* before all else here; by mm_init */
 void slab_cache_init(struct slab_cache *c, const char *name, size_t size);
 void *must_check slab_alloc(struct slab_cache *c); /* zeroed, 16-aligned; NULL when memory is out */
 void slab_free(struct slab_cache *c, void *p);
-u64 slab_in_use(const struct slab_cache *c); /* objects; approximate on several harts */
 void *must_check kmalloc(size_t size); /* zeroed; whole pages above 2 KiB; NULL when out */
 void kfree(void *p);		       /* NULL is fine */
 struct tern_slab_info;

@@ -90,7 +90,6 @@ static void fill_boot(int which, struct server_boot *b, struct tern_process_args
 
 	memset(b, 0, sizeof *b);
 	b->boot = pm.boot;
-	b->boot.initrd = -1;
 	b->initrd_size = pm.boot.initrd_size;
 	b->uart_shift = (int32_t)pm.boot.uart_shift;
 	b->initrd = b->pidmap = b->uart = b->uart_irq = -1;
@@ -193,7 +192,7 @@ void boot(void)
 		fatal("boot information", r);
 	pm.boot.bootargs[sizeof pm.boot.bootargs - 1] = 0;
 	pm.boot.isa[sizeof pm.boot.isa - 1] = 0;
-	pm.initrd = pm.boot.initrd;
+	pm.initrd = 0; /* all that the kernel gave pm */
 	for (int i = 0; i < NSERVERS; i++)
 		endpoint[i] = must(tern_ep_create(), "an endpoint");
 	must(tern_bind(endpoint[S_PM], NULL), "binding pm's endpoint");

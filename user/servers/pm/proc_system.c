@@ -53,16 +53,6 @@ static void meminfo(struct text *t)
 	row(t, "Hugepagesize:", HUGE_PAGE);
 }
 
-static void uptime(struct text *t)
-{
-	struct tern_time_info i = { 0 };
-
-	tern_system_info(TERN_INFO_TIME, &i, sizeof i);
-	text_printf(t, "%lu.%02lu %lu.%02lu\n", UL(i.monotonic_ns / NSEC),
-		    UL(i.monotonic_ns % NSEC / 10000000), UL(i.idle_ns / NSEC),
-		    UL(i.idle_ns % NSEC / 10000000));
-}
-
 static uint32_t get_cpus(struct tern_cpu_info *cpus)
 {
 	uint32_t n = pm.boot.nharts < MAX_HARTS ? pm.boot.nharts : MAX_HARTS;
@@ -70,6 +60,30 @@ static uint32_t get_cpus(struct tern_cpu_info *cpus)
 	memset(cpus, 0, n * sizeof *cpus);
 	tern_system_info(TERN_INFO_CPU, cpus, n * sizeof *cpus);
 	return n;
+}
+
+static struct tern_cpu_info sum_of_cpus(const struct tern_cpu_info *cpus, uint32_t n)
+{
+	struct tern_cpu_info sum = { 0 };
+
+	for (uint32_t i = 0; i < n; i++) {
+		sum.user_ns += cpus[i].user_ns;
+		sum.idle_ns += cpus[i].idle_ns;
+		sum.switches += cpus[i].switches;
+		sum.interrupts += cpus[i].interrupts;
+		sum.running += cpus[i].running;
+	}
+	return sum;
+}
+
+static void uptime(struct text *t)
+{
+	static struct tern_cpu_info cpus[MAX_HARTS];
+	uint64_t up = tern_clock_ns(TERN_CLOCK_MONOTONIC);
+	uint64_t idle = sum_of_cpus(cpus, get_cpus(cpus)).idle_ns;
+
+	text_printf(t, "%lu.%02lu %lu.%02lu\n", UL(up / NSEC), UL(up % NSEC / 10000000),
+		    UL(idle / NSEC), UL(idle % NSEC / 10000000));
 }
 
 static void cpuinfo(struct text *t)
@@ -84,28 +98,20 @@ static void cpuinfo(struct text *t)
 
 static void cpu_row(struct text *t, const char *name, const struct tern_cpu_info *c)
 {
-	text_printf(t, "%s %lu %lu %lu %lu 0 %lu 0 0 0 0\n", name, UL(TICKS(c->user_ns)),
-		    UL(TICKS(c->nice_ns)), UL(TICKS(c->system_ns)), UL(TICKS(c->idle_ns)),
-		    UL(TICKS(c->irq_ns)));
+	text_printf(t, "%s %lu 0 0 %lu 0 0 0 0 0 0\n", name, UL(TICKS(c->user_ns)),
+		    UL(TICKS(c->idle_ns)));
 }
 
 static void stat(struct text *t)
 {
 	static struct tern_cpu_info cpus[MAX_HARTS];
 	static const char digits[] = "0123456789";
-	struct tern_cpu_info sum = { 0 };
-	struct tern_time_info time = { 0 };
+	struct tern_memory_info memory = { 0 };
 	uint32_t n = get_cpus(cpus);
+	struct tern_cpu_info sum = sum_of_cpus(cpus, n);
+	uint64_t begun = tern_clock_ns(TERN_CLOCK_REALTIME) - tern_clock_ns(TERN_CLOCK_MONOTONIC);
 
-	tern_system_info(TERN_INFO_TIME, &time, sizeof time);
-	for (uint32_t i = 0; i < n; i++) {
-		sum.user_ns += cpus[i].user_ns;
-		sum.nice_ns += cpus[i].nice_ns;
-		sum.system_ns += cpus[i].system_ns;
-		sum.idle_ns += cpus[i].idle_ns;
-		sum.irq_ns += cpus[i].irq_ns;
-		sum.interrupts += cpus[i].interrupts;
-	}
+	tern_system_info(TERN_INFO_MEMORY, &memory, sizeof memory);
 	cpu_row(t, "cpu ", &sum);
 	for (uint32_t i = 0; i < n; i++) {
 		char name[] = "cpu\0\0";
@@ -115,18 +121,16 @@ static void stat(struct text *t)
 		cpu_row(t, name, &cpus[i]);
 	}
 	text_printf(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\n", UL(sum.interrupts),
-		    UL(time.context_switches), UL(time.boot_realtime_s), UL(time.forks));
-	text_printf(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0\n", time.running);
+		    UL(sum.switches), UL(begun / NSEC), UL(memory.forks));
+	text_printf(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0\n", sum.running);
 }
 
 static void loadavg(struct text *t)
 {
-	struct tern_time_info i = { 0 };
+	static struct tern_cpu_info cpus[MAX_HARTS];
 
-	tern_system_info(TERN_INFO_TIME, &i, sizeof i);
-	for (int k = 0; k < 3; k++)
-		text_printf(t, "%lu.%02lu ", UL(i.load[k] >> 16), UL((i.load[k] & 0xffff) * 100 >> 16));
-	text_printf(t, "%u/%u %u\n", i.running, i.threads, pm.tree.last);
+	text_printf(t, "0.00 0.00 0.00 %u/%u %u\n", sum_of_cpus(cpus, get_cpus(cpus)).running,
+		    pm.tree.used, pm.tree.last);
 }
 
 static void interrupts(struct text *t)

@@ -11,29 +11,31 @@
 static void objects(struct text *t)
 {
 	static const char *const names[TERN_NOBJECTS] = {
-		[TERN_OBJ_PROCESS] = "process",	      [TERN_OBJ_THREAD] = "thread",
-		[TERN_OBJ_CRED] = "cred",	      [TERN_OBJ_CALL] = "call",
-		[TERN_OBJ_ASPACE] = "aspace",	      [TERN_OBJ_MEMOBJ] = "memobj",
-		[TERN_OBJ_ENDPOINT] = "endpoint",     [TERN_OBJ_SESSION] = "session",
-		[TERN_OBJ_READY] = "ready",	      [TERN_OBJ_NOTIFICATION] = "notification",
-		[TERN_OBJ_IRQ] = "irq",		      [TERN_OBJ_WAITSET] = "waitset",
-		[TERN_OBJ_REGION] = "region",	      [TERN_OBJ_HANDLE] = "handle",
+		[TERN_OBJ_CALL] = "call",	[TERN_OBJ_NOTIFICATION] = "notification",
+		[TERN_OBJ_IRQ] = "irq",		[TERN_OBJ_WAITSET] = "waitset",
+		[TERN_OBJ_HANDLE] = "handle",
 	};
+	static const char *const caches[] = { "process",  "thread",  "cred",  "aspace", "memobj",
+					      "endpoint", "session", "ready", "region" };
 	uint64_t counts[TERN_NOBJECTS] = { 0 };
 	struct tern_memory_info m = { 0 };
 
 	tern_system_info(TERN_INFO_OBJECTS, counts, sizeof counts);
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
-	for (int i = 0; i < TERN_NOBJECTS; i++)
-		text_printf(t, "%s %lu\n", names[i] ? names[i] : "?", UL(counts[i]));
 	/* Slabs keep some free objects on purpose, so their frames come and go a little; the objects
 	 * in use do not. */
 	static struct tern_slab_info slabs[96];
 	long n = tern_system_info(TERN_INFO_SLABS, slabs, sizeof slabs);
 	uint64_t used = 0;
 
-	for (long i = 0; i < n / (long)sizeof slabs[0]; i++)
+	for (long i = 0; i < n / (long)sizeof slabs[0]; i++) {
 		used += slabs[i].used;
+		for (size_t k = 0; k < sizeof caches / sizeof caches[0]; k++)
+			if (!strcmp(slabs[i].name, caches[k]))
+				text_printf(t, "%s %lu\n", caches[k], UL(slabs[i].used));
+	}
+	for (int i = 0; i < TERN_NOBJECTS; i++)
+		text_printf(t, "%s %lu\n", names[i], UL(counts[i]));
 	text_printf(t, "slab_objects %lu\n", UL(used));
 	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages + m.object_pages),
 		    UL(m.table_pages), UL(m.kernel_pages));
@@ -86,15 +88,16 @@ static void handles(struct text *t)
 
 static void kept(struct text *t)
 {
-	struct tern_kept k;
+	struct tern_process_stat st;
 
 	text_printf(t, "pid space descriptors threads objects limit\n");
 	LINK_EACH(l, &pm.tree.all) {
 		struct proc *p = LINK_OF(l, struct proc, all);
 
-		if (p->state == PROC_ALIVE && tern_process_kept(p->handle, &k) >= 0)
-			text_printf(t, "%u %lu %lu %lu %lu %lu\n", p->pid, UL(k.space),
-				    UL(k.descriptors), UL(k.threads), UL(k.objects), UL(k.limit));
+		if (p->state == PROC_ALIVE && tern_process_stat(p->handle, 0, &st) == 0)
+			text_printf(t, "%u %lu %lu %lu %lu %lu\n", p->pid, UL(st.kept.space),
+				    UL(st.kept.descriptors), UL(st.kept.threads),
+				    UL(st.kept.objects), UL(st.kept.limit));
 	}
 }
 

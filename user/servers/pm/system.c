@@ -64,15 +64,13 @@ long pm_sysinfo(struct tern_msg *m)
 {
 	struct sysinfo s = { .mem_unit = 1 };
 	struct tern_memory_info memory = { 0 };
-	struct tern_time_info time = { 0 };
 
 	tern_system_info(TERN_INFO_MEMORY, &memory, sizeof memory);
-	tern_system_info(TERN_INFO_TIME, &time, sizeof time);
-	s.uptime = (int64_t)(time.monotonic_ns / NSEC);
+	s.uptime = (int64_t)(tern_clock_ns(TERN_CLOCK_MONOTONIC) / NSEC);
 	s.totalram = memory.total_pages * 4096;
 	s.freeram = memory.free_pages * 4096;
 	s.sharedram = memory.object_pages * 4096;
-	s.procs = time.threads < UINT16_MAX ? (uint16_t)time.threads : UINT16_MAX;
+	s.procs = pm.tree.used < UINT16_MAX ? (uint16_t)pm.tree.used : UINT16_MAX;
 	return server_out(m, 0, &s, sizeof s, 0);
 }
 

@@ -240,10 +240,6 @@ static inline long tern_process_stat(int proc, uint32_t tid, struct tern_process
 {
 	return TERN_OP3(TERN_PROCESS_STAT, proc, tid, TERN_PTR(st));
 }
-static inline long tern_process_kept(int process, struct tern_kept *k)
-{
-	return TERN_OP2(TERN_PROCESS_KEPT, process, TERN_PTR(k));
-}
 static inline long tern_process_handles(int proc, unsigned first, struct tern_handle_info *v, unsigned max)
 {
 	return TERN_OP4(TERN_PROCESS_HANDLES, proc, first, TERN_PTR(v), max);
