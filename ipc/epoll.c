@@ -365,7 +365,7 @@ static unsigned collect(struct thread *t, struct waitset *w, struct epoll_event 
 
 static s64 epoll_again(struct thread *t);
 
-static s64 epoll_run(struct thread *t, u64 epfd)
+static s64 epoll_run(struct thread *t)
 {
 	u64 *a = &t->regs.x[REG_A0], deadline = t->again.deadline_ns;
 	struct epoll_event v[BATCH];
@@ -379,7 +379,7 @@ static s64 epoll_run(struct thread *t, u64 epfd)
 	if (!user_range_ok(a[1], (u64)max * sizeof v[0]))
 		return -EFAULT;
 	kernel_lock();
-	h = handle_find(t->process->handles, (u32)epfd);
+	h = handle_find(t->process->handles, (u32)a[0]);
 	r = -EBADF;
 	if (!h || h->rights & TERN_R_PATH)
 		goto out_unlock;
@@ -392,7 +392,7 @@ static s64 epoll_run(struct thread *t, u64 epfd)
 		return put_user(t, a[1], v, n * sizeof v[0]) ? -EFAULT : (s64)n;
 	}
 	r = 0;
-	if (!deadline || (deadline != NO_DEADLINE && arch_now_ns() >= deadline))
+	if (!deadline || deadline_passed(deadline))
 		goto out_unlock;
 	r = -EINTR;
 	if (signal_pending(t))
@@ -404,16 +404,13 @@ out_unlock:
 	return r;
 }
 
-static s64 epoll_again(struct thread *t) { return poll_mask_end(t, epoll_run(t, t->orig_a0)); }
+static s64 epoll_again(struct thread *t) { return poll_mask_end(t, epoll_run(t)); }
 
-static s64 epoll_begin(struct thread *t, u64 *a, va_t mask_at, u64 size)
+static s64 epoll_begin(struct thread *t, u64 *a)
 {
-	s64 r = poll_mask_set(t, mask_at, size);
+	s64 r = poll_mask_set(t, a[4], a[5]);
 
-	if (r)
-		return r;
-	t->orig_a0 = a[0];
-	return poll_mask_end(t, epoll_run(t, a[0]));
+	return r ? r : epoll_again(t);
 }
 
 s64 sys_epoll_pwait(struct thread *t, u64 *a)
@@ -421,20 +418,12 @@ s64 sys_epoll_pwait(struct thread *t, u64 *a)
 	s32 ms = (s32)a[3];
 
 	t->again.deadline_ns = ms < 0 ? NO_DEADLINE : ms ? deadline_after((u64)ms * 1000000) : 0;
-	return epoll_begin(t, a, a[4], a[5]);
+	return epoll_begin(t, a);
 }
 
 s64 sys_epoll_pwait2(struct thread *t, u64 *a)
 {
-	u64 ns;
-	s64 r;
+	s64 r = timeout_get(t, a[3]);
 
-	t->again.deadline_ns = NO_DEADLINE;
-	if (a[3]) {
-		r = timespec_get(t, a[3], &ns);
-		if (r)
-			return r;
-		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
-	}
-	return epoll_begin(t, a, a[4], a[5]);
+	return r ? r : epoll_begin(t, a);
 }

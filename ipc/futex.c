@@ -101,24 +101,13 @@ static void waiter_wake(struct futex_waiter *w)
 	thread_wake(w->thread, unqueue(w->thread));
 }
 
-static void wait_fired(struct timer *timer)
-{
-	struct thread *t = container_of(timer, struct thread, timer);
-
-	(void)unqueue(t);
-	thread_wake(t, -ETIMEDOUT);
-}
-
-static s64 wait_interrupted(struct thread *t) { return (s64)t->again.args[0]; }
-
 static void wait_cancel(struct thread *t)
 {
 	(void)unqueue(t);
-	timer_cancel(&t->timer);
+	if (t->wait_on.futex.interrupted)
+		t->interrupted = t->wait_on.futex.interrupted;
 	if (t->wait_on.futex.one.kind == WAITER_MOVED)
-		t->again.args[0] = (u64)-EAGAIN;
-	if (t->again.args[0])
-		wait_resumes(t, wait_interrupted);
+		t->interrupted = -EAGAIN;
 }
 
 /* Blocks until one of n queued words is woken; kernel lock held and dropped.  `code`: the result
@@ -126,14 +115,9 @@ static void wait_cancel(struct thread *t)
 static s64 futex_block(struct thread *t, u32 n, u64 deadline, s64 code)
 {
 	t->wait_on.futex.count = n;
-	t->again.args[0] = (u64)code;
-	timer_init(&t->timer, wait_fired);
-	if (deadline != NO_DEADLINE)
-		timer_set(&t->timer, deadline_ticks(deadline));
-	return wait_block(t, WAIT_FUTEX, true, wait_cancel);
+	t->wait_on.futex.interrupted = (s32)code;
+	return wait_block(t, WAIT_FUTEX, deadline, wait_cancel);
 }
-
-static bool passed(u64 deadline) { return deadline != NO_DEADLINE && arch_now_ns() >= deadline; }
 
 /* What w waits for: its key, with the page made present. */
 static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits,
@@ -173,7 +157,7 @@ static s64 wait_words(struct thread *t, struct futex_waiter *w, u32 n, u64 deadl
 		if (!r)
 			list_add_tail(bucket_of(&w[i].key), &w[i].link);
 	}
-	if (!r && passed(deadline))
+	if (!r && deadline_passed(deadline))
 		r = -ETIMEDOUT;
 	if (!r)
 		return futex_block(t, n, deadline, code);
@@ -428,7 +412,7 @@ static s64 pi_lock(struct thread *t, va_t va, bool shared, bool try_only, u64 de
 		return r;
 	kernel_lock();
 	r = pi_try(t->aspace, va, t->tid, !try_only);
-	if (r == -EAGAIN && !try_only && passed(deadline))
+	if (r == -EAGAIN && !try_only && deadline_passed(deadline))
 		r = -ETIMEDOUT;
 	if (r != -EAGAIN || try_only) {
 		kernel_unlock();

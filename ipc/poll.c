@@ -5,7 +5,7 @@
  * lock; if nothing is ready it hangs one entry for each on the words' lists of waiters and blocks,
  * without dropping the lock in between, so no edge is lost.  Whatever ends the wait - an edge, the
  * deadline, a signal - undoes the entries and has the thread scan again (t->resume): the arguments
- * are still in its registers, the deadline in t->again.
+ * are in its registers, the deadline in t->again.
  * An entry holds a reference to what it hangs on.
  * Kernel lock.
  */
@@ -77,7 +77,6 @@ static void poll_cancel(struct thread *t)
 {
 	struct poll_wait *w = t->wait_on.poll;
 
-	timer_cancel(&t->timer);
 	for (u32 i = 0; i < w->n; i++) {
 		struct poll_slot *s = &w->slot[i];
 
@@ -94,22 +93,14 @@ static void poll_cancel(struct thread *t)
 	kfree_for(t->process, w, w->bytes);
 }
 
-static void poll_end(struct thread *t)
-{
-	poll_cancel(t);
-	thread_wake(t, (s64)t->orig_a0);
-}
-
 static bool poll_notified(struct poll_entry *e, u32 bits)
 {
-	(void)bits;
-	poll_end(e->owner);
-	return true;
-}
+	struct thread *t = e->owner;
 
-static void poll_fired(struct timer *timer)
-{
-	poll_end(container_of(timer, struct thread, timer));
+	(void)bits;
+	poll_cancel(t);
+	thread_wake(t, 0);
+	return true;
 }
 
 u64 poll_event = 1;
@@ -183,11 +174,7 @@ static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(
 static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
 {
 	t->wait_on.poll = w;
-	if (deadline != NO_DEADLINE) {
-		timer_init(&t->timer, poll_fired);
-		timer_set(&t->timer, deadline_ticks(deadline));
-	}
-	return wait_block(t, WAIT_POLL, true, poll_cancel);
+	return wait_block(t, WAIT_POLL, deadline, poll_cancel);
 }
 
 s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events, u64 deadline,
@@ -213,7 +200,6 @@ s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 
  */
 static void settle_cancel(struct thread *t)
 {
-	timer_cancel(&t->timer);
 	endpoint_unqueue(t->settled_at, &t->sync_node);
 	wait_resumes(t, t->wait_on.settle);
 }
@@ -223,17 +209,7 @@ void poll_settled(struct ipc_node *n)
 	struct thread *t = container_of(n, struct thread, sync_node);
 
 	wait_resumes(t, t->wait_on.settle);
-	thread_wake(t, (s64)t->orig_a0);
-}
-
-/* The time is over: it is enough now. */
-static void settle_fired(struct timer *timer)
-{
-	struct thread *t = container_of(timer, struct thread, timer);
-
-	settle_cancel(t);
-	t->settled = ~0u;
-	thread_wake(t, (s64)t->orig_a0);
+	thread_wake(t, 0);
 }
 
 /* True: the thread is blocked, the lock dropped; resume will run the call again. */
@@ -252,15 +228,15 @@ static bool settle(struct thread *t, const struct pollfd *v, unsigned n, u64 dea
 		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || !ep->receiver ||
 		    ep->receiver == t)
 			continue;
+		/* When the time is over it is enough. */
+		if (deadline && deadline_passed(deadline))
+			return false;
 		t->settled++;
 		t->settled_at = ep;
 		t->wait_on.settle = resume;
 		list_add_tail(&ep->queue, &t->sync_node.link);
 		ep->queued++;
-		timer_init(&t->timer, settle_fired);
-		if (deadline && deadline != NO_DEADLINE)
-			timer_set(&t->timer, deadline_ticks(deadline));
-		(void)wait_block(t, WAIT_POLL, true, settle_cancel);
+		(void)wait_block(t, WAIT_POLL, deadline ? deadline : NO_DEADLINE, settle_cancel);
 		return true;
 	}
 	return false;
@@ -304,8 +280,7 @@ static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 dead
 	if (settle(t, v, n, deadline, resume))
 		return SYS_BLOCKED;
 	ready = scan(t, v, n);
-	if (likely(ready) || !deadline ||
-	    (deadline != NO_DEADLINE && arch_now_ns() >= deadline))
+	if (likely(ready) || !deadline || deadline_passed(deadline))
 		goto out_unlock;
 	ready = -ERESTARTNOHAND;
 	if (signal_pending(t))
@@ -326,23 +301,6 @@ out_unlock:
 	return ready;
 }
 
-/* The relative time at `va` (0: none) as t->again's deadline; 0 stays 0. */
-static s64 deadline_get(struct thread *t, va_t va)
-{
-	u64 ns;
-	s64 r;
-
-	t->settled = 0;
-	t->settled_at = NULL;
-	t->again.deadline_ns = NO_DEADLINE;
-	if (!va)
-		return 0;
-	r = timespec_get(t, va, &ns);
-	if (!r)
-		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
-	return r;
-}
-
 s64 poll_mask_set(struct thread *t, va_t va, u64 size)
 {
 	u64 mask;
@@ -359,9 +317,9 @@ s64 poll_mask_set(struct thread *t, va_t va, u64 size)
 	return 0;
 }
 
-s64 poll_mask_end(struct thread *t, s64 r)
+s64 poll_mask_back(struct thread *t, s64 r)
 {
-	if (unlikely(t->sig_restore_mask) && r != SYS_BLOCKED && r != -ERESTARTNOHAND && r != -EINTR) {
+	if (r != SYS_BLOCKED && r != -ERESTARTNOHAND && r != -EINTR) {
 		kernel_lock();
 		signal_restore_mask(t);
 		kernel_unlock();
@@ -369,39 +327,53 @@ s64 poll_mask_end(struct thread *t, s64 r)
 	return r;
 }
 
-/* The common end: the time left is written back, and the mask. */
-static s64 poll_done(struct thread *t, s64 r, va_t time)
+/* The common begin: the time, and the mask. */
+static inline s64 poll_begin(struct thread *t, va_t time, va_t mask, u64 size)
 {
-	u64 deadline = t->again.deadline_ns;
+	s64 r = timeout_get(t, time);
 
-	if (r == SYS_BLOCKED)
-		return r;
-	if (time && deadline) {
-		u64 now = arch_now_ns();
+	t->settled = 0;
+	t->settled_at = NULL;
+	t->orig_a0 = t->regs.x[REG_A0];
+	return r || !mask ? r : poll_mask_set(t, mask, size);
+}
 
-		if (timespec_put(t, time, now < deadline ? deadline - now : 0) &&
-		    r == -ERESTARTNOHAND)
-			r = -EINTR;
-	}
+/* The time left is written back: a result, or what becomes of it where that cannot be. */
+static s64 time_left(struct thread *t, s64 r, va_t time)
+{
+	u64 deadline = t->again.deadline_ns, now = arch_now_ns();
+
+	if (timespec_put(t, time, now < deadline ? deadline - now : 0) && r == -ERESTARTNOHAND)
+		return -EINTR;
+	return r;
+}
+
+/* The common end. */
+static inline s64 poll_done(struct thread *t, s64 r, va_t time)
+{
+	if (time && t->again.deadline_ns && r != SYS_BLOCKED)
+		r = time_left(t, r, time);
 	return poll_mask_end(t, r);
 }
 
 /* ---- ppoll ---- */
 
-static s64 ppoll_again(struct thread *t);
-
-static s64 ppoll_run(struct thread *t, va_t fds)
+static s64 ppoll_run(struct thread *t)
 {
-	unsigned n = (u32)t->regs.x[REG_A0 + 1];
+	u64 *a = &t->regs.x[REG_A0];
+	va_t fds = a[0];
+	unsigned n = (u32)a[1];
 	struct pollfd small[SMALL_POLL] __attribute__((aligned(8))), *v = small;
 	s64 r;
 
 	if (unlikely(n > SMALL_POLL)) {
+		r = -EINVAL;
 		if (n > process_limit(t->process, RLIMIT_NOFILE))
-			return -EINVAL;
+			goto out;
+		r = -ENOMEM;
 		v = kmalloc((u64)n * sizeof *v);
 		if (!v)
-			return -ENOMEM;
+			goto out;
 	}
 	r = -EFAULT;
 	if (likely(n == 1 && !(fds & 7))) {
@@ -410,7 +382,7 @@ static s64 ppoll_run(struct thread *t, va_t fds)
 	} else if (unlikely(get_user(t, v, fds, (u64)n * sizeof *v))) {
 		goto out;
 	}
-	r = scan_or_wait(t, v, n, t->again.deadline_ns, ppoll_again);
+	r = scan_or_wait(t, v, n, t->again.deadline_ns, ppoll_run);
 	if (r < 0 || !n)
 		goto out;
 	if (likely(n == 1 && !(fds & 7))) {
@@ -423,34 +395,14 @@ static s64 ppoll_run(struct thread *t, va_t fds)
 out:
 	if (v != small)
 		kfree(v);
-	return r;
-}
-
-static s64 ppoll_again(struct thread *t)
-{
-	return poll_done(t, ppoll_run(t, t->orig_a0), t->regs.x[REG_A0 + 2]);
+	return poll_done(t, r, a[2]);
 }
 
 s64 sys_ppoll(struct thread *t, u64 *a)
 {
-	s64 r;
+	s64 r = poll_begin(t, a[2], a[3], a[4]);
 
-	t->settled = 0;
-	t->settled_at = NULL;
-	t->again.deadline_ns = NO_DEADLINE;
-	if (a[2]) {
-		r = deadline_get(t, a[2]);
-		if (r)
-			return r;
-	}
-	if (a[3]) {
-		r = poll_mask_set(t, a[3], a[4]);
-		if (r)
-			return r;
-	}
-	t->orig_a0 = a[0];
-	r = ppoll_run(t, a[0]);
-	return poll_done(t, r, a[2]);
+	return r ? r : ppoll_run(t);
 }
 
 /* ---- pselect6 ---- */
@@ -458,8 +410,6 @@ s64 sys_ppoll(struct thread *t, u64 *a)
 #define IN_BITS (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
 #define OUT_BITS (POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR)
 #define EX_BITS POLLPRI
-
-static s64 pselect_again(struct thread *t);
 
 /* The three sets (words of them each) as poll entries: how many, or EBADF. Kernel lock. */
 static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsigned n,
@@ -484,22 +434,23 @@ static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsign
 	return count;
 }
 
-static s64 pselect_run(struct thread *t, s64 first)
+static s64 pselect_run(struct thread *t)
 {
 	u64 *a = &t->regs.x[REG_A0];
-	s32 nfds = (s32)first;
+	s32 nfds = (s32)a[0];
 	unsigned words, n, count;
 	struct pollfd *v;
-	u64 *sets;
-	s64 r;
+	u64 *sets = NULL;
+	s64 r = -EINVAL;
 
 	if (nfds < 0)
-		return -EINVAL;
+		goto out;
 	n = MIN((unsigned)nfds, MAX(t->process->handles->nchunks, 1u) * HANDLES_PER_CHUNK);
 	words = (n + 63) / 64;
 	sets = kmalloc((u64)words * 24 + (u64)n * sizeof *v + 8);
+	r = -ENOMEM;
 	if (!sets)
-		return -ENOMEM;
+		goto out;
 	v = (struct pollfd *)(sets + 3 * words);
 	r = -EFAULT;
 	for (unsigned s = 0; s < 3; s++)
@@ -511,7 +462,7 @@ static s64 pselect_run(struct thread *t, s64 first)
 	if (r < 0)
 		goto out;
 	count = (unsigned)r;
-	r = scan_or_wait(t, v, count, t->again.deadline_ns, pselect_again);
+	r = scan_or_wait(t, v, count, t->again.deadline_ns, pselect_run);
 	if (r < 0)
 		goto out;
 	/* The result counts bits, not descriptors. */
@@ -536,12 +487,7 @@ static s64 pselect_run(struct thread *t, s64 first)
 			r = -EFAULT;
 out:
 	kfree(sets);
-	return r;
-}
-
-static s64 pselect_again(struct thread *t)
-{
-	return poll_done(t, pselect_run(t, (s64)t->orig_a0), t->regs.x[REG_A0 + 4]);
+	return poll_done(t, r, a[4]);
 }
 
 s64 sys_pselect6(struct thread *t, u64 *a)
@@ -554,11 +500,6 @@ s64 sys_pselect6(struct thread *t, u64 *a)
 
 	if (a[5] && get_user(t, &sig, a[5], sizeof sig))
 		return -EFAULT;
-	r = deadline_get(t, a[4]);
-	if (!r)
-		r = poll_mask_set(t, sig.mask, sig.size);
-	if (r)
-		return r;
-	t->orig_a0 = a[0];
-	return poll_done(t, pselect_run(t, (s64)a[0]), a[4]);
+	r = poll_begin(t, a[4], sig.mask, sig.size);
+	return r ? r : pselect_run(t);
 }

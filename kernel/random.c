@@ -87,7 +87,7 @@ void random_init(void)
 #define GRND_NONBLOCK 1ull
 #define GRND_RANDOM 2ull
 #define GRND_INSECURE 4ull
-#define RANDOM_PIECE 0x10000ull /* in one go; a0 stays the buffer until all are done */
+#define RANDOM_PIECE 0x10000ull /* in one go */
 
 /* t->again.args[0]: bytes done. */
 static s64 random_fill(struct thread *t)
@@ -114,8 +114,9 @@ static s64 random_fill(struct thread *t)
 	if (done == n || fault || READ_ONCE(t->work) & WORK_SIGNAL)
 		return (s64)done;
 	t->again.args[0] = done;
+	t->orig_a0 = a[0];
 	wait_resumes(t, random_fill);
-	return (s64)a[0];
+	return 0;
 }
 
 s64 sys_getrandom(struct thread *t, u64 *a)

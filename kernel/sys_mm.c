@@ -212,7 +212,6 @@ static s64 map_resume(struct thread *t)
 	s64 r = place(t, m, t->map_offset, t->map_max_prot, &at);
 
 	if (r == MM_BUSY) {
-		t->regs.x[REG_A0] = t->orig_a0; /* the address asked for, which blocking saves */
 		kernel_lock();
 		return wait_for_aspace(t, map_cancel);
 	}

@@ -209,18 +209,10 @@ s64 sys_rt_sigsuspend(struct thread *t, u64 *a)
 	kernel_lock();
 	signal_set_temporary_mask(t, mask);
 	t->wait_on.sig_wanted = 0;
-	return wait_block(t, WAIT_SIGNAL, true, NULL);
+	return wait_block(t, WAIT_SIGNAL, NO_DEADLINE, NULL);
 }
 
 static void timedwait_cancel(struct thread *t);
-
-static void timedwait_fired(struct timer *timer)
-{
-	struct thread *t = container_of(timer, struct thread, timer);
-
-	timedwait_cancel(t);
-	thread_wake(t, 0);
-}
 
 /* again: args[0] the set, args[1] where the siginfo goes, the deadline. */
 static s64 timedwait(struct thread *t)
@@ -236,7 +228,7 @@ static s64 timedwait(struct thread *t)
 		kernel_unlock();
 		return to && put_user(t, to, &si, sizeof si) ? -EFAULT : sig;
 	}
-	if (t->again.deadline_ns != NO_DEADLINE && arch_now_ns() >= t->again.deadline_ns) {
+	if (deadline_passed(t->again.deadline_ns)) {
 		kernel_unlock();
 		return -EAGAIN;
 	}
@@ -244,17 +236,12 @@ static s64 timedwait(struct thread *t)
 		kernel_unlock();
 		return -EINTR;
 	}
-	if (t->again.deadline_ns != NO_DEADLINE) {
-		timer_init(&t->timer, timedwait_fired);
-		timer_set(&t->timer, deadline_ticks(t->again.deadline_ns));
-	}
 	t->wait_on.sig_wanted = t->again.args[0];
-	return wait_block(t, WAIT_SIGNAL, true, timedwait_cancel);
+	return wait_block(t, WAIT_SIGNAL, t->again.deadline_ns, timedwait_cancel);
 }
 
 static void timedwait_cancel(struct thread *t)
 {
-	timer_cancel(&t->timer);
 	t->wait_on.sig_wanted = 0;
 	wait_resumes(t, timedwait);
 }
@@ -267,20 +254,16 @@ void signal_wait_notify(struct thread *t)
 
 s64 sys_rt_sigtimedwait(struct thread *t, u64 *a)
 {
-	u64 set, ns = 0;
+	u64 set;
 	s64 r;
 
 	if (a[3] != SIGSET_SIZE)
 		return -EINVAL;
 	if (get_user(t, &set, a[0], 8))
 		return -EFAULT;
-	t->again.deadline_ns = NO_DEADLINE;
-	if (a[2]) {
-		r = timespec_get(t, a[2], &ns);
-		if (r)
-			return r;
-		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
-	}
+	r = timeout_get(t, a[2]);
+	if (r)
+		return r;
 	t->again.args[0] = set & ~UNBLOCKABLE;
 	t->again.args[1] = a[1];
 	return timedwait(t);
@@ -401,7 +384,7 @@ static s64 signalfd_again(struct thread *t)
 	s64 r;
 
 	kernel_lock();
-	s = handle_object(t->process->handles, (u32)t->orig_a0, HANDLE_SIGNALFD, 0);
+	s = handle_object(t->process->handles, (u32)x[REG_A0], HANDLE_SIGNALFD, 0);
 	if (!s || signal_pending(t)) {
 		/* A pending signal that it is to read is no interruption. */
 		if (!s || !signalfd_bits(t, s)) {
@@ -411,7 +394,6 @@ static s64 signalfd_again(struct thread *t)
 	}
 	signalfd_get(s);
 	kernel_unlock();
-	x[REG_A0] = t->orig_a0;
 	r = signalfd_read(t, s, x[REG_A0 + 1], x[REG_A0 + 2]);
 	kernel_lock();
 	signalfd_put(s);

@@ -126,12 +126,7 @@ s64 sys_gettimeofday(struct thread *t, u64 *a)
 
 /* ---- sleeping ---- */
 
-static void sleep_fired(struct timer *timer)
-{
-	thread_wake(container_of(timer, struct thread, timer), 0);
-}
-
-/* Interrupted: the time left, where it is wanted. */
+/* Interrupted or over: the time left, where it is wanted. */
 static s64 sleep_resume(struct thread *t)
 {
 	u64 now = arch_now_ns();
@@ -145,7 +140,6 @@ static s64 sleep_resume(struct thread *t)
 
 static void sleep_cancel(struct thread *t)
 {
-	timer_cancel(&t->timer);
 	if (t->again.args[1])
 		wait_resumes(t, sleep_resume);
 }
@@ -163,10 +157,9 @@ static s64 sleep_until_deadline(struct thread *t)
 	if (!t->again.args[0] && arch_now_ns() >= t->again.deadline_ns)
 		return 0;
 	kernel_lock();
-	timer_init(&t->timer, sleep_fired);
 	sleep_arm(t);
 	t->again.fn = sleep_until_deadline;
-	return wait_block(t, WAIT_SLEEP, true, sleep_cancel);
+	return wait_block(t, WAIT_SLEEP, NO_DEADLINE, sleep_cancel);
 }
 
 static s64 sleep_for(struct thread *t, va_t time, va_t rem)
@@ -179,7 +172,6 @@ static s64 sleep_for(struct thread *t, va_t time, va_t rem)
 	t->again.deadline_ns = deadline_after(ns);
 	t->again.args[0] = 0;
 	t->again.args[1] = rem;
-	t->restart = RESTART_BLOCK;
 	return sleep_until_deadline(t);
 }
 
@@ -220,7 +212,6 @@ s64 sys_clock_nanosleep(struct thread *t, u64 *a)
 	t->again.args[0] = real;
 	t->again.args[1] = 0;
 	t->again.args[2] = t->again.deadline_ns = ns;
-	t->restart = RESTART_NOHAND;
 	return sleep_until_deadline(t);
 }
 

@@ -29,12 +29,10 @@
 static struct slab_cache cache;
 struct list threads_ended = LIST_INIT(threads_ended); /* refs 0, not yet freed; kernel lock */
 
-static void deadline_passed(struct timer *timer)
+static void wait_timed_out(struct timer *timer)
 {
 	struct thread *t = container_of(timer, struct thread, timer);
 
-	if (t->state != THREAD_BLOCKED)
-		return;
 	if (t->wait_cancel)
 		t->wait_cancel(t);
 	thread_wake(t, t->wait == WAIT_SLEEP ? 0 : -ETIMEDOUT);
@@ -68,7 +66,7 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	t->exit_node.kind = NODE_THREAD;
 	list_init(&t->sync_node.link);
 	t->sync_node.kind = NODE_SYNC;
-	timer_init(&t->timer, deadline_passed);
+	timer_init(&t->timer, wait_timed_out);
 	sigpending_init(&t->sig_pending);
 	t->sig_stack.flags = SS_DISABLE;
 	t->start_ticks = arch_ticks();
@@ -135,7 +133,7 @@ void thread_block(struct thread *t, enum wait_kind wait, bool interruptible,
 
 	assert_kernel_locked();
 	t->orig_a0 = t->regs.x[REG_A0];
-	t->restart = nr < NR_SYSCALLS ? syscalls[nr].restart : RESTART_NEVER;
+	t->interrupted = restart_code(nr < NR_SYSCALLS ? syscalls[nr].restart : RESTART_NEVER);
 	t->state = THREAD_BLOCKED;
 	t->wait = (u8)wait;
 	t->interruptible = interruptible;
@@ -175,13 +173,11 @@ void thread_interrupt(struct thread *t)
 	if (t->wait == WAIT_CALL) {
 		call_interrupt(&t->call, SIGINT);
 	} else if (t->interruptible) {
-		s64 code = restart_code(t->restart);
-
 		if (t->wait_cancel)
 			t->wait_cancel(t);
 		/* Whoever delivers signals also decides about the restart. */
 		thread_add_work(t, WORK_SIGNAL);
-		thread_wake(t, code);
+		thread_wake(t, t->interrupted);
 	}
 }
 
@@ -417,6 +413,7 @@ static struct thread *place_map(struct thread *t)
 static struct thread *resume_call(struct thread *t)
 {
 	thread_clear_work(t, WORK_RESUME);
+	t->regs.x[REG_A0] = t->orig_a0;
 	return result(t, t->resume(t));
 }
 

@@ -40,6 +40,20 @@ u64 deadline_after(u64 ns)
 	return d < ns ? NO_DEADLINE : d;
 }
 
+s64 timeout_get(struct thread *t, va_t va)
+{
+	u64 ns;
+	s64 r;
+
+	t->again.deadline_ns = NO_DEADLINE;
+	if (!va)
+		return 0;
+	r = timespec_get(t, va, &ns);
+	if (!r)
+		t->again.deadline_ns = ns ? deadline_after(ns) : 0;
+	return r;
+}
+
 u64 deadline_of_realtime(u64 ns)
 {
 	s64 d = (s64)(ns - (u64)READ_ONCE(realtime_offset_ns));

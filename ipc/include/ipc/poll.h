@@ -40,7 +40,11 @@ s64 must_check poll_wait_object(struct thread *t, enum handle_type type, void *o
 /* The mask (size must be 8) at va, if it is not 0, counts during the wait: 0, EINVAL, EFAULT.  After
  * the wait, with its result: back to the old one, unless a signal is to be delivered first. */
 s64 must_check poll_mask_set(struct thread *t, va_t va, u64 size);
-s64 poll_mask_end(struct thread *t, s64 r);
+s64 poll_mask_back(struct thread *t, s64 r);
+static inline s64 poll_mask_end(struct thread *t, s64 r)
+{
+	return unlikely(t->sig_restore_mask) ? poll_mask_back(t, r) : r;
+}
 u32 waitset_bits(struct thread *t, struct waitset *w);
 struct ready *waitset_ready(struct waitset *w);
 u32 signalfd_bits(struct thread *t, struct signalfd *s);

@@ -1,6 +1,7 @@
 /* What the system calls of kernel/sys_*.c and the waits of ipc/ share, and offer to the rest. */
 #pragma once
 
+#include <arch/cpu.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
@@ -22,24 +23,30 @@ static inline void wait_resumes(struct thread *t, s64 (*fn)(struct thread *t))
 	thread_add_work(t, WORK_RESUME);
 }
 
-/* The end of a K function that waits: thread_block() and kernel_unlock(). */
-static inline s64 wait_block(struct thread *t, enum wait_kind kind, bool interruptible,
-			     void (*cancel)(struct thread *t))
-{
-	thread_block(t, kind, interruptible, cancel);
-	kernel_unlock();
-	return SYS_BLOCKED;
-}
-
 /* 0; EFAULT; EINVAL unless 0 <= nanoseconds < 10^9 and seconds >= 0. *ns saturates. */
 s64 must_check timespec_get(struct thread *t, va_t va, u64 *ns);
 s64 must_check timespec_put(struct thread *t, va_t va, u64 ns);
+/* The relative time at va (0: none) as t->again's deadline; 0 stays 0.  0, EFAULT, EINVAL. */
+s64 must_check timeout_get(struct thread *t, va_t va);
 /* now + ns, saturating at NO_DEADLINE. */
 u64 deadline_after(u64 ns);
 /* The same time in monotonic ns, as the clocks stand now. */
 u64 deadline_of_realtime(u64 ns);
 /* Ticks of a deadline in monotonic ns, rounded up so that it has passed when the timer fires. */
 u64 deadline_ticks(u64 ns);
+static inline bool deadline_passed(u64 ns) { return ns != NO_DEADLINE && arch_now_ns() >= ns; }
+
+/* The end of a K function that waits until a deadline or a signal: thread_block() and
+ * kernel_unlock(). */
+static inline s64 wait_block(struct thread *t, enum wait_kind kind, u64 deadline_ns,
+			     void (*cancel)(struct thread *t))
+{
+	if (deadline_ns != NO_DEADLINE)
+		timer_set(&t->timer, deadline_ticks(deadline_ns));
+	thread_block(t, kind, true, cancel);
+	kernel_unlock();
+	return SYS_BLOCKED;
+}
 
 /* sys_mm.c */
 s64 must_check mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot);

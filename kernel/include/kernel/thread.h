@@ -106,7 +106,6 @@ struct thread {
 	struct list in_process;
 	u8 state, wait;
 	bool interruptible; /* the wait ends for a signal */
-	u8 restart;	    /* of the call it waits in: enum restart_class */
 
 	/* scheduling */
 	u8 policy, rt_prio;
@@ -119,7 +118,7 @@ struct thread {
 
 	/* waiting */
 	u64 orig_a0;		/* first argument of the call it is in, for restarting */
-	s64 wait_result;	/* what ended a kernel wait */
+	s64 interrupted;	/* the wait's result if a signal comes; its cancel may set it */
 	struct timer timer;	/* the wait's deadline */
 	struct list wait_link;	/* futex queue, aspace waiters, … */
 	void (*wait_cancel)(struct thread *t); /* undoes a kernel wait's links */
@@ -128,13 +127,14 @@ struct thread {
 			struct futex_waiter one;
 			struct futex_waiter *many; /* futex_waitv: allocated */
 			u32 count;
+			s32 interrupted; /* the result if a signal comes, or 0: as the line says */
 			struct futex_key target; /* WAITER_MOVES: the lock */
 		} futex;
 		struct poll_wait *poll;
 		s64 (*settle)(struct thread *t);
 		u64 sig_wanted; /* sigtimedwait */
 	} wait_on;
-	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, without its lock */
+	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, with the call's a0 */
 	/* restart_syscall: what to go on with */
 	struct {
 		s64 (*fn)(struct thread *t);
@@ -203,14 +203,15 @@ void thread_get(struct thread *t);
 void thread_put(struct thread *t);
 
 /* Blocks the current thread in a wait of the kernel's own: kernel lock held.  The caller has put
- * it on its queue; `cancel` takes it off again.  The system call then returns SYS_BLOCKED. A
- * pending signal ends an interruptible wait at once (the wait is entered and left again). */
+ * it on its queue, and may have set t->timer, which ends the wait with ETIMEDOUT (a sleep with 0);
+ * `cancel` takes it off the queue again.  The system call then returns SYS_BLOCKED. A pending signal
+ * ends an interruptible wait at once (the wait is entered and left again). */
 void thread_block(struct thread *t, enum wait_kind wait, bool interruptible,
 		  void (*cancel)(struct thread *t));
 /* Ends a blocked thread's wait: result goes to a0 and it becomes ready.  Kernel lock held. */
 void thread_wake(struct thread *t, s64 result);
-/* A signal arrived: ends an interruptible wait with the restart code of the line, or sends CANCEL
- * to the server that holds the call.  Kernel lock held. */
+/* A signal arrived: ends an interruptible wait with t->interrupted, the restart code of the line, or
+ * sends CANCEL to the server that holds the call.  Kernel lock held. */
 void thread_interrupt(struct thread *t);
 /* The thread must end: as soon as it reaches thread_exit_work(). Kernel lock held. */
 void thread_kill(struct thread *t);

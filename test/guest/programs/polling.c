@@ -3,6 +3,7 @@
 #include "test.h"
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
@@ -145,6 +146,63 @@ TEST(handler_ends_poll)
 	TEST_BLOCKED_CHILD(pid, _exit(poll(NULL, 0, 5000) == -1 && errno == EINTR ? 0 : 1));
 	kill(pid, SIGUSR1);
 	CHECK_EQ(test_wait(pid), 0);
+}
+
+static void on_one_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+}
+
+static void *take_the_signal(void *fd)
+{
+	struct sched_param first = { 1 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+	CHECK_EQ(pthread_setschedparam(pthread_self(), SCHED_FIFO, &first), 0);
+	test_sleep_ms(50);
+	CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+	CHECK_EQ(sigtimedwait(&set, NULL, &(struct timespec){ 0, 0 }), SIGUSR1);
+	test_sleep_ms(50);
+	CHECK_EQ(write(*(int *)fd, "x", 1), 1);
+	return NULL;
+}
+
+/* It is woken for a signal, and somebody else is quicker: it waits on, as if nothing had been. */
+static void poll_loses_the_signal(bool select)
+{
+	pthread_t other;
+	fd_set r;
+	int p[2];
+
+	signal(SIGUSR1, catch_signal);
+	on_one_cpu();
+	CHECK(pipe(p) == 0);
+	FD_ZERO(&r);
+	FD_SET(p[0], &r);
+	CHECK_EQ(pthread_create(&other, NULL, take_the_signal, &p[1]), 0);
+	if (select)
+		CHECK_EQ(pselect(p[0] + 1, &r, NULL, NULL, NULL, NULL), 1);
+	else
+		CHECK_EQ(poll(&(struct pollfd){ p[0], POLLIN, 0 }, 1, 5000), 1);
+	CHECK_EQ(caught, 0);
+	pthread_join(other, NULL);
+}
+
+TEST(poll_loses_a_signal)
+{
+	poll_loses_the_signal(false);
+}
+
+TEST(select_loses_a_signal)
+{
+	poll_loses_the_signal(true);
 }
 
 TEST(stop_and_continue_do_not_end_poll)
