@@ -53,6 +53,11 @@ void ready_put(struct ready *r)
 {
 	if (--r->refs > 0)
 		return;
+	if (r->own) {
+		poll_object_gone(r);
+		r->own->free(r);
+		return;
+	}
 	assert(list_empty(&r->waiters));
 	if (r->payer)
 		account_discharge(r->payer, r->charged);
@@ -108,7 +113,7 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 	s->ident = ident;
 	s->ready = ready;
 	if (ready)
-		ready->refs++;
+		ready_get(ready);
 	s->meta = meta;
 	if (meta)
 		session_get(meta);
@@ -139,7 +144,7 @@ void session_free(struct session *s)
 		s = NULL;
 		if (!meta || --meta->handles > 0)
 			return;
-		poll_session_gone(meta);
+		poll_object_gone(meta);
 		if (meta->calls)
 			return;
 		if (meta->endpoint->dead)
@@ -163,7 +168,7 @@ void session_put(struct session *s)
 {
 	assert(s->handles > 0);
 	if (--s->handles == 0) {
-		poll_session_gone(s);
+		poll_object_gone(s);
 		session_maybe_close(s);
 	}
 }

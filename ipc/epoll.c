@@ -36,9 +36,8 @@
 #define BUCKETS 64
 
 struct waitset {
-	u32 refs;
+	struct ready ready; /* first */
 	struct account *payer; /* of who made it */
-	struct ready ready; /* only its list of waiters and nonblock are used */
 	u64 event; /* poll_event when it last passed one on: once, on however many ways it comes */
 	u64 looked; /* chain(): the search that saw it last, and found this */
 	unsigned chain;
@@ -75,9 +74,6 @@ static struct list *bucket_of(const void *object)
 	return b;
 }
 
-void waitset_get(struct waitset *w) { w->refs++; }
-struct ready *waitset_ready(struct waitset *w) { return &w->ready; }
-
 static void item_free(struct item *i)
 {
 	list_del(&i->entry.link);
@@ -104,13 +100,10 @@ void poll_object_gone(const void *object)
 	}
 }
 
-void poll_session_gone(struct session *s) { poll_object_gone(s); }
-
-void waitset_put(struct waitset *w)
+static void waitset_free(struct ready *r)
 {
-	if (--w->refs > 0)
-		return;
-	poll_object_gone(w);
+	struct waitset *w = container_of(r, struct waitset, ready);
+
 	while (!list_empty(&w->items))
 		item_free(list_entry(w->items.next, struct item, in_set));
 	object_counts[TERN_OBJ_WAITSET]--;
@@ -126,8 +119,10 @@ static u32 item_bits(struct thread *t, const struct item *i)
 }
 
 /* Nested sets make this recursive, MAX_NESTS deep. */
-u32 waitset_bits(struct thread *t, struct waitset *w)
+static u32 waitset_bits(struct thread *t, struct ready *r)
 {
+	struct waitset *w = container_of(r, struct waitset, ready);
+
 	list_for_each_safe(p, n, &w->ready_items) {
 		struct item *i = list_entry(p, struct item, in_ready);
 
@@ -137,6 +132,8 @@ u32 waitset_bits(struct thread *t, struct waitset *w)
 	}
 	return 0;
 }
+
+static const struct ready_own waitset_own = { waitset_bits, waitset_free };
 
 /* Whether somebody woke. */
 static bool item_maybe_ready(struct item *i)
@@ -315,7 +312,8 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	w = kmalloc_for(t->process, sizeof *w);
 	if (!w)
 		return -ENOMEM;
-	w->refs = 1;
+	w->ready.refs = 1;
+	w->ready.own = &waitset_own;
 	list_init(&w->ready.waiters);
 	list_init(&w->items);
 	list_init(&w->ready_items);
@@ -370,6 +368,7 @@ static s64 epoll_run(struct thread *t)
 	u64 *a = &t->regs.x[REG_A0], deadline = t->again.deadline_ns;
 	struct epoll_event v[BATCH];
 	s32 max = (s32)a[2];
+	struct waitset *w;
 	struct handle *h;
 	unsigned n;
 	s64 r;
@@ -386,7 +385,8 @@ static s64 epoll_run(struct thread *t)
 	r = -EINVAL;
 	if (h->type != HANDLE_WAITSET)
 		goto out_unlock;
-	n = collect(t, h->object, v, MIN((unsigned)max, (unsigned)BATCH));
+	w = h->object;
+	n = collect(t, w, v, MIN((unsigned)max, (unsigned)BATCH));
 	if (n) {
 		kernel_unlock();
 		return put_user(t, a[1], v, n * sizeof v[0]) ? -EFAULT : (s64)n;
@@ -397,8 +397,7 @@ static s64 epoll_run(struct thread *t)
 	r = -EINTR;
 	if (signal_pending(t))
 		goto out_unlock;
-	return poll_wait_object(t, HANDLE_WAITSET, h->object, POLLIN | POLLRDNORM, deadline,
-				epoll_again);
+	return poll_wait_ready(t, &w->ready, POLLIN | POLLRDNORM, deadline, epoll_again);
 out_unlock:
 	kernel_unlock();
 	return r;

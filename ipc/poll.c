@@ -22,39 +22,22 @@
 #define POLL_ALWAYS (POLLERR | POLLHUP)
 #define SMALL_POLL 8
 
-struct poll_slot {
-	struct poll_entry entry;
-	void *object;
-	u8 type;
-};
-
 struct poll_wait {
 	s64 (*resume)(struct thread *t);
 	u32 n, bytes;
-	struct poll_slot slot[];
+	struct poll_entry entry[];
 };
 
 /* ---- objects ---- */
 
 u32 object_poll_bits(struct thread *t, enum handle_type type, void *object)
 {
-	switch (type) {
-	case HANDLE_SESSION:
-		return session_ready_bits(object);
-	case HANDLE_WAITSET:
-		return waitset_bits(t, object);
-	case HANDLE_SIGNALFD:
-		return signalfd_bits(t, object);
-	default:
-		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-	}
-}
+	struct ready *r;
 
-u32 handle_poll_bits(struct thread *t, const struct handle *h)
-{
-	if (unlikely(h->rights & TERN_R_PATH))
-		return POLLNVAL;
-	return object_poll_bits(t, h->type, h->object);
+	if (likely(type == HANDLE_SESSION))
+		return session_ready_bits(object);
+	r = object_ready(type, object);
+	return r ? r->own->bits(t, r) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 
 struct ready *object_ready(enum handle_type type, void *object)
@@ -63,9 +46,8 @@ struct ready *object_ready(enum handle_type type, void *object)
 	case HANDLE_SESSION:
 		return ((struct session *)object)->ready;
 	case HANDLE_WAITSET:
-		return waitset_ready(object);
 	case HANDLE_SIGNALFD:
-		return signalfd_ready(object);
+		return object; /* it begins with it */
 	default:
 		return NULL;
 	}
@@ -78,15 +60,8 @@ static void poll_cancel(struct thread *t)
 	struct poll_wait *w = t->wait_on.poll;
 
 	for (u32 i = 0; i < w->n; i++) {
-		struct poll_slot *s = &w->slot[i];
-
-		list_del(&s->entry.link);
-		if (s->type == HANDLE_SESSION)
-			ready_put(s->entry.ready);
-		else if (s->type == HANDLE_WAITSET)
-			waitset_put(s->object);
-		else
-			signalfd_put(s->object);
+		list_del(&w->entry[i].link);
+		ready_put(w->entry[i].ready);
 	}
 	wait_resumes(t, w->resume);
 	t->wait_on.poll = NULL;
@@ -134,33 +109,21 @@ void poll_wake(struct ready *r, u32 set)
 		poll_event++;
 }
 
-static void poll_watch(struct thread *t, struct poll_wait *w, enum handle_type type, void *object,
-		       u32 events)
+static void poll_watch(struct thread *t, struct poll_wait *w, struct ready *r, u32 events)
 {
-	struct ready *r = object_ready(type, object);
-	struct poll_slot *s;
+	struct poll_entry *e = &w->entry[w->n++];
 
-	if (!r)
-		return; /* it never changes */
-	s = &w->slot[w->n++];
-	s->type = (u8)type;
-	s->object = object;
-	s->entry.ready = r;
-	s->entry.events = events | POLL_ALWAYS;
-	s->entry.notify = poll_notified;
-	s->entry.owner = t;
-	list_add_tail(&r->waiters, &s->entry.link);
-	if (type == HANDLE_SESSION)
-		r->refs++;
-	else if (type == HANDLE_WAITSET)
-		waitset_get(object);
-	else
-		signalfd_get(object);
+	e->ready = r;
+	e->events = events | POLL_ALWAYS;
+	e->notify = poll_notified;
+	e->owner = t;
+	list_add_tail(&r->waiters, &e->link);
+	ready_get(r);
 }
 
 static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(struct thread *t))
 {
-	u32 bytes = (u32)(sizeof(struct poll_wait) + n * sizeof(struct poll_slot));
+	u32 bytes = (u32)(sizeof(struct poll_wait) + n * sizeof(struct poll_entry));
 	struct poll_wait *w = kmalloc_for(t->process, bytes);
 
 	if (w) {
@@ -177,8 +140,8 @@ static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
 	return wait_block(t, WAIT_POLL, deadline, poll_cancel);
 }
 
-s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events, u64 deadline,
-		     s64 (*resume)(struct thread *t))
+s64 poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline,
+		    s64 (*resume)(struct thread *t))
 {
 	struct poll_wait *w = poll_alloc(t, 1, resume);
 
@@ -186,7 +149,7 @@ s64 poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 
 		kernel_unlock();
 		return -ENOMEM;
 	}
-	poll_watch(t, w, type, object, events);
+	poll_watch(t, w, r, events);
 	return poll_block(t, w, deadline);
 }
 
@@ -260,7 +223,8 @@ static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
 		h = handle_find(table, (u32)v[i].fd);
 		bits = POLLNVAL;
 		if (likely(h))
-			bits = handle_poll_bits(t, h);
+			bits = h->rights & TERN_R_PATH ? POLLNVAL :
+							 object_poll_bits(t, h->type, h->object);
 		bits &= (u16)v[i].events | POLL_ALWAYS | POLLNVAL;
 		v[i].revents = (s16)bits;
 		ready += bits != 0;
@@ -291,9 +255,10 @@ static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 dead
 		goto out_unlock;
 	for (unsigned i = 0; i < n; i++) {
 		struct handle *h = v[i].fd < 0 ? NULL : handle_find(t->process->handles, (u32)v[i].fd);
+		struct ready *r = h ? object_ready(h->type, h->object) : NULL;
 
-		if (h)
-			poll_watch(t, w, h->type, h->object, (u16)v[i].events);
+		if (r) /* else it never changes */
+			poll_watch(t, w, r, (u16)v[i].events);
 	}
 	return poll_block(t, w, deadline);
 out_unlock:

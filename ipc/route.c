@@ -6,12 +6,11 @@
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
-#include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/string.h>
-#include <kernel/syscall.h>
+#include <kernel/sys.h>
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
 
@@ -20,8 +19,6 @@
 #define NR_read 63
 #define NR_pread64 67
 #define NR_pwrite64 68
-
-s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
 
 struct thread *route_fail(struct thread *t, s64 err)
 {
@@ -72,22 +69,10 @@ struct thread *route_own_object(struct thread *t, const struct syscall_line *lin
 				 struct handle *h)
 {
 	struct session *any = t->process->names->service[TERN_SVC_PIPE];
-	u64 *x = t->regs.x;
-	struct signalfd *s;
-	s64 r;
 
-	if (op != NR_read || h->type != HANDLE_SIGNALFD)
-		return any && op < NR_SYSCALLS ? route_to(t, line, op, any) :
-						 route_fail(t, -line->otherwise);
-	s = h->object;
-	signalfd_get(s);
-	kernel_unlock();
-	r = signalfd_read(t, s, x[11], x[12]);
-	kernel_lock();
-	signalfd_put(s);
-	if (r == SYS_BLOCKED)
-		return sched_next();
-	return route_fail(t, r);
+	if (op == NR_read && h->type == HANDLE_SIGNALFD)
+		return trap_result(t, signalfd_read(t, h->object));
+	return any && op < NR_SYSCALLS ? route_to(t, line, op, any) : route_fail(t, -line->otherwise);
 }
 
 static u64 reference(struct thread *who, u64 fd)

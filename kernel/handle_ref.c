@@ -2,7 +2,6 @@
  * References to objects as handles hold them, by type, and a table's hidden sessions.  Kernel lock.
  */
 #include <ipc/note.h>
-#include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/handle.h>
 #include <kernel/log.h>
@@ -22,8 +21,8 @@ static const struct {
 	[HANDLE_ENDPOINT] = { (ref_fn)endpoint_get, (ref_fn)endpoint_put },
 	[HANDLE_NOTE] = { (ref_fn)note_get, (ref_fn)note_put },
 	[HANDLE_IRQ] = { (ref_fn)irq_get, (ref_fn)irq_put },
-	[HANDLE_WAITSET] = { (ref_fn)waitset_get, (ref_fn)waitset_put },
-	[HANDLE_SIGNALFD] = { (ref_fn)signalfd_get, (ref_fn)signalfd_put },
+	[HANDLE_WAITSET] = { (ref_fn)ready_get, (ref_fn)ready_put },
+	[HANDLE_SIGNALFD] = { (ref_fn)ready_get, (ref_fn)ready_put },
 };
 
 void handle_ref(enum handle_type type, void *object)

@@ -272,9 +272,8 @@ s64 sys_rt_sigtimedwait(struct thread *t, u64 *a)
 /* ---- signalfd ---- */
 
 struct signalfd {
-	u32 refs;
+	struct ready ready; /* first */
 	u64 mask;
-	struct ready ready; /* only its list of waiters and nonblock are used */
 	struct list all;
 };
 static struct list signalfds = LIST_INIT(signalfds);
@@ -282,13 +281,10 @@ static struct list signalfds = LIST_INIT(signalfds);
 #define SFD_FLAGS (SFD_CLOEXEC | SFD_NONBLOCK)
 #define SIGINFO_SIZE sizeof(struct signalfd_siginfo)
 
-void signalfd_get(struct signalfd *s) { s->refs++; }
-
-void signalfd_put(struct signalfd *s)
+static void signalfd_free(struct ready *r)
 {
-	if (--s->refs > 0)
-		return;
-	poll_object_gone(s);
+	struct signalfd *s = container_of(r, struct signalfd, ready);
+
 	list_del(&s->all);
 	kfree(s);
 }
@@ -300,14 +296,14 @@ void signalfd_notify(u64 bit)
 			poll_wake(&s->ready, POLLIN | POLLRDNORM);
 }
 
-u32 signalfd_bits(struct thread *t, struct signalfd *s)
+static u32 signalfd_bits(struct thread *t, struct ready *r)
 {
 	u64 set = t->sig_pending.set | t->process->sig_pending.set;
 
-	return set & s->mask ? POLLIN | POLLRDNORM : 0;
+	return set & container_of(r, struct signalfd, ready)->mask ? POLLIN | POLLRDNORM : 0;
 }
 
-struct ready *signalfd_ready(struct signalfd *s) { return &s->ready; }
+static const struct ready_own signalfd_own = { signalfd_bits, signalfd_free };
 
 s64 sys_signalfd4(struct thread *t, u64 *a)
 {
@@ -327,7 +323,8 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 	}
 	kernel_lock();
 	if (fresh) {
-		fresh->refs = 1;
+		fresh->ready.refs = 1;
+		fresh->ready.own = &signalfd_own;
 		fresh->mask = mask;
 		fresh->ready.nonblock = a[3] & SFD_NONBLOCK;
 		list_init(&fresh->ready.waiters);
@@ -379,56 +376,44 @@ static void signalfd_convert(const siginfo_t *si, struct signalfd_siginfo *o)
 
 static s64 signalfd_again(struct thread *t)
 {
-	u64 *x = t->regs.x;
 	struct signalfd *s;
-	s64 r;
 
 	kernel_lock();
-	s = handle_object(t->process->handles, (u32)x[REG_A0], HANDLE_SIGNALFD, 0);
-	if (!s || signal_pending(t)) {
-		/* A pending signal that it is to read is no interruption. */
-		if (!s || !signalfd_bits(t, s)) {
-			kernel_unlock();
-			return s ? -ERESTARTSYS : -EBADF;
-		}
-	}
-	signalfd_get(s);
+	s = handle_object(t->process->handles, (u32)t->regs.x[REG_A0], HANDLE_SIGNALFD, 0);
+	/* A pending signal that it is to read is no interruption. */
+	if (s && (!signal_pending(t) || signalfd_bits(t, &s->ready)))
+		return signalfd_read(t, s);
 	kernel_unlock();
-	r = signalfd_read(t, s, x[REG_A0 + 1], x[REG_A0 + 2]);
-	kernel_lock();
-	signalfd_put(s);
-	kernel_unlock();
-	return r;
+	return s ? -ERESTARTSYS : -EBADF;
 }
 
-s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n)
+s64 signalfd_read(struct thread *t, struct signalfd *s)
 {
-	u64 done = 0;
+	va_t buf = t->regs.x[REG_A0 + 1];
+	u64 n = t->regs.x[REG_A0 + 2], done = 0;
+	s64 r = n < SIGINFO_SIZE ? -EINVAL : 0;
+	struct signalfd_siginfo out;
+	siginfo_t si;
 
-	if (n < SIGINFO_SIZE)
-		return -EINVAL;
-	while (done + SIGINFO_SIZE <= n) {
-		siginfo_t si;
-		struct signalfd_siginfo out;
-
-		kernel_lock();
-		if (!signal_dequeue(t, s->mask, &si)) {
-			if (done) {
-				kernel_unlock();
-				break;
-			}
-			if (s->ready.nonblock) {
-				kernel_unlock();
-				return -EAGAIN;
-			}
-			return poll_wait_object(t, HANDLE_SIGNALFD, s, POLLIN | POLLRDNORM,
-						NO_DEADLINE, signalfd_again);
-		}
+	ready_get(&s->ready);
+	while (!r && n - done >= SIGINFO_SIZE && signal_dequeue(t, s->mask, &si)) {
 		kernel_unlock();
 		signalfd_convert(&si, &out);
 		if (put_user(t, buf + done, &out, sizeof out))
-			return done ? (s64)done : -EFAULT;
-		done += SIGINFO_SIZE;
+			r = -EFAULT;
+		else
+			done += SIGINFO_SIZE;
+		kernel_lock();
 	}
-	return (s64)done;
+	/* If there was nothing the lock was never dropped, and the handle has kept it. */
+	if (!r && !done && !s->ready.nonblock) {
+		s->ready.refs--;
+		return poll_wait_ready(t, &s->ready, POLLIN | POLLRDNORM, NO_DEADLINE,
+				       signalfd_again);
+	}
+	if (!r && !done)
+		r = -EAGAIN;
+	ready_put(&s->ready);
+	kernel_unlock();
+	return done ? (s64)done : r;
 }

@@ -17,26 +17,15 @@ struct poll_entry {
 /* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
  * acted on all that was queued before.  Kernel lock. */
 void poll_settled(struct ipc_node *n);
-struct waitset;
-void waitset_get(struct waitset *w);
-void waitset_put(struct waitset *w);
-/* A session is going (no handles left): its epoll items end. Kernel lock. */
-void poll_session_gone(struct session *s);
-struct signalfd;
-void signalfd_get(struct signalfd *s);
-void signalfd_put(struct signalfd *s);
-/* read(2) of a signalfd, poll bits of kernel objects behind handles. */
-u32 handle_poll_bits(struct thread *t, const struct handle *h);
-
 /* Bits of an object that a handle may name, as thread t sees it; its readiness word or NULL. */
 u32 object_poll_bits(struct thread *t, enum handle_type type, void *object);
 struct ready *object_ready(enum handle_type type, void *object);
-/* The last handle of an object went: epoll items of it end. */
+/* The last handle of an object went: epoll items of it end.  Kernel lock. */
 void poll_object_gone(const void *object);
-/* Waits until the object has one of the events or the deadline passed; then, or if a signal comes,
- * the thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
-s64 must_check poll_wait_object(struct thread *t, enum handle_type type, void *object, u32 events,
-				u64 deadline_ns, s64 (*resume)(struct thread *t));
+/* Waits until r gets one of the events or the deadline passed; then, or if a signal comes, the
+ * thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
+s64 must_check poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline_ns,
+			       s64 (*resume)(struct thread *t));
 /* The mask (size must be 8) at va, if it is not 0, counts during the wait: 0, EINVAL, EFAULT.  After
  * the wait, with its result: back to the old one, unless a signal is to be delivered first. */
 s64 must_check poll_mask_set(struct thread *t, va_t va, u64 size);
@@ -45,8 +34,4 @@ static inline s64 poll_mask_end(struct thread *t, s64 r)
 {
 	return unlikely(t->sig_restore_mask) ? poll_mask_back(t, r) : r;
 }
-u32 waitset_bits(struct thread *t, struct waitset *w);
-struct ready *waitset_ready(struct waitset *w);
-u32 signalfd_bits(struct thread *t, struct signalfd *s);
-struct ready *signalfd_ready(struct signalfd *s);
 extern u64 poll_event; /* the number of the event that poll_wake spreads */

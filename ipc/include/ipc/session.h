@@ -27,13 +27,19 @@ struct endpoint {
 	struct ipc_node timer_node;
 };
 
-/* A readiness word and who waits for it. */
+/* A readiness word and who waits for it.  Also how an object of the kernel's own that one can wait
+ * for begins (an epoll set, a signalfd): it uses refs, nonblock and waiters. */
 struct ready {
 	u64 id;
-	u32 refs; /* the server's, and one a session */
+	u32 refs; /* the server's, one a session, one an entry of a poll */
 	u32 bits; /* POLL* */
 	bool destroyed; /* the server's reference is gone */
-	bool nonblock; /* of an object of the kernel's own: O_NONBLOCK */
+	bool nonblock; /* O_NONBLOCK */
+	/* NULL: the bits are a server's */
+	const struct ready_own {
+		u32 (*bits)(struct thread *t, struct ready *r); /* as t sees them */
+		void (*free)(struct ready *r);
+	} *own;
 	struct endpoint *endpoint;
 	u64 charged; /* bytes that its server keeps */
 	struct account *payer; /* NULL: nothing is charged */
@@ -91,6 +97,7 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n);
 struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t);
 
 struct ready *must_check ready_create(struct endpoint *ep, u32 bits);
+static inline void ready_get(struct ready *r) { r->refs++; }
 void ready_put(struct ready *r);
 /* What its server keeps for it is `bytes` now, and p pays, or whoever paid before.  0, ENOMEM. */
 s64 must_check ready_charge(struct ready *r, struct process *p, u64 bytes);

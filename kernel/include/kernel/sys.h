@@ -54,7 +54,8 @@ struct thread *mm_work_run(struct thread *t);
 
 /* sys_signal.c */
 struct signalfd;
-s64 signalfd_read(struct thread *t, struct signalfd *s, va_t buf, u64 n);
+/* t's read(2) of it.  Kernel lock held, and dropped. */
+s64 signalfd_read(struct thread *t, struct signalfd *s);
 
 /* signal.c, beyond kernel/signal.h */
 bool process_protected(const struct process *p); /* pid 1 and servers */
