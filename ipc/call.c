@@ -12,9 +12,11 @@
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
+#include <ipc/note.h>
 #include <ipc/pager.h>
 #include <ipc/poll.h>
 #include <ipc/session.h>
+#include <kernel/bits.h>
 #include <kernel/idtable.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
@@ -29,15 +31,19 @@
 
 struct idtable calls;
 
+void call_event(struct call *c, unsigned event)
+{
+	c->events |= (u8)event;
+	if (list_empty(&c->event.link))
+		endpoint_post(c->session->endpoint, &c->event);
+}
+
 static void park_fired(struct timer *timer)
 {
 	struct call *c = container_of(timer, struct call, park);
 
-	if (c->state != CALL_RECEIVED)
-		return;
-	c->events |= CALL_EVENT_TIMEOUT;
-	if (list_empty(&c->event.link))
-		endpoint_post(c->session->endpoint, &c->event);
+	if (c->state == CALL_RECEIVED)
+		call_event(c, CALL_EVENT_TIMEOUT);
 }
 
 bool call_init(struct call *c, struct thread *t)
@@ -204,134 +210,89 @@ void load_call_more(struct thread *r, struct call *c)
 	}
 }
 
-static void load_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 a1, u64 a2, u64 token)
+static void load_request(struct thread *r, struct ipc_node *n)
 {
-	u64 *x;
-
-	if (!r)
-		return;
-	x = r->regs.x;
-	x[10] = a0;
-	x[11] = a1;
-	x[12] = a2;
-	x[13] = x[14] = x[15] = 0;
-	x[16] = token;
-	x[17] = op;
-	x[5] = badge;
-	x[6] = x[7] = x[28] = x[29] = x[30] = x[31] = x[19] = 0;
-	x[18] = ~0ull;
-}
-
-void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token)
-{
-	load_event(r, op, badge, a0, 0, 0, token);
+	load_call(r, container_of(n, struct call, node));
 }
 
 /* One of the pending events; the node goes back if there are more. */
-static void load_call_event(struct thread *r, struct call *c)
+static void load_call_event(struct thread *r, struct ipc_node *n)
 {
-	struct endpoint *ep = r ? r->endpoint : NULL;
+	static const u32 ops[] = { TERN_EV_CANCEL, TERN_EV_PAGED, TERN_EV_TIMEOUT };
+	struct call *c = container_of(n, struct call, event);
+	unsigned first = lowest_bit(c->events);
 
 	if (c->events & CALL_EVENT_GONE) {
 		c->events = 0;
-		load_event(r, TERN_EV_GONE, c->gone_badge, 0, 0, 0, c->gone_token);
+		message_event(r, TERN_EV_GONE, c->gone_badge, 0, c->gone_token);
 		thread_put(c->thread); /* taken by call_abandon */
 		return;
 	}
-	if (c->events & CALL_EVENT_CANCEL) {
-		c->events &= (u8)~CALL_EVENT_CANCEL;
-		load_event(r, TERN_EV_CANCEL, c->session->badge, c->cancel_signal, 0, 0, c->token);
-	} else if (c->events & CALL_EVENT_PAGED) {
-		c->events &= (u8)~CALL_EVENT_PAGED;
-		load_event(r, TERN_EV_PAGED, c->session->badge, 0, 0, 0, c->token);
-	} else {
-		c->events &= (u8)~CALL_EVENT_TIMEOUT;
-		load_event(r, TERN_EV_TIMEOUT, c->session->badge, 0, 0, 0, c->token);
-	}
-	if (c->events && ep) {
-		list_add_tail(&ep->queue, &c->event.link);
-		ep->queued++;
-	}
+	c->events &= (u8)~(1u << first);
+	message_event(r, ops[first], c->session->badge, first ? 0 : c->cancel_signal, c->token);
+	if (c->events && r)
+		list_add_tail(&r->endpoint->queue, &n->link);
 }
 
-static void load_process(struct thread *r, struct process *p)
+static void load_closed(struct thread *r, struct ipc_node *n)
 {
-	struct process_events *e = &p->events;
-	struct endpoint *ep = r ? r->endpoint : NULL;
+	struct session *s = container_of(n, struct session, closed);
 
-	/* Stops and continues happened before the end. */
-	if (e->pending & 2) {
-		e->pending &= ~2u;
-		load_event(r, TERN_EV_STOPPED, p->badge, (u64)e->stop_signal, 0, 0, 0);
-	} else if (e->pending & 4) {
-		e->pending &= ~4u;
-		load_event(r, TERN_EV_CONTINUED, p->badge, 0, 0, 0, 0);
-	} else {
-		e->pending &= ~1u;
-		load_event(r, TERN_EV_EXITED, p->badge, (u64)(s64)e->status, 0, 0, 0);
-	}
-	if (e->pending && ep) {
-		list_add_tail(&ep->queue, &e->node.link);
-		ep->queued++;
-		return;
-	}
-	process_put(p);
+	message_event(r, TERN_EV_CLOSED, s->badge, s->sid, 0);
+	session_free(s);
 }
 
-void note_load(struct thread *r, struct ipc_node *n);
-void async_load(struct thread *r, struct call *c);
+static void load_done(struct thread *r, struct ipc_node *n)
+{
+	struct call *c = container_of(n, struct call, node);
 
-/* r NULL: the endpoint died; the node is dropped. */
+	message_event(r, TERN_EV_DONE, c->cookie, (u64)c->result, c->subject_token);
+	if (r) {
+		r->regs.x[11] = (u64)c->result_fds[0];
+		r->regs.x[12] = (u64)c->result_fds[1];
+	}
+	call_free_async(c);
+}
+
+/* As of a call's, one of the pending events. */
+static void load_process(struct thread *r, struct ipc_node *n)
+{
+	static const u32 ops[] = { TERN_EV_STOPPED, TERN_EV_CONTINUED, TERN_EV_EXITED };
+	struct process *p = container_of(n, struct process, events.node);
+	const s32 args[] = { p->events.stop_signal, 0, p->events.status };
+	unsigned first = lowest_bit(p->events.pending);
+
+	p->events.pending &= ~(1u << first);
+	message_event(r, ops[first], p->badge, (u64)(s64)args[first], 0);
+	if (p->events.pending && r)
+		list_add_tail(&r->endpoint->queue, &n->link);
+	else
+		process_put(p);
+}
+
+static void load_thread(struct thread *r, struct ipc_node *n)
+{
+	struct thread *t = container_of(n, struct thread, exit_node);
+
+	message_event(r, TERN_EV_THREAD_EXITED, t->process->badge, t->tid, 0);
+	thread_put(t);
+}
+
+static void load_timer(struct thread *r, struct ipc_node *n)
+{
+	message_event(r, TERN_EV_TIMER, container_of(n, struct endpoint, timer_node)->timer_cookie, 0, 0);
+}
+
 void message_load(struct thread *r, struct ipc_node *n)
 {
-	struct session *s;
-	struct endpoint *ep;
-	struct thread *t;
+	static void (*const loads[])(struct thread *r, struct ipc_node *n) = {
+		[NODE_CALL] = load_request, [NODE_CALL_EVENT] = load_call_event,
+		[NODE_CLOSED] = load_closed, [NODE_DONE] = load_done, [NODE_NOTE] = note_load,
+		[NODE_PROCESS] = load_process, [NODE_THREAD] = load_thread,
+		[NODE_TIMER] = load_timer, [NODE_SYNC] = poll_settled, [NODE_PAGER] = pager_load,
+	};
 
-	switch (n->kind) {
-	case NODE_CALL:
-		load_call(r, container_of(n, struct call, node));
-		break;
-	case NODE_CALL_EVENT:
-		load_call_event(r, container_of(n, struct call, event));
-		break;
-	case NODE_CLOSED:
-		s = container_of(n, struct session, closed);
-		load_event(r, TERN_EV_CLOSED, s->badge, s->sid, 0, 0, 0);
-		session_free(s);
-		break;
-	case NODE_DONE:
-		async_load(r, container_of(n, struct call, node));
-		break;
-	case NODE_NOTE:
-		note_load(r, n);
-		break;
-	case NODE_PROCESS:
-		load_process(r, container_of(n, struct process, events.node));
-		break;
-	case NODE_THREAD:
-		t = container_of(n, struct thread, exit_node);
-		load_event(r, TERN_EV_THREAD_EXITED, t->process->badge, t->tid, 0, 0, 0);
-		thread_put(t);
-		break;
-	case NODE_SYNC:
-		poll_settled(n);
-		break;
-	case NODE_PAGER:
-		pager_load(r, n);
-		break;
-	case NODE_TIMER:
-		ep = container_of(n, struct endpoint, timer_node);
-		load_event(r, TERN_EV_TIMER, ep->timer_cookie, 0, 0, 0, 0);
-		break;
-	}
-}
-
-void async_load(struct thread *r, struct call *c)
-{
-	load_event(r, TERN_EV_DONE, c->cookie, (u64)c->result, (u64)c->result_fds[0],
-		   (u64)c->result_fds[1], c->subject_token);
-	call_free_async(c);
+	loads[n->kind](r, n);
 }
 
 /* A signal, or the end, came while the caller was on its way in: it finds the call now. */
@@ -362,15 +323,10 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 
 	if (likely(ep->waiting)) {
 		struct thread *r = ep->receiver;
-		u64 now = arch_ticks();
 
-		ep->waiting = false;
-		r->wait = WAIT_NONE;
 		load_call(r, c);
 		deliver_path(r, c);
-		sched_charge(this_hart(), now, &t->system_ticks);
-		t->slept_since = now;
-		sched_hand_over(this_hart(), t, r);
+		call_hand_over(t, ep);
 		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
 			call_overtaken(t);
 		kernel_unlock();
@@ -378,7 +334,6 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 	}
 	c->state = CALL_QUEUED;
 	list_add_tail(&ep->queue, &c->node.link);
-	ep->queued++;
 	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
 		call_overtaken(t);
 	return sched_next();
@@ -393,14 +348,8 @@ static void call_unheld(struct call *c)
 
 static void call_drop_event(struct call *c)
 {
-	endpoint_unqueue(c->session->endpoint, &c->event);
+	list_del(&c->event.link);
 	c->events = 0;
-}
-
-static void call_drop_page(struct call *c)
-{
-	if (c->more & CALL_MORE_PAGE && !list_empty(&c->thread->page.link))
-		page_wait_end(c->thread);
 }
 
 /* A forwarder hands the call on: what was pending for it there is void. */
@@ -427,7 +376,8 @@ void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 
 /* ---- the end of a call ---- */
 
-void call_end_slowly(struct call *c)
+/* Everything but session_end_call() for the session that it was in. */
+static struct session *call_leave(struct call *c)
 {
 	struct session *s = c->session;
 
@@ -438,13 +388,16 @@ void call_end_slowly(struct call *c)
 		handle_unref(c->fwd_type, c->fwd_object);
 		c->fwd_object = NULL;
 	}
-	call_drop_page(c);
+	if (c->more & CALL_MORE_PAGE && !list_empty(&c->thread->page.link))
+		page_wait_end(c->thread);
 	c->forwarded = c->cancel_sent = c->more = 0;
 	c->state = CALL_IDLE;
 	new_token(c);
 	c->session = NULL;
-	session_end_call(s);
+	return s;
 }
+
+void call_end_slowly(struct call *c) { session_end_call(call_leave(c)); }
 
 s64 call_settle(struct call *c, s64 result)
 {
@@ -452,35 +405,6 @@ s64 call_settle(struct call *c, s64 result)
 		return call_commit(c, result);
 	call_release(c);
 	return result;
-}
-
-void call_paged(struct call *c)
-{
-	c->events |= CALL_EVENT_PAGED;
-	if (list_empty(&c->event.link))
-		endpoint_post(c->session->endpoint, &c->event);
-}
-
-/* Its server could not go on for a page that was missing: the call is made again with the page. */
-static struct thread *call_again(struct call *c, bool direct)
-{
-	struct thread *t = c->thread;
-
-	t->orig_a0 = t->regs.x[REG_A0];
-	thread_add_work(t, WORK_RETRY);
-	if (!list_empty(&t->page.link)) {
-		c->more &= (u8)~CALL_MORE_PAGE; /* the wait outlasts the call */
-		call_end_slowly(c);
-		t->wait = WAIT_PAGER;
-		t->wait_cancel = page_wait_end;
-		return NULL;
-	}
-	call_end_slowly(c);
-	t->wait = WAIT_NONE;
-	if (direct)
-		return t;
-	sched_ready(t);
-	return NULL;
 }
 
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
@@ -493,8 +417,18 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		call_finish_async(c, result);
 		return NULL;
 	}
-	if (unlikely(c->more & CALL_MORE_PAGE && result == -EAGAIN))
-		return call_again(c, direct);
+	/* Its server could not go on for a page that was missing: again, when the page is there. */
+	if (unlikely(c->more & CALL_MORE_PAGE && result == -EAGAIN)) {
+		t->orig_a0 = t->regs.x[REG_A0];
+		thread_add_work(t, WORK_RETRY);
+		if (!list_empty(&t->page.link)) {
+			c->more = 0; /* the wait outlasts the call */
+			call_end_slowly(c);
+			t->wait = WAIT_PAGER;
+			t->wait_cancel = page_wait_end;
+			return NULL;
+		}
+	}
 	if (unlikely(result == -TERN_ECANCELLED)) {
 		result = restart_code(c->line->restart);
 		t->orig_a0 = t->regs.x[REG_A0];
@@ -524,56 +458,33 @@ void call_interrupt(struct call *c, int sig)
 	if ((c->state == CALL_QUEUED || c->state == CALL_RECEIVED) && !c->cancel_sent) {
 		c->cancel_sent = 1;
 		c->cancel_signal = (u32)sig;
-		c->events |= CALL_EVENT_CANCEL;
-		if (list_empty(&c->event.link))
-			endpoint_post(c->session->endpoint, &c->event);
+		call_event(c, CALL_EVENT_CANCEL);
 	}
 }
 
 /* The caller dies: the token is stale at once; who held it is told.  The caller is not woken. */
 void call_abandon(struct call *c)
 {
-	struct endpoint *ep;
+	bool held = c->state == CALL_RECEIVED;
+	struct session *s;
 
-	if (c->state != CALL_QUEUED && c->state != CALL_RECEIVED)
+	if (c->state != CALL_QUEUED && !held)
 		return;
 	if (c->pins) {
 		c->dying = 1;
 		return;
 	}
-	ep = c->session->endpoint;
-	call_unheld(c);
-	call_drop_event(c); /* a call that is still queued may have been interrupted, too */
-	if (c->state == CALL_QUEUED) {
-		list_del(&c->node.link);
-		ep->queued--;
-	} else if (!ep->dead) {
-		u64 token = c->token, badge = c->session->badge;
-
-		new_token(c);
-		c->gone_token = token;
-		c->gone_badge = badge;
+	list_del(&c->node.link);
+	c->gone_token = c->token;
+	s = call_leave(c);
+	call_release(c);
+	if (held && !s->endpoint->dead) {
+		c->gone_badge = s->badge;
 		c->events = CALL_EVENT_GONE;
 		thread_get(c->thread);
-		endpoint_post(ep, &c->event);
+		endpoint_post(s->endpoint, &c->event);
 	}
-	call_release(c);
-	{
-		/* call_end, but the GONE event stays. */
-		struct session *s = c->session;
-
-		timer_cancel(&c->park);
-		if (c->fwd_object) {
-			handle_unref(c->fwd_type, c->fwd_object);
-			c->fwd_object = NULL;
-		}
-		call_drop_page(c);
-		c->forwarded = c->cancel_sent = c->more = 0;
-		c->state = CALL_IDLE;
-		c->session = NULL;
-		new_token(c);
-		session_end_call(s);
-	}
+	session_end_call(s);
 }
 
 /* ---- asynchronous calls ---- */

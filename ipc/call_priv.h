@@ -13,6 +13,15 @@
 
 #include "window_priv.h"
 
+/* t waits in recv. */
+static inline void receive_block(struct thread *t, struct endpoint *ep)
+{
+	ep->waiting = true;
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_RECV;
+	t->no_save = 1;
+}
+
 extern struct idtable calls; /* call.c; kernel lock */
 
 /* The token of the delivery that ends is void from now on. */
@@ -114,6 +123,38 @@ static inline bool call_end_plain(struct call *c, struct endpoint *ep)
 /* A server busy, dead callers, names to carry: everything that is not the straight path. */
 struct thread *call_send_slowly(struct thread *t, struct session *s);
 
+/* An event straight into the receiver's registers; NULL: its endpoint died. */
+static inline void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token)
+{
+	u64 *x;
+
+	if (!r)
+		return;
+	x = r->regs.x;
+	x[10] = a0;
+	x[11] = x[12] = x[13] = x[14] = x[15] = 0;
+	x[16] = token;
+	x[17] = op;
+	x[5] = badge;
+	x[6] = x[7] = x[28] = x[29] = x[30] = x[31] = x[19] = 0;
+	x[18] = ~0ull;
+}
+
+/* ep's waiting server gets the hart from t, which waits for its answer.  Who runs next. */
+static inline struct thread *call_hand_over(struct thread *t, struct endpoint *ep)
+{
+	struct thread *r = ep->receiver;
+	struct hart *h = this_hart();
+	u64 now = arch_ticks();
+
+	ep->waiting = false;
+	r->wait = WAIT_NONE;
+	sched_charge(h, now, &t->system_ticks);
+	t->slept_since = now;
+	sched_hand_over(h, t, r);
+	return r;
+}
+
 static inline void call_begin(struct thread *t, const struct syscall_line *line, u32 op,
 			      struct session *s)
 {
@@ -134,27 +175,17 @@ call_send_inline(struct thread *t, const struct syscall_line *line, u32 op, stru
 {
 	struct call *c = &t->call;
 	struct endpoint *ep = s->endpoint;
-	struct thread *r;
-	struct hart *h;
-	u64 now;
 
 	call_begin(t, line, op, s);
 	if (unlikely(!ep->waiting || c->special || t->work))
 		return call_send_slowly(t, s);
-	r = ep->receiver;
-	h = this_hart();
-	now = arch_ticks();
-	ep->waiting = false;
-	r->wait = WAIT_NONE;
 	c->state = CALL_RECEIVED;
 	ep->last = c;
 	c->sent_token = c->token;
 	c->sent_badge = s->badge;
-	sched_charge(h, now, &t->system_ticks);
-	t->slept_since = now;
-	sched_hand_over(h, t, r);
+	t = call_hand_over(t, ep);
 	kernel_unlock();
-	return THREAD_DELIVER(r);
+	return THREAD_DELIVER(t);
 }
 
 /* route.c: a call that cannot be sent, kernel objects behind descriptors, and routes other than a

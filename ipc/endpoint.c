@@ -20,6 +20,8 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
+#include "call_priv.h"
+
 static struct slab_cache session_cache, endpoint_cache, ready_cache;
 static struct idtable sessions;
 struct idtable readies;
@@ -231,7 +233,6 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 		return;
 	}
 	list_add_tail(&ep->queue, &n->link);
-	ep->queued++;
 }
 
 struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t)
@@ -282,25 +283,17 @@ void endpoint_kill(struct endpoint *ep)
 		struct ipc_node *n = list_entry(p, struct ipc_node, link);
 
 		list_del(&n->link);
-		ep->queued--;
-		switch (n->kind) {
-		case NODE_CALL:
-			(void)call_finish(container_of(n, struct call, node), -5 /* EIO */, 0, false);
-			break;
-		case NODE_CLOSED:
-			session_free(container_of(n, struct session, closed));
-			break;
-		default:
+		if (n->kind == NODE_CALL)
+			(void)call_finish(container_of(n, struct call, node), -EIO, 0, false);
+		else
 			message_load(NULL, n);
-			break;
-		}
 	}
 	calls_endpoint_died(ep);
 	pagers_endpoint_died(ep);
 	list_for_each_safe(p, next, &ep->readies) {
 		struct ready *r = list_entry(p, struct ready, in_endpoint);
 
-		ready_change(r, 0x8 | 0x10, 0);
+		ready_change(r, POLLERR | POLLHUP, 0);
 		if (!r->destroyed) {
 			r->destroyed = true;
 			ready_put(r);
@@ -326,9 +319,8 @@ struct thread *endpoint_receive(struct thread *t)
 		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
-		ep->queued--;
 		if (unlikely(n->kind == NODE_SYNC)) {
-			poll_settled(n);
+			poll_settled(t, n);
 			continue;
 		}
 		message_load(t, n);
@@ -339,10 +331,7 @@ struct thread *endpoint_receive(struct thread *t)
 		kernel_unlock();
 		return THREAD_RELOAD(t);
 	}
-	ep->waiting = true;
-	t->state = THREAD_BLOCKED;
-	t->wait = WAIT_RECV;
-	t->no_save = 1;
+	receive_block(t, ep);
 	t = sched_next();
 	/* Its message may have come before anybody else could run here. */
 	return t == ep->receiver ? THREAD_RELOAD(t) : t;

@@ -67,12 +67,5 @@ struct thread *entry_reply_recv(struct thread *t)
 		sched_ready(next);
 		return endpoint_receive(t);
 	}
-	ep->waiting = true;
-	t->state = THREAD_BLOCKED;
-	t->wait = WAIT_RECV;
-	t->no_save = 1;
-	sched_charge(h, arch_ticks(), &next->user_ticks);
-	sched_hand_over(h, t, next);
-	kernel_unlock();
-	return next;
+	return reply_hand_over(t, ep, h, next);
 }

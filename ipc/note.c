@@ -17,6 +17,8 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
+#include "call_priv.h"
+
 #define MAX_IRQ 128
 static struct irq *irqs[MAX_IRQ];
 
@@ -64,21 +66,11 @@ void note_signal(struct note *n, u64 bits)
 		endpoint_post(n->endpoint, &n->node);
 }
 
-void note_load(struct thread *r, struct ipc_node *node);
 void note_load(struct thread *r, struct ipc_node *node)
 {
 	struct note *n = container_of(node, struct note, node);
 
-	if (r) {
-		u64 *x = r->regs.x;
-
-		x[10] = n->bits;
-		x[11] = x[12] = x[13] = x[14] = x[15] = x[16] = 0;
-		x[17] = TERN_EV_NOTE;
-		x[5] = n->badge;
-		x[6] = x[7] = x[28] = x[29] = x[30] = x[31] = x[19] = 0;
-		x[18] = ~0ull;
-	}
+	message_event(r, TERN_EV_NOTE, n->badge, n->bits, 0);
 	n->bits = 0;
 	note_put(n);
 }

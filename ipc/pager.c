@@ -16,6 +16,8 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
+#include "call_priv.h"
+
 struct pager {
 	struct ipc_node node;
 	struct endpoint *endpoint; /* referenced */
@@ -119,7 +121,7 @@ void page_wait_end(struct thread *t)
 
 	list_del(&t->page.link);
 	if (!unasked(p))
-		endpoint_unqueue(p->endpoint, &p->node);
+		list_del(&p->node.link);
 	memobj_put(p->memobj);
 }
 
@@ -136,7 +138,7 @@ void pager_supplied(struct memobj *m)
 		if (t->wait == WAIT_PAGER)
 			thread_wake(t, (s64)t->regs.x[REG_A0]);
 		else
-			call_paged(&t->call);
+			call_event(&t->call, CALL_EVENT_PAGED);
 	}
 }
 

@@ -163,14 +163,15 @@ s64 poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline,
  */
 static void settle_cancel(struct thread *t)
 {
-	endpoint_unqueue(t->settled_at, &t->sync_node);
+	list_del(&t->sync_node.link);
 	wait_resumes(t, t->wait_on.settle);
 }
 
-void poll_settled(struct ipc_node *n)
+void poll_settled(struct thread *receiver, struct ipc_node *n)
 {
 	struct thread *t = container_of(n, struct thread, sync_node);
 
+	(void)receiver;
 	wait_resumes(t, t->wait_on.settle);
 	thread_wake(t, 0);
 }
@@ -198,7 +199,6 @@ static bool settle(struct thread *t, const struct pollfd *v, unsigned n, u64 dea
 		t->settled_at = ep;
 		t->wait_on.settle = resume;
 		list_add_tail(&ep->queue, &t->sync_node.link);
-		ep->queued++;
 		(void)wait_block(t, WAIT_POLL, deadline ? deadline : NO_DEADLINE, settle_cancel);
 		return true;
 	}

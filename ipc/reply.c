@@ -89,13 +89,6 @@ struct thread *reply_recv_slowly(struct thread *t)
 		sched_ready(next);
 		return endpoint_receive(t);
 	}
-	ep->waiting = true;
-	t->state = THREAD_BLOCKED;
-	t->wait = WAIT_RECV;
-	t->no_save = 1;
-	sched_charge(h, arch_ticks(), &next->user_ticks);
 	next->slept_since = 0;
-	sched_hand_over(h, t, next);
-	kernel_unlock();
-	return next;
+	return reply_hand_over(t, ep, h, next);
 }

@@ -8,6 +8,17 @@
 #include "call_priv.h"
 #include "window_priv.h"
 
+/* The caller that t has answered goes on, on this hart; t waits in recv.  Who runs next. */
+static inline struct thread *reply_hand_over(struct thread *t, struct endpoint *ep, struct hart *h,
+					     struct thread *next)
+{
+	receive_block(t, ep);
+	sched_charge(h, arch_ticks(), &next->user_ticks);
+	sched_hand_over(h, t, next);
+	kernel_unlock();
+	return next;
+}
+
 static inline void reply_ready(struct thread *t, u64 rid, u64 bits)
 {
 	struct ready *r = rid ? ready_find(rid) : NULL;

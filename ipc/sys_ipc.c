@@ -366,7 +366,7 @@ s64 native_timer(struct thread *t, u64 *a)
 	if (!ep)
 		return -EINVAL;
 	timer_cancel(&ep->timer);
-	endpoint_unqueue(ep, &ep->timer_node);
+	list_del(&ep->timer_node.link);
 	ep->timer_cookie = a[1];
 	if (a[0])
 		timer_set(&ep->timer, arch_ns_to_ticks(a[0]));

@@ -108,8 +108,8 @@ void process_stop(struct process *p, int sig)
 		thread_interrupt(t);
 	}
 	p->events.stop_signal = sig;
-	p->events.pending &= ~4u;
-	process_event(p, 2);
+	p->events.pending &= ~PROCESS_EV_CONTINUED;
+	process_event(p, PROCESS_EV_STOPPED);
 }
 
 void process_continue(struct process *p)
@@ -122,7 +122,7 @@ void process_continue(struct process *p)
 		if (t->state == THREAD_STOPPED)
 			sched_ready(t);
 	}
-	process_event(p, 4);
+	process_event(p, PROCESS_EV_CONTINUED);
 }
 
 struct thread *process_find_thread(struct process *p, u32 tid)

@@ -363,7 +363,7 @@ static struct thread *exit_tell(struct thread *t)
 	unlink_thread(p, t);
 	p->leader = NULL;
 	p->events.status = p->never_ran ? TERN_STATUS_NEVER_RAN : p->exit_status;
-	process_event(p, 1);
+	process_event(p, PROCESS_EV_EXITED);
 	return die(t);
 }
 

@@ -30,10 +30,11 @@ enum call_state {
 	CALL_DONE,     /* asynchronous: answered, DONE is queued */
 };
 
+/* The lowest goes first. */
 #define CALL_EVENT_CANCEL 1
-#define CALL_EVENT_GONE 2
+#define CALL_EVENT_PAGED 2
 #define CALL_EVENT_TIMEOUT 4
-#define CALL_EVENT_PAGED 8
+#define CALL_EVENT_GONE 8
 
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
@@ -57,7 +58,7 @@ struct call {
 		};
 		u64 special;
 	};
-	struct ipc_node event;	 /* CANCEL, GONE, TIMEOUT */
+	struct ipc_node event;	 /* CALL_EVENT_* */
 	s32 fds[2];	 /* reserved descriptor numbers in `table` */
 	u64 token;	 /* generation << 32 | index (kernel/idtable.h); new for each delivery */
 	u64 sent_token, sent_badge; /* of a plain call, for entry.S: it reads them without the lock */
@@ -73,14 +74,12 @@ struct call {
 	struct session *session; /* where it went: counted in session->calls */
 	struct session *pending_cwd, *pending_root; /* given, not committed */
 	struct timer park;
-	u64 progress;
 	u64 ref[2], root; /* V, S lines: references as they were when the call was made */
 	/* forwarding */
 	u64 word[2];
 	void *fwd_object; /* a handle that comes along */
 	u8 fwd_type;
 	u8 fwd_rights;
-	s32 signal; /* that asked for CANCEL */
 	/* asynchronous only */
 	u64 own_args[6];
 	u64 cookie;
@@ -123,15 +122,14 @@ void call_free_async(struct call *c);
  * False: one is being copied from or to, so t's space must stay a little longer. */
 void calls_endpoint_died(struct endpoint *ep);
 bool must_check calls_thread_died(struct thread *t);
-/* The page that a copy for it had to wait for has come: its server hears of it. */
-void call_paged(struct call *c);
+/* The server that holds it, or has it in its queue, hears of it. */
+void call_event(struct call *c, unsigned event);
 /* A signal wants the caller; SIGKILL or exit wants it now. */
 void call_interrupt(struct call *c, int sig);
 void call_abandon(struct call *c);
-/* Fills the receiver's registers from a queued node (which is unlinked). */
+/* Fills the receiver's registers from a queued node (which is unlinked); NULL: its endpoint died, and
+ * the node is dropped. */
 void message_load(struct thread *receiver, struct ipc_node *n);
-/* An event that needs no node: straight into the receiver's registers. */
-void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token);
 /* t waits for the next message, or has it: who runs next.  Drops the kernel lock. */
 struct thread *endpoint_receive(struct thread *t);
 /* Hands a held call on to another session (counted in it); the old one is the caller's to end. */

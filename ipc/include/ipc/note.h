@@ -17,6 +17,7 @@ void note_put(struct note *n);
 void note_signal(struct note *n, u64 bits);
 /* The same without the posting: true if its node is to be posted. */
 bool must_check note_add(struct note *n, u64 bits);
+void note_load(struct thread *r, struct ipc_node *n);
 struct thread *note_signal_call(struct thread *t); /* TERN_NOTE_SIGNAL: who runs next */
 
 /* One interrupt source: bound to a notification, masked from its arrival until the ack. */

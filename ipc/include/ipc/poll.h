@@ -16,7 +16,7 @@ struct poll_entry {
 };
 /* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
  * acted on all that was queued before.  Kernel lock. */
-void poll_settled(struct ipc_node *n);
+void poll_settled(struct thread *receiver, struct ipc_node *n);
 /* Bits of an object that a handle may name, as thread t sees it; its readiness word or NULL. */
 u32 object_poll_bits(struct thread *t, enum handle_type type, void *object);
 struct ready *object_ready(enum handle_type type, void *object);

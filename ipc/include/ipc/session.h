@@ -5,6 +5,7 @@
 #include <kernel/idtable.h>
 #include <kernel/list.h>
 #include <kernel/types.h>
+#include <linux/poll.h>
 
 struct process;
 struct thread;
@@ -19,7 +20,6 @@ struct endpoint {
 	struct list queue;     /* struct ipc_node, in order */
 	struct call *last;     /* delivered last and still held, or NULL: most replies are to it */
 	va_t path_at;	       /* in the receiver's space: for TERN_PATH_MAX bytes of path, or 0 */
-	u32 queued;
 	struct list readies; /* struct ready.in_endpoint */
 	struct list pagers;  /* struct pager.in_endpoint */
 	struct timer timer;  /* TERN_TIMER */
@@ -82,14 +82,6 @@ static inline void endpoint_put(struct endpoint *ep)
 		endpoint_free(ep);
 }
 void endpoint_kill(struct endpoint *ep); /* its owner ended */
-/* Takes a node out of the queue if it is there. */
-static inline void endpoint_unqueue(struct endpoint *ep, struct ipc_node *n)
-{
-	if (list_empty(&n->link))
-		return;
-	list_del(&n->link);
-	ep->queued--;
-}
 /* Queues a node and, if the receiver waits, makes it ready with the message in its registers. */
 void endpoint_post(struct endpoint *ep, struct ipc_node *n);
 /* The same; a better receiver takes the hart from t, the current thread, at once.  Who runs next;
@@ -104,8 +96,8 @@ s64 must_check ready_charge(struct ready *r, struct process *p, u64 bytes);
 static inline u32 session_ready_bits(const struct session *s)
 {
 	if (s->endpoint->dead)
-		return 0x8 | 0x10; /* POLLERR | POLLHUP */
-	return s->ready ? s->ready->bits : (0x1 | 0x4 | 0x40 | 0x100);
+		return POLLERR | POLLHUP;
+	return s->ready ? s->ready->bits : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 void poll_wake(struct ready *r, u32 set); /* ipc/poll.c */
 /* Sets and clears bits, and wakes who polls for those set. */

@@ -41,10 +41,14 @@ enum process_state {
 	PROCESS_DEAD,  /* everything is given back; EXITED is queued or was delivered */
 };
 
+#define PROCESS_EV_STOPPED 1u
+#define PROCESS_EV_CONTINUED 2u
+#define PROCESS_EV_EXITED 4u
+
 /* An event of a process on its way to pm; several kinds may be pending in one node. */
 struct process_events {
 	struct ipc_node node;
-	u32 pending; /* bits: 1 EXITED, 2 STOPPED, 4 CONTINUED */
+	u32 pending; /* PROCESS_EV_*: the lowest goes first */
 	s32 status, stop_signal;
 };
 
