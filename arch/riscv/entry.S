@@ -22,19 +22,22 @@
 #define NR_METHOD_SHIFT 8
 #define REPORT_ROOM 4096 /* of stack, for the report of a trap in the kernel */
 
-	.macro	save_callee t
-	sd	s0, X(8)(\t)
-	sd	s1, X(9)(\t)
-	sd	s2, X(18)(\t)
-	sd	s3, X(19)(\t)
-	sd	s4, X(20)(\t)
-	sd	s5, X(21)(\t)
-	sd	s6, X(22)(\t)
-	sd	s7, X(23)(\t)
-	sd	s8, X(24)(\t)
-	sd	s9, X(25)(\t)
-	sd	s10, X(26)(\t)
-	sd	s11, X(27)(\t)
+/* Registers are named by their numbers where many go to or from memory. */
+#define T0_T2 5,6,7
+#define T3_T6 28,29,30,31
+#define A1_A5 11,12,13,14,15
+#define A0_A7 10,A1_A5,16,17
+#define S0_S11 8,9,18,19,20,21,22,23,24,25,26,27
+
+	.macro	save t, regs:vararg
+	.irp	n, \regs
+	sd	x\n, X(\n)(\t)
+	.endr
+	.endm
+	.macro	load t, regs:vararg
+	.irp	n, \regs
+	ld	x\n, X(\n)(\t)
+	.endr
 	.endm
 
 	.text
@@ -45,9 +48,7 @@
 trap_entry_traced:
 	csrrw	sp, sscratch, sp
 	beqz	sp, from_kernel
-	.irp	n, 1,4,5,6,7,8,10,11,12,13,14,15,16,17,28,29,30,31
-	sd	x\n, X(\n)(sp)
-	.endr
+	save	sp, 1,4,T0_T2,8,A0_A7,T3_T6
 	mv	s0, sp
 	mv	a0, sp
 	csrrw	t0, sscratch, zero
@@ -59,36 +60,19 @@ trap_entry_traced:
 	call	trap_trace
 	mv	sp, s0
 	csrw	sscratch, sp
-	.irp	n, 1,4,5,6,7,8,10,11,12,13,14,15,16,17,28,29,30,31
-	ld	x\n, X(\n)(sp)
-	.endr
+	load	sp, 1,4,T0_T2,8,A0_A7,T3_T6
 	ld	sp, X(2)(sp)
 	.global trap_entry
 	.balign 64
 trap_entry:
 	csrrw	sp, sscratch, sp
 	beqz	sp, from_kernel
-	sd	ra, X(1)(sp)
-	sd	tp, X(4)(sp)
-	sd	t0, X(5)(sp)
-	sd	t1, X(6)(sp)
-	sd	t2, X(7)(sp)
+	save	sp, 1,4,T0_T2
 	csrrw	t2, sscratch, zero
-	sd	a0, X(10)(sp)
-	sd	a1, X(11)(sp)
-	sd	a2, X(12)(sp)
-	sd	a3, X(13)(sp)
-	sd	a4, X(14)(sp)
-	sd	a5, X(15)(sp)
+	save	sp, A0_A7,T3_T6
 	csrr	a1, scause
 	csrr	t1, sepc
-	sd	a6, X(16)(sp)
-	sd	a7, X(17)(sp)
 	sd	t2, X(2)(sp)
-	sd	t3, X(28)(sp)
-	sd	t4, X(29)(sp)
-	sd	t5, X(30)(sp)
-	sd	t6, X(31)(sp)
 	ld	tp, T_HART(sp)
 	li	t0, CAUSE_ECALL_U
 	mv	a0, sp
@@ -125,7 +109,7 @@ special_result:
 others:
 	lbu	a3, L_ROUTE(a1)
 	beqz	a3, nobody
-	save_callee a0
+	save	a0, S0_S11
 	sd	gp, X(3)(a0)
 	mv	a2, a7
 	li	t0, 1
@@ -142,7 +126,7 @@ big_number:
 	beq	a7, t0, reply_recv
 	li	t0, NR_METHOD >> NR_METHOD_SHIFT
 	bne	t0, t1, nobody
-	save_callee a0
+	save	a0, S0_S11
 	sd	gp, X(3)(a0)
 	mv	a1, a7
 	li	t0, 1
@@ -174,23 +158,9 @@ same_thread:
 	ld	tp, X(4)(a0)
 	csrw	sepc, t1
 	csrw	sscratch, a0
-	ld	t0, X(5)(a0)
-	ld	t1, X(6)(a0)
-	ld	t2, X(7)(a0)
-	ld	a1, X(11)(a0)
-	ld	a2, X(12)(a0)
-	ld	a3, X(13)(a0)
-	ld	a4, X(14)(a0)
-	ld	a5, X(15)(a0)
-	ld	a6, X(16)(a0)
-	ld	a7, X(17)(a0)
-	ld	t3, X(28)(a0)
-	ld	t4, X(29)(a0)
-	ld	t5, X(30)(a0)
-	ld	t6, X(31)(a0)
+	load	a0, T0_T2,A1_A5,16,17,T3_T6
 	ld	a0, X(10)(a0)
 	sret
-
 
 	/* t0: the thread that ran, a0: the one to come; bit 0 set: the same thread, but all of its
 	 * registers come from memory now (a message received, a signal frame left, exec); bit 1 set:
@@ -201,7 +171,7 @@ switch_thread:
 	bnez	t1, special
 	sd	gp, X(3)(t0)
 	bnez	t2, 1f
-	save_callee t0
+	save	t0, S0_S11
 1:
 leave:	/* every register of t0 is in memory */
 	sd	a0, H_CURRENT(tp)
@@ -224,32 +194,7 @@ load_all:
 	ld	tp, X(4)(a0)
 	csrw	sepc, t1
 	csrw	sscratch, a0
-	ld	t0, X(5)(a0)
-	ld	t1, X(6)(a0)
-	ld	t2, X(7)(a0)
-	ld	s0, X(8)(a0)
-	ld	s1, X(9)(a0)
-	ld	a1, X(11)(a0)
-	ld	a2, X(12)(a0)
-	ld	a3, X(13)(a0)
-	ld	a4, X(14)(a0)
-	ld	a5, X(15)(a0)
-	ld	a6, X(16)(a0)
-	ld	a7, X(17)(a0)
-	ld	s2, X(18)(a0)
-	ld	s3, X(19)(a0)
-	ld	s4, X(20)(a0)
-	ld	s5, X(21)(a0)
-	ld	s6, X(22)(a0)
-	ld	s7, X(23)(a0)
-	ld	s8, X(24)(a0)
-	ld	s9, X(25)(a0)
-	ld	s10, X(26)(a0)
-	ld	s11, X(27)(a0)
-	ld	t3, X(28)(a0)
-	ld	t4, X(29)(a0)
-	ld	t5, X(30)(a0)
-	ld	t6, X(31)(a0)
+	load	a0, T0_T2,S0_S11,A1_A5,16,17,T3_T6
 	ld	a0, X(10)(a0)
 	sret
 
@@ -260,19 +205,14 @@ deliver:
 	addi	t1, a0, -2
 	bnez	t2, 1f
 	sd	gp, X(3)(t0)
-	save_callee t0
+	save	t0, S0_S11
 1:
 	ld	s0, T_BADGE(t0)
 	ld	a6, T_TOKEN(t0)
 	lwu	a7, T_OP(t0)
 	ld	s1, T_WHO(t0)
 	lwu	s3, T_TID(t0)
-	ld	a0, X(10)(t0)
-	ld	a1, X(11)(t0)
-	ld	a2, X(12)(t0)
-	ld	a3, X(13)(t0)
-	ld	a4, X(14)(t0)
-	ld	a5, X(15)(t0)
+	load	t0, 10,A1_A5
 	sd	t1, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t0)
@@ -292,44 +232,20 @@ deliver:
 	csrw	sscratch, t1
 	mv	t0, s0
 	mv	t1, s1
-	li	ra, 0
-	li	t2, 0
-	li	s0, 0
-	li	s1, 0
 	li	s2, -1
-	li	s4, 0
-	li	s5, 0
-	li	s6, 0
-	li	s7, 0
-	li	s8, 0
-	li	s9, 0
-	li	s10, 0
-	li	s11, 0
-	li	t3, 0
-	li	t4, 0
-	li	t5, 0
-	li	t6, 0
+	.irp	n, 1,7,8,9,20,21,22,23,24,25,26,27,T3_T6
+	li	x\n, 0
+	.endr
 	sret
 	/* The server has work to do first: its message waits in memory. */
 deliver_memory:
-	sd	a0, X(10)(t1)
-	sd	a1, X(11)(t1)
-	sd	a2, X(12)(t1)
-	sd	a3, X(13)(t1)
-	sd	a4, X(14)(t1)
-	sd	a5, X(15)(t1)
-	sd	a6, X(16)(t1)
-	sd	a7, X(17)(t1)
+	li	s2, -1
+	save	t1, A0_A7,18,19
 	sd	s0, X(5)(t1)
 	sd	s1, X(6)(t1)
-	sd	zero, X(7)(t1)
-	sd	zero, X(28)(t1)
-	sd	zero, X(29)(t1)
-	sd	zero, X(30)(t1)
-	sd	zero, X(31)(t1)
-	li	t2, -1
-	sd	t2, X(18)(t1)
-	sd	s3, X(19)(t1)
+	.irp	n, 7,T3_T6
+	sd	zero, X(\n)(t1)
+	.endr
 	mv	a0, t1
 	j	work_saved
 
@@ -344,7 +260,7 @@ special:
 	/* The current thread has work to do before user mode; its s registers are still here. */
 work_same:
 	sd	gp, X(3)(a0)
-	save_callee a0
+	save	a0, S0_S11
 	/* The current thread has work to do; all its registers are in memory. */
 work_saved:
 	call	thread_exit_work
