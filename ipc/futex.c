@@ -18,36 +18,14 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/futex.h>
 #include <mm/slab.h>
 
-enum {
-	FUTEX_WAIT,
-	FUTEX_WAKE,
-	FUTEX_REQUEUE = 3,
-	FUTEX_CMP_REQUEUE,
-	FUTEX_WAKE_OP,
-	FUTEX_LOCK_PI,
-	FUTEX_UNLOCK_PI,
-	FUTEX_TRYLOCK_PI,
-	FUTEX_WAIT_BITSET,
-	FUTEX_WAKE_BITSET,
-	FUTEX_WAIT_REQUEUE_PI,
-	FUTEX_CMP_REQUEUE_PI,
-	FUTEX_LOCK_PI2,
-};
-#define FUTEX_PRIVATE 128
-#define FUTEX_REALTIME 256
-#define FUTEX_WAITERS 0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK 0x3fffffffu
-#define BITSET_ALL 0xffffffffu
+#define BITSET_ALL FUTEX_BITSET_MATCH_ANY
 
-#define FUTEX2_SIZE_MASK 3
-#define FUTEX2_SIZE_U32 2
-#define FUTEX2_FLAGS (FUTEX2_SIZE_MASK | FUTEX_PRIVATE)
-#define WAITV_MAX 128
-#define ROBUST_MAX 2048
-#define ROBUST_HEAD_SIZE 24
+#define SIZE_MASK 3u
+#define FLAGS_KNOWN (SIZE_MASK | FUTEX_PRIVATE_FLAG)
+#define ROBUST_HEAD_SIZE sizeof(struct robust_list_head)
 
 #define BUCKETS 256
 static struct list buckets[BUCKETS];
@@ -525,8 +503,8 @@ static s64 requeue_pi(struct thread *t, u64 *a, bool shared)
 
 s64 sys_futex(struct thread *t, u64 *a)
 {
-	u32 op = (u32)a[1], cmd = op & ~(u32)(FUTEX_PRIVATE | FUTEX_REALTIME), value = (u32)a[5];
-	bool shared = !(op & FUTEX_PRIVATE);
+	u32 op = (u32)a[1], cmd = op & ~(u32)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), value = (u32)a[5];
+	bool shared = !(op & FUTEX_PRIVATE_FLAG);
 	bool waits = cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
 		     cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
 	u64 deadline = NO_DEADLINE;
@@ -537,12 +515,12 @@ s64 sys_futex(struct thread *t, u64 *a)
 		r = timespec_get(t, a[3], &deadline);
 		if (!r && cmd == FUTEX_WAIT)
 			deadline = deadline_after(deadline);
-		else if (!r && (op & FUTEX_REALTIME || cmd == FUTEX_LOCK_PI))
+		else if (!r && (op & FUTEX_CLOCK_REALTIME || cmd == FUTEX_LOCK_PI))
 			deadline = deadline_of_realtime(deadline);
 	}
 	if (r)
 		return r;
-	if (op & FUTEX_REALTIME && (!waits || cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI))
+	if (op & FUTEX_CLOCK_REALTIME && (!waits || cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI))
 		return -ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
@@ -578,7 +556,7 @@ s64 sys_futex(struct thread *t, u64 *a)
 
 static bool flags_ok(u64 flags)
 {
-	return !(flags & ~(u64)FUTEX2_FLAGS) && (flags & FUTEX2_SIZE_MASK) == FUTEX2_SIZE_U32;
+	return !(flags & ~(u64)FLAGS_KNOWN) && (flags & SIZE_MASK) == FUTEX_32;
 }
 
 /* An absolute time of a clock: 0, EFAULT, EINVAL. */
@@ -601,7 +579,7 @@ s64 sys_futex_wake(struct thread *t, u64 *a)
 {
 	if (!flags_ok((u32)a[3]) || a[1] & ~(u64)BITSET_ALL)
 		return -EINVAL;
-	return wake_word(t, a[0], !(a[3] & FUTEX_PRIVATE), (u32)a[1], (s32)a[2]);
+	return wake_word(t, a[0], !(a[3] & FUTEX_PRIVATE_FLAG), (u32)a[1], (s32)a[2]);
 }
 
 s64 sys_futex_wait(struct thread *t, u64 *a)
@@ -612,24 +590,19 @@ s64 sys_futex_wait(struct thread *t, u64 *a)
 	if (!flags_ok((u32)a[3]) || (a[1] | a[2]) & ~(u64)BITSET_ALL)
 		return -EINVAL;
 	r = clock_deadline(t, a[4], a[5], &deadline);
-	return r ? r : wait(t, a[0], (u32)a[1], (u32)a[2], !(a[3] & FUTEX_PRIVATE), deadline, 0);
+	return r ? r : wait(t, a[0], (u32)a[1], (u32)a[2], !(a[3] & FUTEX_PRIVATE_FLAG), deadline, 0);
 }
 
-struct waitv {
-	u64 value, addr;
-	u32 flags, reserved;
-};
-
-static s64 waitv_get(struct thread *t, va_t va, struct waitv *v)
+static s64 waitv_get(struct thread *t, va_t va, struct futex_waitv *v)
 {
 	if (get_user(t, v, va, sizeof *v))
 		return -EFAULT;
-	return flags_ok(v->flags) && !v->reserved ? 0 : -EINVAL;
+	return flags_ok(v->flags) && !v->__reserved ? 0 : -EINVAL;
 }
 
 s64 sys_futex_requeue(struct thread *t, u64 *a)
 {
-	struct waitv v[2];
+	struct futex_waitv v[2];
 	u32 value;
 	s64 r;
 
@@ -640,9 +613,9 @@ s64 sys_futex_requeue(struct thread *t, u64 *a)
 		r = waitv_get(t, a[0] + sizeof v[0], &v[1]);
 	if (r)
 		return r;
-	value = (u32)v[0].value;
-	return requeue(t, v[0].addr, !(v[0].flags & FUTEX_PRIVATE), v[1].addr,
-		       !(v[1].flags & FUTEX_PRIVATE), (s32)a[2], (s32)a[3], &value);
+	value = (u32)v[0].val;
+	return requeue(t, v[0].uaddr, !(v[0].flags & FUTEX_PRIVATE_FLAG), v[1].uaddr,
+		       !(v[1].flags & FUTEX_PRIVATE_FLAG), (s32)a[2], (s32)a[3], &value);
 }
 
 s64 sys_futex_waitv(struct thread *t, u64 *a)
@@ -652,7 +625,7 @@ s64 sys_futex_waitv(struct thread *t, u64 *a)
 	u64 deadline;
 	s64 r;
 
-	if (a[2] || !n || n > WAITV_MAX || !a[0])
+	if (a[2] || !n || n > FUTEX_WAITV_MAX || !a[0])
 		return -EINVAL;
 	r = clock_deadline(t, a[3], a[4], &deadline);
 	if (r)
@@ -661,12 +634,12 @@ s64 sys_futex_waitv(struct thread *t, u64 *a)
 	if (!w)
 		return -ENOMEM;
 	for (u32 i = 0; i < n && !r; i++) {
-		struct waitv v;
+		struct futex_waitv v;
 
 		r = waitv_get(t, a[0] + i * sizeof v, &v);
 		if (!r)
-			r = waiter_init(t, &w[i], v.addr, (u32)v.value, BITSET_ALL,
-					!(v.flags & FUTEX_PRIVATE));
+			r = waiter_init(t, &w[i], v.uaddr, (u32)v.val, BITSET_ALL,
+					!(v.flags & FUTEX_PRIVATE_FLAG));
 	}
 	if (!r) {
 		t->wait_on.futex.one.kind = WAITER_PLAIN;
@@ -745,7 +718,7 @@ static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 		(void)wake_word(t, va, true, BITSET_ALL, 1);
 }
 
-/* The list ends where it begins; a hostile one after ROBUST_MAX entries. */
+/* The list ends where it begins; a hostile one after ROBUST_LIST_LIMIT entries. */
 static void robust_walk(struct thread *t)
 {
 	va_t head = t->robust_list, entry;
@@ -755,7 +728,7 @@ static void robust_walk(struct thread *t)
 	if (get_user(t, h, head, sizeof h))
 		return;
 	entry = h[0];
-	for (unsigned i = 0; i < ROBUST_MAX && (entry & ~1ull) != head; i++) {
+	for (unsigned i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1ull) != head; i++) {
 		u64 next;
 		bool more = !get_user(t, &next, entry & ~1ull, 8);
 

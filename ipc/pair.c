@@ -11,6 +11,7 @@
  * Only its own thread touches a pair.
  */
 #include <arch/trap.h>
+#include <asm/unistd.h>
 #include <ipc/pair.h>
 #include <kernel/process.h>
 #include <kernel/sys.h>
@@ -20,13 +21,6 @@
 
 #include "call_priv.h"
 
-#define NR_FCNTL 25
-#define NR_LSEEK 62
-#define NR_READ 63
-#define NR_WRITE 64
-#define NR_PREAD 67
-#define NR_PWRITE 68
-#define NR_FSTAT 80
 #define STAT_SIZE 48 /* where st_size is */
 #define SEEK_CUR 1
 #define SPLICE_F_NONBLOCK 2
@@ -125,7 +119,7 @@ static struct thread *read_more(struct thread *t)
 	u64 n = MIN(p->left, sizeof p->buffer);
 
 	p->phase = READING;
-	return send(t, p->in.at ? NR_PREAD : NR_READ, p->in.fd, 0, n, p->in.offset);
+	return send(t, p->in.at ? __NR_pread64 : __NR_read, p->in.fd, 0, n, p->in.offset);
 }
 
 static struct thread *write_on(struct thread *t)
@@ -133,7 +127,7 @@ static struct thread *write_on(struct thread *t)
 	struct pair *p = t->pair;
 
 	p->phase = WRITING;
-	return send(t, p->out.at ? NR_PWRITE : NR_WRITE, p->out.fd, p->sent, p->have - p->sent,
+	return send(t, p->out.at ? __NR_pwrite64 : __NR_write, p->out.fd, p->sent, p->have - p->sent,
 		    p->out.offset);
 }
 
@@ -147,8 +141,8 @@ static struct thread *turn_back(struct thread *t, s64 error)
 	p->phase = TURNING_BACK;
 	p->error = error;
 	if (is_pipe(&p->in))
-		return send(t, NR_PWRITE, p->in.fd, p->sent, p->have - p->sent, 0);
-	return send(t, NR_LSEEK, p->in.fd, p->sent - p->have, SEEK_CUR, 0);
+		return send(t, __NR_pwrite64, p->in.fd, p->sent, p->have - p->sent, 0);
+	return send(t, __NR_lseek, p->in.fd, p->sent - p->have, SEEK_CUR, 0);
 }
 
 /* In one file what is read ends where the file ends now, and is not what is written. */
@@ -175,24 +169,24 @@ static struct thread *ask(struct thread *t, s64 r)
 		if (p->out.kind != TERN_KIND_FILE)
 			return read_more(t);
 		p->phase = ASKED_FLAGS;
-		return send(t, NR_FCNTL, p->out.fd, F_GETFL, 0, 0);
+		return send(t, __NR_fcntl, p->out.fd, F_GETFL, 0, 0);
 	case ASKED_FLAGS:
 		if (r & O_APPEND)
 			return finish(t, p->appends);
 		if (!p->within)
 			return read_more(t);
 		p->phase = ASKED_IN;
-		return send(t, NR_LSEEK, p->in.fd, 0, SEEK_CUR, 0);
+		return send(t, __NR_lseek, p->in.fd, 0, SEEK_CUR, 0);
 	case ASKED_IN:
 		if (!p->in.at)
 			p->in.offset = (u64)r;
 		p->phase = ASKED_OUT;
-		return send(t, NR_LSEEK, p->out.fd, 0, SEEK_CUR, 0);
+		return send(t, __NR_lseek, p->out.fd, 0, SEEK_CUR, 0);
 	case ASKED_OUT:
 		if (!p->out.at)
 			p->out.offset = (u64)r;
 		p->phase = ASKED_SIZE;
-		return send(t, NR_FSTAT, p->in.fd, 0, 0, 0);
+		return send(t, __NR_fstat, p->in.fd, 0, 0, 0);
 	default:
 		return begin_within(t, *(u64 *)(p->buffer + STAT_SIZE));
 	}

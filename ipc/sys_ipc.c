@@ -2,6 +2,7 @@
  * The doors to forwarding, copying, giving, sessions, readiness and notifications.
  * kernel/native.def says which come with the kernel lock held or with the call that a token names.
  */
+#include <asm/unistd.h>
 #include <arch/trap.h>
 #include <ipc/call.h>
 #include <ipc/note.h>
@@ -15,9 +16,6 @@
 #include <tern/linux/errno.h>
 
 #include "call_priv.h"
-
-#define NR_SHMAT 196
-#define NR_MMAP 222
 
 static void *own(struct thread *t, u64 h, enum handle_type type, unsigned rights)
 {
@@ -333,7 +331,7 @@ s64 native_reply_map(struct thread *t, struct call *c, u64 *a)
 
 	if (!m)
 		return -EBADF;
-	if (!c->async && c->op != NR_MMAP && c->op != NR_SHMAT)
+	if (!c->async && c->op != __NR_mmap && c->op != __NR_shmat)
 		return -EINVAL;
 	memobj_get(m);
 	if (!c->async) {

@@ -12,6 +12,7 @@
 #include <kernel/spinlock.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/random.h>
 
 #define KEY_SIZE 32u
 
@@ -84,9 +85,6 @@ void random_init(void)
 	memset(boot_facts.rng_seed, 0, sizeof boot_facts.rng_seed);
 }
 
-#define GRND_NONBLOCK 1ull
-#define GRND_RANDOM 2ull
-#define GRND_INSECURE 4ull
 #define RANDOM_PIECE 0x10000ull /* in one go */
 
 /* t->again.args[0]: bytes done. */
@@ -123,7 +121,7 @@ s64 sys_getrandom(struct thread *t, u64 *a)
 {
 	u64 flags = (u32)a[2];
 
-	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
+	if (flags & ~(u64)(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
 	    (flags & GRND_RANDOM && flags & GRND_INSECURE))
 		return -EINVAL;
 	t->again.args[0] = 0;

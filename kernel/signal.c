@@ -11,6 +11,7 @@
  * Kernel lock guards all but the copies from and to the user's stack.
  */
 #include <arch/fpu.h>
+#include <asm/unistd.h>
 #include <kernel/bits.h>
 #include <kernel/log.h>
 #include <kernel/sched.h>
@@ -25,7 +26,6 @@
 #define SYNCHRONOUS                                                                          \
 	(TERN_SIGBIT(SIGSEGV) | TERN_SIGBIT(SIGBUS) | TERN_SIGBIT(SIGILL) |                  \
 	 TERN_SIGBIT(SIGTRAP) | TERN_SIGBIT(SIGFPE) | TERN_SIGBIT(SIGSYS))
-#define NR_RESTART_SYSCALL 128
 #define INSN_ECALL 0x73
 
 extern u64 vdso_sigreturn_offset;
@@ -524,7 +524,7 @@ static void call_restart(struct thread *t, int code, const struct sigaction *act
 	x[REG_A0] = t->orig_a0;
 	x[REG_PC] -= 4;
 	if (code == ERESTART_RESTARTBLOCK)
-		x[REG_A7] = NR_RESTART_SYSCALL;
+		x[REG_A7] = __NR_restart_syscall;
 }
 
 /* The default action, kernel lock held: false if the thread does not go on to user mode. */

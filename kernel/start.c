@@ -15,6 +15,7 @@
 #include <kernel/sched.h>
 #include <kernel/string.h>
 #include <kernel/timer.h>
+#include <linux/elf.h>
 #include <linux/mman.h>
 #include <mm/aspace.h>
 #include <mm/frame.h>
@@ -75,59 +76,45 @@ static void make_vdso(void)
 
 /* ---- pm ---- */
 
-struct elf_header {
-	u8 ident[16];
-	u16 type, machine;
-	u32 version;
-	u64 entry, phoff, shoff;
-	u32 flags;
-	u16 ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct program_header {
-	u32 type, flags;
-	u64 offset, vaddr, paddr, filesz, memsz, align;
-};
-
 static int map_segment(struct aspace *as, const char *file, size_t size,
-		       const struct program_header *h)
+		       const Elf64_Phdr *h)
 {
-	va_t start = PAGE_DOWN(h->vaddr), end = PAGE_UP(h->vaddr + h->memsz), out;
-	unsigned prot = (h->flags & 4 ? PROT_READ : 0) | (h->flags & 2 ? PROT_WRITE : 0) |
-			(h->flags & 1 ? PROT_EXEC : 0);
+	va_t start = PAGE_DOWN(h->p_vaddr), end = PAGE_UP(h->p_vaddr + h->p_memsz), out;
+	unsigned prot = (h->p_flags & PF_R ? PROT_READ : 0) | (h->p_flags & PF_W ? PROT_WRITE : 0) |
+			(h->p_flags & PF_X ? PROT_EXEC : 0);
 	struct mm_work w = { 0 };
 
-	if (h->offset > size || h->filesz > size - h->offset || h->filesz > h->memsz ||
-	    h->vaddr < USER_MIN || end > USER_MAX || end <= start)
+	if (h->p_offset > size || h->p_filesz > size - h->p_offset || h->p_filesz > h->p_memsz ||
+	    h->p_vaddr < USER_MIN || end > USER_MAX || end <= start)
 		return -1;
 	if (aspace_map(as, start, end - start, PROT_READ | PROT_WRITE, 7,
 		       MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, NULL, 0, &w, &out))
 		return -1;
-	if (copy_to_user(as, h->vaddr, file + h->offset, h->filesz) != h->filesz)
+	if (copy_to_user(as, h->p_vaddr, file + h->p_offset, h->p_filesz) != h->p_filesz)
 		return -1;
 	return aspace_protect(as, start, end - start, prot, &w);
 }
 
 static va_t load(struct aspace *as, const char *file, size_t size)
 {
-	const struct elf_header *e = (const void *)file;
+	const Elf64_Ehdr *e = (const void *)file;
 	struct mm_work w = { 0 };
 	va_t out;
 
-	if (size < sizeof *e || memcmp(e->ident, "\177ELF\2\1\1", 7) || e->type != 2 ||
-	    e->machine != 243 || e->phentsize != sizeof(struct program_header) ||
-	    e->phoff % 8 || e->phoff > size || e->phnum * sizeof(struct program_header) > size - e->phoff)
+	if (size < sizeof *e || memcmp(e->e_ident, "\177ELF\2\1\1", 7) || e->e_type != ET_EXEC ||
+	    e->e_machine != EM_RISCV || e->e_phentsize != sizeof(Elf64_Phdr) ||
+	    e->e_phoff % 8 || e->e_phoff > size || e->e_phnum * sizeof(Elf64_Phdr) > size - e->e_phoff)
 		cannot_start("/boot/pm of the boot archive is not a RISC-V program");
-	for (unsigned i = 0; i < e->phnum; i++) {
-		const struct program_header *h = (const void *)(file + e->phoff);
+	for (unsigned i = 0; i < e->e_phnum; i++) {
+		const Elf64_Phdr *h = (const void *)(file + e->e_phoff);
 
-		if (h[i].type == 1 && h[i].memsz && map_segment(as, file, size, &h[i]))
+		if (h[i].p_type == PT_LOAD && h[i].p_memsz && map_segment(as, file, size, &h[i]))
 			cannot_start("/boot/pm has a bad segment, or memory is out");
 	}
 	if (aspace_map(as, PM_STACK_TOP - PM_STACK_SIZE, PM_STACK_SIZE, PROT_READ | PROT_WRITE, 7,
 		       MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, NULL, 0, &w, &out))
 		cannot_start("no memory for pm's stack");
-	return e->entry;
+	return e->e_entry;
 }
 
 static void start_pm(void)

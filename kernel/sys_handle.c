@@ -5,18 +5,15 @@
  * behind a descriptor is passed on to its server: record locks, leases and seals to the meta
  * session, the rest to the session itself.
  */
+#include <asm-generic/ioctls.h>
 #include <ipc/poll.h>
 #include <ipc/session.h>
 #include <kernel/handle.h>
 #include <kernel/sys.h>
+#include <linux/close_range.h>
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
 
-#define FIONCLEX 0x5450
-#define FIOCLEX 0x5451
-#define FIONBIO 0x5421
-#define CLOSE_RANGE_UNSHARE 2
-#define CLOSE_RANGE_CLOEXEC 4
 #define CLOSE_BATCH 64
 
 s64 sys_close(struct thread *t, u64 *a)

@@ -8,19 +8,19 @@
  * is placed by mmap_finish().
  * Kernel lock guards the lists of waiters.
  */
+#include <asm/unistd.h>
 #include <kernel/handle.h>
 #include <kernel/log.h>
 #include <kernel/sched.h>
 #include <kernel/sys.h>
+#include <linux/capability.h>
+#include <linux/membarrier.h>
 #include <linux/mman.h>
 
-#define NR_SHMAT 196
 #define SHM_RDONLY 010000
 #define SHM_RND 020000
 #define SHM_REMAP 040000
 #define SHM_EXEC 0100000
-#define CAP_IPC_LOCK 14
-#define CAP_SYS_NICE 23
 
 /* ---- a busy space ---- */
 
@@ -171,7 +171,7 @@ static s64 place(struct thread *t, struct memobj *m, u64 offset, unsigned max_pr
 	u64 len;
 	int r;
 
-	if (t->regs.x[REG_A7] == NR_SHMAT) {
+	if (t->regs.x[REG_A7] == __NR_shmat) {
 		prot = PROT_READ;
 		if (!(a[2] & SHM_RDONLY))
 			prot |= PROT_WRITE;
@@ -199,7 +199,7 @@ static s64 place(struct thread *t, struct memobj *m, u64 offset, unsigned max_pr
 			max_prot |= PROT_WRITE; /* of the copies */
 	}
 	r = aspace_map(t->aspace, want, len, prot, max_prot, flags, m, offset, &t->mm_work, at);
-	return r == -EEXIST && t->regs.x[REG_A7] == NR_SHMAT ? -EINVAL : r;
+	return r == -EEXIST && t->regs.x[REG_A7] == __NR_shmat ? -EINVAL : r;
 }
 
 static void map_cancel(struct thread *t);
@@ -310,10 +310,6 @@ s64 sys_mincore(struct thread *t, u64 *a)
 
 /* ---- locking: nothing is ever swapped out, so it means making present within the limit ---- */
 
-#define MCL_CURRENT 1
-#define MCL_FUTURE 2
-#define MCL_ONFAULT 4
-
 static bool may_lock(const struct thread *t)
 {
 	return process_limit(t->process, RLIMIT_MEMLOCK) || capable(t, CAP_IPC_LOCK);
@@ -409,17 +405,6 @@ s64 sys_mseal(struct thread *t, u64 *a)
 
 /* ---- order between harts ---- */
 
-enum {
-	MEMBARRIER_QUERY = 0,
-	MEMBARRIER_GLOBAL = 1,
-	MEMBARRIER_GLOBAL_EXPEDITED = 2,
-	MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 4,
-	MEMBARRIER_PRIVATE_EXPEDITED = 8,
-	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED = 16,
-	MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE = 32,
-	MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64,
-};
-
 /* Harts that do a fence.i pass through the firmware's trap: those of the space (the others fence as
  * they enter it), or all. */
 static void harts_fence(struct aspace *as)
@@ -439,19 +424,19 @@ s64 sys_membarrier(struct thread *t, u64 *a)
 	if (a[1])
 		return -EINVAL;
 	switch (cmd) {
-	case MEMBARRIER_QUERY:
+	case MEMBARRIER_CMD_QUERY:
 		return 0x7f;
-	case MEMBARRIER_GLOBAL:
-	case MEMBARRIER_GLOBAL_EXPEDITED:
+	case MEMBARRIER_CMD_GLOBAL:
+	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
 		harts_fence(NULL);
 		return 0;
-	case MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
-	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
-	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
 		__atomic_fetch_or(&t->process->membarrier, cmd, __ATOMIC_RELAXED);
 		return 0;
-	case MEMBARRIER_PRIVATE_EXPEDITED:
-	case MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE:
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
 		if (!(t->process->membarrier & cmd << 1))
 			return -EPERM;
 		harts_fence(t->aspace);

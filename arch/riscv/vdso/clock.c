@@ -5,34 +5,17 @@
  * time) go to the kernel.  Nothing is locked: see arch/vdso.h.
  */
 #include <arch/vdso.h>
+#include <asm/unistd.h>
+#include <linux/time.h>
 #include <stdbool.h>
 
-#define NR_CLOCK_GETTIME 113
-#define NR_CLOCK_GETRES 114
 #define NS_PER_S 1000000000ul
 
-enum {
-	REALTIME = 0,
-	MONOTONIC = 1,
-	MONOTONIC_RAW = 4,
-	REALTIME_COARSE = 5,
-	MONOTONIC_COARSE = 6,
-	BOOTTIME = 7,
-};
 #define BIT(clock) (1ul << (clock))
-#define REAL_CLOCKS (BIT(REALTIME) | BIT(REALTIME_COARSE))
+#define REAL_CLOCKS (BIT(CLOCK_REALTIME) | BIT(CLOCK_REALTIME_COARSE))
 #define CLOCKS                                                                               \
-	(REAL_CLOCKS | BIT(MONOTONIC) | BIT(MONOTONIC_RAW) | BIT(MONOTONIC_COARSE) | BIT(BOOTTIME))
-
-struct timespec {
-	int64_t seconds, nanoseconds;
-};
-struct timeval {
-	int64_t seconds, microseconds;
-};
-struct timezone {
-	int minutes_west, dst;
-};
+	(REAL_CLOCKS | BIT(CLOCK_MONOTONIC) | BIT(CLOCK_MONOTONIC_RAW) |                     \
+	 BIT(CLOCK_MONOTONIC_COARSE) | BIT(CLOCK_BOOTTIME))
 
 extern const struct vdso_data _vdso_data __attribute__((visibility("hidden")));
 
@@ -52,7 +35,7 @@ static long system_call(long nr, long arg0, void *arg1)
 
 static inline bool is_ours(int clock)
 {
-	return (unsigned)clock <= BOOTTIME && (CLOCKS & BIT(clock));
+	return (unsigned)clock <= CLOCK_BOOTTIME && (CLOCKS & BIT(clock));
 }
 
 static inline uint64_t monotonic_ns(void)
@@ -73,20 +56,20 @@ int __vdso_clock_gettime(int clock, struct timespec *ts)
 	uint64_t ns;
 
 	if (!is_ours(clock))
-		return (int)system_call(NR_CLOCK_GETTIME, clock, ts);
+		return (int)system_call(__NR_clock_gettime, clock, ts);
 	ns = REAL_CLOCKS & BIT(clock) ? real_ns() : monotonic_ns();
-	ts->seconds = (int64_t)(ns / NS_PER_S);
-	ts->nanoseconds = (int64_t)(ns % NS_PER_S);
+	ts->tv_sec = (int64_t)(ns / NS_PER_S);
+	ts->tv_nsec = (int64_t)(ns % NS_PER_S);
 	return 0;
 }
 
 int __vdso_clock_getres(int clock, struct timespec *ts)
 {
 	if (!is_ours(clock))
-		return (int)system_call(NR_CLOCK_GETRES, clock, ts);
+		return (int)system_call(__NR_clock_getres, clock, ts);
 	if (ts) {
-		ts->seconds = 0;
-		ts->nanoseconds = _vdso_data.resolution_ns;
+		ts->tv_sec = 0;
+		ts->tv_nsec = _vdso_data.resolution_ns;
 	}
 	return 0;
 }
@@ -96,10 +79,10 @@ int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz)
 	if (tv) {
 		uint64_t ns = real_ns();
 
-		tv->seconds = (int64_t)(ns / NS_PER_S);
-		tv->microseconds = (int64_t)(ns % NS_PER_S / 1000);
+		tv->tv_sec = (int64_t)(ns / NS_PER_S);
+		tv->tv_usec = (int64_t)(ns % NS_PER_S / 1000);
 	}
 	if (tz)
-		tz->minutes_west = tz->dst = 0;
+		tz->tz_minuteswest = tz->tz_dsttime = 0;
 	return 0;
 }
