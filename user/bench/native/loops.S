@@ -5,6 +5,7 @@
  */
 #define TERN_RECV	 1025
 #define TERN_REPLY_RECV	 1027
+#define TERN_MEMOBJ_SUPPLY 1077
 #define TERN_METHOD	 0x1000
 #define EVENTS		 0x10000
 #define GETPID		 172
@@ -109,4 +110,35 @@ receive_time:
 	li	a7, TERN_RECV
 	ecall
 	rdtime	a0
+	leave
+
+/* void loop_pages(long times, long at): reads a word of so many pages on from *at, which moves on. */
+	.globl	loop_pages
+loop_pages:
+	ld	t0, 0(a1)
+	lui	t1, 1
+1:	ld	t2, 0(t0)
+	add	t0, t0, t1
+	addi	a0, a0, -1
+	bnez	a0, 1b
+	sd	t0, 0(a1)
+	ret
+
+/* long bring_page(int object, int source): receives a PAGE_IN and moves that page; what SUPPLY says. */
+	.globl	bring_page
+bring_page:
+	keep
+	sd	a0, 104(sp)
+	addi	sp, sp, -16
+	sd	a1, 0(sp)
+	li	a7, TERN_RECV
+	ecall
+	mv	a1, a0
+	mv	a3, a0
+	ld	a0, 120(sp)
+	ld	a2, 0(sp)
+	lui	a4, 1
+	li	a7, TERN_MEMOBJ_SUPPLY
+	ecall
+	addi	sp, sp, 16
 	leave

@@ -4,6 +4,7 @@
  *   call_reply_busy  the same with other threads ready to run
  *   kernel_entry     the cheapest system call
  *   notify           from a signal to a notification until the server waiting for it runs
+ *   pager_fault      a page that a server brings: from the access until it is done
  *
  * Under -icount shift=0 a tick of the time register is 100 instructions.  A row is the best of ROUNDS
  * rounds of TIMES operations, so that what a timer or another thread takes in between does not count;
@@ -35,7 +36,7 @@
 #define SYS_WAIT4 260
 #define CLONE_FILES 0x400
 
-_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loops.S");
+_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027 && TERN_MEMOBJ_SUPPLY == 1077, "loops.S");
 _Static_assert(TERN_METHOD == 0x1000 && TERN_EV_FIRST == 0x10000, "loops.S");
 
 #define METHOD_SUM (TERN_METHOD + 1)
@@ -45,6 +46,8 @@ void loop_entry(long times);
 void loop_call(long times, long session);
 long serve(void);
 long receive_time(void);
+void loop_pages(long times, long at);
+long bring_page(int object, int source);
 
 const char server_name[] = "native";
 
@@ -255,11 +258,45 @@ static void notifications(const char *name)
 	print_row(name, w->total * INSTRUCTIONS_PER_TICK * 10 / NOTIFICATIONS);
 }
 
+/* The parent brings the pages of an object that its child has mapped, out of another object. */
+static void pager(const char *name)
+{
+	enum { PAGES = TIMES * ROUNDS };
+	int object, source;
+	long at, client;
+
+	if (new_session() < 0)
+		fail("no endpoint");
+	object = (int)TERN_OP4(TERN_MEMOBJ_CREATE, PAGES * 4096ul, 1, TERN_MEMOBJ_PAGED, 0);
+	source = (int)TERN_OP4(TERN_MEMOBJ_CREATE, PAGES * 4096ul, 2, 0, 0);
+	if (object < 0 || source < 0)
+		fail("no objects");
+	for (uint64_t i = 0; i < PAGES; i++)
+		if (TERN_OP4(TERN_MEMOBJ_WRITE, source, i * 4096, TERN_PTR(&i), sizeof i) != sizeof i)
+			fail("the pages");
+	client = fork_with(0);
+	if (client == 0) {
+		at = TERN_OP6(TERN_ASPACE_MAP, -1, 0, PAGES * 4096ul,
+			      PROT_READ * 0x101ul | (uint64_t)MAP_SHARED << 16, object, 0);
+		if (at < 0)
+			fail("no mapping");
+		measure(name, loop_pages, (long)&at);
+		leave(0);
+	}
+	if (client < 0)
+		fail("fork");
+	for (int i = 0; i < PAGES; i++)
+		if (bring_page(object, source) != 4096)
+			fail("a page");
+	reap(client);
+}
+
 int main(void)
 {
 	measure("kernel_entry", entry, 0);
 	calls("call_reply", 0);
 	calls("call_reply_busy", SPINNERS);
 	notifications("notify");
+	pager("pager_fault");
 	leave(0);
 }
