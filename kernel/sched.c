@@ -332,7 +332,10 @@ static void requeue(struct thread *t, bool yield)
 	t->prio = (u8)prio_of(t);
 	if (over)
 		t->slice = 0;
-	if (!rt && over) {
+	if (!rt && yield) {
+		/* Behind all others: many that do nothing but yield do not hold up who is below them. */
+		expired = true;
+	} else if (!rt && over) {
 		/* Interactive threads stay among the active ones while nobody starves. */
 		bool interactive = t->prio < NICE_TO_PRIO(t->nice) - 1;
 

@@ -886,6 +886,40 @@ TEST(fifo_order_outlives_preemption)
 	CHECK_EQ(test_wait(pid[1]), SIGKILL);
 }
 
+/* Many that only yield leave time to those of lower priority, on their hart, too. */
+TEST(yielders_do_not_hold_up_who_is_below)
+{
+	volatile long *turns = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid[61];
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+	for (int i = 0; i < 61; i++) {
+		pid[i] = fork();
+		CHECK(pid[i] >= 0);
+		if (pid[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (i == 60)
+				CHECK_EQ(setpriority(PRIO_PROCESS, 0, 5), 0);
+			for (;;) {
+				turns[i]++;
+				if (i < 60)
+					sched_yield();
+			}
+		}
+	}
+	setpriority(PRIO_PROCESS, 0, -10);
+	test_sleep_ms(1500);
+	for (int i = 0; i < 61; i++)
+		CHECK(turns[i] > 0);
+	for (int i = 0; i < 61; i++) {
+		CHECK_EQ(kill(pid[i], SIGKILL), 0);
+		CHECK_EQ(test_wait(pid[i]), SIGKILL);
+	}
+}
+
 /* Threads with real-time priority that take all the time there is still let those above them use the
  * system, and be ended by them. */
 TEST(spinners_do_not_hold_up_who_is_above)
