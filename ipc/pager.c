@@ -158,7 +158,7 @@ struct thread *pager_fault(struct thread *t, va_t va)
 		return t;
 	p = m->pager;
 	kernel_lock();
-	if (p->endpoint->dead) {
+	if (unlikely(p->endpoint->dead) && !memobj_has(m, index)) {
 		kernel_unlock();
 		memobj_put(m);
 		signal_fault(t, SIGBUS, BUS_ADRERR, va, true);

@@ -134,6 +134,8 @@ void thread_block(struct thread *t, enum wait_kind wait, bool interruptible,
 	assert_kernel_locked();
 	t->orig_a0 = t->regs.x[REG_A0];
 	t->interrupted = restart_code(nr < NR_SYSCALLS ? syscalls[nr].restart : RESTART_NEVER);
+	if (unlikely(t->work & WORK_RESCHED)) /* whom it woke runs now; it need not give way later */
+		thread_clear_work(t, WORK_RESCHED);
 	t->state = THREAD_BLOCKED;
 	t->wait = (u8)wait;
 	t->interruptible = interruptible;

@@ -344,9 +344,5 @@ struct memobj *aspace_missing(struct aspace *as, va_t va, u64 *index)
 		*index = (r->offset + (va - r->start)) >> PAGE_SHIFT;
 	}
 	spin_unlock(&as->lock);
-	if (m && memobj_has(m, *index)) {
-		memobj_put(m);
-		m = NULL;
-	}
 	return m;
 }

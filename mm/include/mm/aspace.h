@@ -160,8 +160,8 @@ enum fault_result {
 enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access);
 /* After FAULT_MORE: starts making the huge page: MM_MORE, mm_work_step() goes on with it; 0: it cannot be. */
 int must_check aspace_fault_huge(struct aspace *as, va_t va, struct mm_work *w);
-/* The pager-backed object, counted, and the page of it that an access to va would wait for; NULL: it
- * would not. */
+/* The pager-backed object, counted, and the page of it that lies at va and may be missing; NULL: no
+ * such object. */
 struct memobj *must_check aspace_missing(struct aspace *as, va_t va, u64 *index);
 
 /* Copying, a page at a time, resolving faults in place.  Bytes done: less than n only where the
