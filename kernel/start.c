@@ -30,12 +30,6 @@ u64 vdso_sigreturn_offset;
 static struct vdso_data *vdso_data;
 static u32 released; /* the other harts may go on; atomic */
 
-static _Noreturn void cannot_start(const char *why)
-{
-	klog("Tern cannot start: %s\n", why);
-	arch_power(1, false);
-}
-
 void kernel_set_realtime(s64 offset_ns)
 {
 	realtime_offset_ns = offset_ns;

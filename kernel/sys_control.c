@@ -97,8 +97,6 @@ s64 native_process_set(struct process *p, u64 *a)
 		p->no_huge = a[2];
 		process_apply_limits(p);
 		break;
-	case TERN_PW_DUMPABLE:
-		break;
 	default:
 		return -EINVAL;
 	}

@@ -69,7 +69,6 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	timer_init(&t->timer, wait_timed_out);
 	sigpending_init(&t->sig_pending);
 	t->sig_stack.flags = SS_DISABLE;
-	t->start_ticks = arch_ticks();
 	process_get(p);
 	list_add_tail(&p->threads, &t->in_process);
 	p->nthreads++;

@@ -32,7 +32,6 @@ void timer_set(struct timer *t, u64 expiry)
 
 	list_del(&t->link);
 	t->expiry = expiry;
-	t->hart = h->index;
 	for (p = h->timers.prev; p != &h->timers; p = p->prev)
 		if (list_entry(p, struct timer, link)->expiry <= expiry)
 			break;

@@ -10,10 +10,6 @@
 #define STACK_SIZE (16ul << 10)
 #define STACK_SLOT (2 * STACK_SIZE) /* the lower half stays unmapped: the guard */
 
-#define PROT_R 1u
-#define PROT_W 2u
-#define PROT_X 4u
-
 /* csr_read(time), csr_write(0x14d, v), … */
 #define csr_read(csr)                                                                        \
 	({                                                                                   \

@@ -24,7 +24,7 @@
 
 struct boot_facts boot_facts;
 
-static _Noreturn void cannot_start(const char *why)
+_Noreturn void cannot_start(const char *why)
 {
 	klog("Tern cannot start: %s\n", why);
 	arch_power(1, false);

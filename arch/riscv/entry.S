@@ -186,7 +186,6 @@ leave:	/* every register of t0 is in memory */
 resume:
 	lw	t1, T_WORK(a0)
 	bnez	t1, work_saved
-load_all:
 	ld	t1, X(0)(a0)
 	ld	ra, X(1)(a0)
 	ld	sp, X(2)(a0)

@@ -98,16 +98,10 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 	return t;
 }
 
-static void interrupt(u64 cause)
-{
-	(void)cause;
-	arch_poll_interrupts();
-}
-
 struct thread *trap_other(struct thread *t, u64 scause, u64 stval)
 {
 	if (scause & SCAUSE_INTERRUPT) {
-		interrupt(scause);
+		arch_poll_interrupts();
 		return t;
 	}
 	switch (scause) {

@@ -76,8 +76,6 @@ enum tern_op {
 	/* SYSTEM (token, slot, process h, fd): TERN_GIVE of another process's handle, with its rights.
 	 * EBADF. */
 	TERN_GIVE_OF,
-	/* (token, fd of the caller): later. */
-	TERN_TAKE,
 	/* (token, absolute monotonic ns): TERN_EV_TIMEOUT then, unless replied.  0 cancels. */
 	TERN_PARK,
 	/* (token, struct tern_caller *) */
@@ -461,7 +459,6 @@ enum tern_process_word {
 	TERN_PW_PGID,
 	TERN_PW_SID,
 	TERN_PW_RLIMIT, /* value = resource | (1 << 8 for the maximum), value2 */
-	TERN_PW_DUMPABLE,
 	TERN_PW_COMM, /* value, value2: the 16 bytes of the name */
 	TERN_PW_NO_HUGE, /* value: no pages of 2 MiB */
 };

@@ -41,6 +41,8 @@ void random_init(void);
  * boot hart, then kernel_secondary() on the others once kernel_main released them. */
 _Noreturn void kernel_main(void);
 _Noreturn void kernel_secondary(void);
+/* One line on the console, and the end of the machine. */
+_Noreturn void cannot_start(const char *why);
 /* Lets the other harts go. */
 void arch_start_secondaries(void);
 /* The vDSO image (page-aligned, whole pages) and its data page's frame. */

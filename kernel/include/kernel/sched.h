@@ -29,7 +29,7 @@ static inline void sched_hand_over(struct hart *h, struct thread *old, struct th
 {
 	t->state = THREAD_RUNNING;
 	t->hart = h; /* under the lock: whoever finds it RUNNING must interrupt the right hart */
-	fpu_switch(old, t);
+	fpu_switch(old);
 	/* An idle hart must not keep a table that another one may free: its aspace is NULL. */
 	aspace_activate(t->aspace);
 }

@@ -6,10 +6,6 @@
 
 struct spinlock {
 	u32 locked;
-#if TERN_DEBUG
-	u32 owner; /* hart index + 1 */
-	const char *name;
-#endif
 };
 
 #define SPINLOCK_INIT { 0 }

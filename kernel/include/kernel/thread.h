@@ -21,7 +21,6 @@ struct trapframe {
 #define REG_PC 0
 #define REG_RA 1
 #define REG_SP 2
-#define REG_GP 3
 #define REG_TP 4
 #define REG_A0 10
 #define REG_A7 17
@@ -179,7 +178,6 @@ struct thread {
 	/* accounting */
 	u64 user_ticks, system_ticks;
 	u64 nvcsw, nivcsw;
-	u64 start_ticks;
 	char comm[16];
 };
 

@@ -4,9 +4,8 @@
 #include <kernel/list.h>
 
 struct timer {
-	struct list link; /* in harts[hart].timers, by expiry; self-linked: not armed */
+	struct list link; /* in a hart's timers, by expiry; self-linked: not armed */
 	u64 expiry;	  /* ticks */
-	u32 hart;
 	void (*fire)(struct timer *t); /* kernel lock held; the timer is already unlinked */
 };
 
@@ -17,7 +16,6 @@ static inline void timer_init(struct timer *t, void (*fire)(struct timer *t))
 }
 void timer_set(struct timer *t, u64 expiry); /* arms or re-arms on this hart */
 void timer_cancel(struct timer *t);
-static inline bool timer_armed(const struct timer *t) { return !list_empty(&t->link); }
 /* Fires what is due on this hart and arms the hardware for the next (slice end included). */
 void timers_run(void);
 void timers_program(void);

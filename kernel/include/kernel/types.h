@@ -12,7 +12,6 @@ typedef uint8_t u8;
 typedef int64_t s64;
 typedef int32_t s32;
 typedef int16_t s16;
-typedef int8_t s8;
 
 typedef uint64_t va_t;	/* virtual address, user or kernel */
 typedef uint64_t pa_t;	/* physical address */

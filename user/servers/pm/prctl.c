@@ -147,7 +147,6 @@ long pm_prctl(struct tern_msg *m)
 		if (a > 1)
 			return -EINVAL;
 		p->undumpable = a == 0;
-		tern_process_set(p->handle, TERN_PW_DUMPABLE, a, 0);
 		pidmap_update(p);
 		return 0;
 	case PR_GET_KEEPCAPS:

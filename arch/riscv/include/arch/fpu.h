@@ -8,13 +8,12 @@ struct thread;
 struct hart;
 
 /* Another thread is about to run on this hart: saves the old one's registers if dirty and turns
- * the unit off, or leaves it on if `next` owns the registers. */
+ * the unit off. */
 void fpu_switch_slowly(struct thread *old);
-static inline void fpu_switch(struct thread *old, struct thread *next)
+static inline void fpu_switch(struct thread *old)
 {
 	u64 status;
 
-	(void)next;
 	__asm__ volatile("csrr %0, sstatus" : "=r"(status));
 	if (unlikely(status & 3ul << 13))
 		fpu_switch_slowly(old);
