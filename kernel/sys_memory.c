@@ -93,9 +93,9 @@ s64 native_memobj_resize(struct thread *t, u64 *a)
 	return r;
 }
 
-s64 native_memobj_read(struct thread *t, u64 *a)
+static s64 memobj_copy(struct thread *t, u64 *a, bool write)
 {
-	struct memobj *m = memobj_of(t, a[0], TERN_R_READ);
+	struct memobj *m = memobj_of(t, a[0], write ? TERN_R_WRITE : TERN_R_READ);
 	u64 size, n = a[3];
 	long r = 0;
 
@@ -104,33 +104,19 @@ s64 native_memobj_read(struct thread *t, u64 *a)
 	size = READ_ONCE(m->size);
 	if (a[1] < size && n) {
 		n = MIN(n, size - a[1]);
-		r = memobj_copy_out(m, a[1], t->aspace, a[2], n);
+		r = write ? memobj_copy_in(m, a[1], t->aspace, a[2], n) :
+			    memobj_copy_out(m, a[1], t->aspace, a[2], n);
 		if (r == 0)
 			r = -EFAULT;
+		if (write)
+			changed(m);
 	}
 	memobj_put(m);
 	return r;
 }
 
-s64 native_memobj_write(struct thread *t, u64 *a)
-{
-	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
-	u64 size, n = a[3];
-	long r = 0;
-
-	if (!m)
-		return -EBADF;
-	size = READ_ONCE(m->size);
-	if (a[1] < size && n) {
-		n = MIN(n, size - a[1]);
-		r = memobj_copy_in(m, a[1], t->aspace, a[2], n);
-		if (r == 0)
-			r = -EFAULT;
-		changed(m);
-	}
-	memobj_put(m);
-	return r;
-}
+s64 native_memobj_read(struct thread *t, u64 *a) { return memobj_copy(t, a, false); }
+s64 native_memobj_write(struct thread *t, u64 *a) { return memobj_copy(t, a, true); }
 
 s64 native_memobj_supply(struct thread *t, u64 *a)
 {
@@ -211,28 +197,31 @@ s64 native_aspace_create(struct thread *t, u64 *a)
 		return -ENOMEM;
 	if (a[0])
 		as->mmap_top = MIN(PAGE_DOWN(a[0]), USER_MAX);
-	as->limit_as = as->limit_data = ~0ull;
-	as->limit_stack = 8u << 20;
 	kernel_lock();
 	r = handle_add(t->process->handles, own_limit(t), HANDLE_ASPACE, as, ALL_RIGHTS, true);
 	kernel_unlock();
 	return r;
 }
 
-static struct aspace *aspace_of(struct thread *t, u64 h)
+struct aspace *aspace_of_handle(struct thread *t, u32 h)
 {
-	struct aspace *as = t->aspace;
+	struct aspace *as;
 
-	if ((s32)h == -1) {
-		aspace_get(as);
-		return as;
-	}
 	kernel_lock();
-	as = handle_object(t->process->handles, (u32)h, HANDLE_ASPACE, 0);
+	as = handle_object(t->process->handles, h, HANDLE_ASPACE, 0);
 	if (as)
 		aspace_get(as);
 	kernel_unlock();
 	return as;
+}
+
+/* The same, -1 being the caller's own. */
+static struct aspace *aspace_of(struct thread *t, u64 h)
+{
+	if ((s32)h != -1)
+		return aspace_of_handle(t, (u32)h);
+	aspace_get(t->aspace);
+	return t->aspace;
 }
 
 /* A server's operation on a space that nobody else changes, or on its own: done in one go. */
@@ -331,22 +320,24 @@ s64 native_aspace_read(struct thread *t, u64 *a)
 	return r || !a[3] ? (s64)r : -EFAULT;
 }
 
-s64 native_aspace_query(struct thread *t, u64 *a)
+/* What is told of a space in elements of `size`, as many as fit into a page. */
+static s64 look(struct thread *t, u64 *a, size_t size, bool pagemap)
 {
-	s64 err;
-	struct aspace *as = process_space(t, a[0], &err);
-	struct tern_region_info *v;
-	u32 max = (u32)MIN(a[3], PAGE_SIZE / sizeof *v);
 	s64 r;
+	struct aspace *as = process_space(t, a[0], &r);
+	unsigned n = (unsigned)MIN(a[3], PAGE_SIZE / size);
+	void *v;
 
 	if (!as)
-		return err;
+		return r;
 	v = kmalloc(PAGE_SIZE);
 	r = -ENOMEM;
 	if (v) {
-		unsigned n = aspace_query(as, a[1], v, max);
-
-		r = put_user(t, a[2], v, n * sizeof *v);
+		if (pagemap)
+			aspace_pagemap(as, a[1], v, n);
+		else
+			n = aspace_query(as, a[1], v, n);
+		r = put_user(t, a[2], v, n * size);
 		if (!r)
 			r = n;
 		kfree(v);
@@ -354,6 +345,13 @@ s64 native_aspace_query(struct thread *t, u64 *a)
 	aspace_put(as);
 	return r;
 }
+
+s64 native_aspace_query(struct thread *t, u64 *a)
+{
+	return look(t, a, sizeof(struct tern_region_info), false);
+}
+
+s64 native_aspace_pagemap(struct thread *t, u64 *a) { return look(t, a, sizeof(u64), true); }
 
 s64 native_aspace_walk(struct thread *t, u64 *a)
 {
@@ -367,26 +365,4 @@ s64 native_aspace_walk(struct thread *t, u64 *a)
 	aspace_walk(as, a[1], &w);
 	aspace_put(as);
 	return put_user(t, a[2], &w, sizeof w);
-}
-
-s64 native_aspace_pagemap(struct thread *t, u64 *a)
-{
-	s64 err;
-	struct aspace *as = process_space(t, a[0], &err);
-	unsigned count = (unsigned)MIN(a[3], PAGE_SIZE / 8);
-	u64 *v;
-	s64 r = -ENOMEM;
-
-	if (!as)
-		return err;
-	v = kmalloc(PAGE_SIZE);
-	if (v) {
-		aspace_pagemap(as, a[1], v, count);
-		r = put_user(t, a[2], v, count * 8);
-		if (!r)
-			r = count;
-		kfree(v);
-	}
-	aspace_put(as);
-	return r;
 }

@@ -15,19 +15,6 @@
 
 #define FORK_SHARE 24 /* no new process or thread when less than a 24th of memory is free */
 
-/* The space behind a handle, referenced; NULL: it is none. */
-static struct aspace *aspace_of_handle(struct thread *t, u32 h)
-{
-	struct aspace *as;
-
-	kernel_lock();
-	as = handle_object(t->process->handles, h, HANDLE_ASPACE, 0);
-	if (as)
-		aspace_get(as);
-	kernel_unlock();
-	return as;
-}
-
 /* The thread that waits for the answer to a call that t holds; NULL: a stale token, or a call that
  * nobody waits for.  Kernel lock held. */
 static struct thread *waiting_caller(struct thread *t, u64 token)

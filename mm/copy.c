@@ -75,79 +75,63 @@ static inline bool in_one_page(va_t va, size_t n)
 	return va < USER_MAX && n <= PAGE_SIZE - (va & PAGE_MASK);
 }
 
-/* Each copy has a short way, for what lies in one page that is there, before its loop. */
-static __attribute__((noinline)) size_t from_user_in_parts(struct aspace *as, void *to, va_t from, size_t n)
+/* Copies n bytes from the place of user memory to the kernel's, or the other way round. */
+static inline void move(char *user, char *kernel, size_t n, enum fault_access access)
+{
+	if (access == FAULT_WRITE)
+		memcpy(user, kernel, n);
+	else
+		memcpy(kernel, user, n);
+}
+
+static __attribute__((noinline)) size_t user_in_parts(struct aspace *as, va_t va, char *kernel, size_t n,
+						      enum fault_access access)
 {
 	size_t done = 0;
 
-	if (unlikely(!user_range_ok(from, n)))
-		n = from < USER_MAX ? USER_MAX - from : 0;
+	if (unlikely(!user_range_ok(va, n)))
+		n = va < USER_MAX ? USER_MAX - va : 0;
 	while (done < n) {
-		size_t part = MIN(n - done, PAGE_SIZE - (from & PAGE_MASK));
-		char *p = user_lock(as, from, FAULT_READ);
+		size_t part = MIN(n - done, PAGE_SIZE - (va & PAGE_MASK));
+		char *p = user_lock(as, va, access);
 
 		if (unlikely(!p))
 			break;
-		memcpy((char *)to + done, p, part);
+		move(p, kernel + done, part, access);
 		spin_unlock(&as->lock);
 		done += part;
-		from += part;
+		va += part;
 	}
 	return done;
+}
+
+/* Each copy has a short way, for what lies in one page that is there, before its loop. */
+static inline __attribute__((always_inline)) size_t user_copy(struct aspace *as, va_t va, char *kernel,
+							      size_t n, enum fault_access access)
+{
+	bool there;
+	char *p;
+
+	if (likely(in_one_page(va, n))) {
+		spin_lock(&as->lock);
+		there = user_page(as, va, (pte_t)access << 1, &p);
+		if (likely(there))
+			move(p, kernel, n, access);
+		spin_unlock(&as->lock);
+		if (likely(there))
+			return n;
+	}
+	return user_in_parts(as, va, kernel, n, access);
 }
 
 size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
 {
-	bool there;
-	char *p;
-
-	if (likely(in_one_page(from, n))) {
-		spin_lock(&as->lock);
-		there = user_page(as, from, PTE_R, &p);
-		if (likely(there))
-			memcpy(to, p, n);
-		spin_unlock(&as->lock);
-		if (likely(there))
-			return n;
-	}
-	return from_user_in_parts(as, to, from, n);
-}
-
-static __attribute__((noinline)) size_t to_user_in_parts(struct aspace *as, va_t to, const void *from, size_t n)
-{
-	size_t done = 0;
-
-	if (unlikely(!user_range_ok(to, n)))
-		n = to < USER_MAX ? USER_MAX - to : 0;
-	while (done < n) {
-		size_t part = MIN(n - done, PAGE_SIZE - (to & PAGE_MASK));
-		char *p = user_lock(as, to, FAULT_WRITE);
-
-		if (unlikely(!p))
-			break;
-		memcpy(p, (const char *)from + done, part);
-		spin_unlock(&as->lock);
-		done += part;
-		to += part;
-	}
-	return done;
+	return user_copy(as, from, to, n, FAULT_READ);
 }
 
 size_t copy_to_user(struct aspace *as, va_t to, const void *from, size_t n)
 {
-	bool there;
-	char *p;
-
-	if (likely(in_one_page(to, n))) {
-		spin_lock(&as->lock);
-		there = user_page(as, to, PTE_W, &p);
-		if (likely(there))
-			memcpy(p, from, n);
-		spin_unlock(&as->lock);
-		if (likely(there))
-			return n;
-	}
-	return to_user_in_parts(as, to, from, n);
+	return user_copy(as, to, (char *)from, n, FAULT_WRITE);
 }
 
 static inline void lock_both(struct aspace *a, struct aspace *b)

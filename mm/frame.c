@@ -99,6 +99,33 @@ static pfn_t buddy_take(unsigned order)
 	return pfn;
 }
 
+static pfn_t take_block(unsigned order)
+{
+	pfn_t pfn;
+
+	spin_lock(&buddy_lock);
+	pfn = buddy_take(order);
+	spin_unlock(&buddy_lock);
+	return pfn;
+}
+
+static void put_block(pfn_t pfn, unsigned order)
+{
+	spin_lock(&buddy_lock);
+	buddy_put(pfn, order);
+	spin_unlock(&buddy_lock);
+}
+
+/* One of those that idle harts zeroed; there is one.  buddy_lock held. */
+static pfn_t prepared_take(void)
+{
+	struct frame *f = list_entry(prepared.next, struct frame, link);
+
+	list_del(&f->link);
+	nprepared--;
+	return frame_pfn(f);
+}
+
 /* The stack's lock held. */
 static void stack_refill(struct hart_frames *s)
 {
@@ -119,12 +146,8 @@ static void stack_refill(struct hart_frames *s)
 static void zeroed_refill(struct hart_frames *s)
 {
 	spin_lock(&buddy_lock);
-	for (; nprepared && s->nzeroed < ZEROED_MAX; nprepared--) {
-		struct frame *f = list_entry(prepared.next, struct frame, link);
-
-		list_del(&f->link);
-		s->zeroed[s->nzeroed++] = (u32)frame_pfn(f);
-	}
+	while (nprepared && s->nzeroed < ZEROED_MAX)
+		s->zeroed[s->nzeroed++] = (u32)prepared_take();
 	spin_unlock(&buddy_lock);
 }
 
@@ -159,12 +182,8 @@ static void stack_drain(struct hart_frames *s, unsigned keep)
 static void drain_all(void)
 {
 	spin_lock(&buddy_lock);
-	for (; nprepared; nprepared--) {
-		struct frame *f = list_entry(prepared.next, struct frame, link);
-
-		list_del(&f->link);
-		buddy_put(frame_pfn(f), 0);
-	}
+	while (nprepared)
+		buddy_put(prepared_take(), 0);
 	spin_unlock(&buddy_lock);
 	for (unsigned h = 0; h < MAX_HARTS; h++) {
 		struct hart_frames *s = &stacks[h];
@@ -179,21 +198,19 @@ static void drain_all(void)
 	}
 }
 
-static pfn_t take_block(unsigned order)
+/* A frame that nobody has becomes somebody's, or nobody's again. */
+static inline void frame_begin(struct frame *f, enum frame_kind kind, unsigned order)
 {
-	pfn_t pfn;
-
-	spin_lock(&buddy_lock);
-	pfn = buddy_take(order);
-	spin_unlock(&buddy_lock);
-	if (unlikely(!pfn)) {
-		drain_all();
-		spin_lock(&buddy_lock);
-		pfn = buddy_take(order);
-		spin_unlock(&buddy_lock);
-		mm_low();
-	}
-	return pfn;
+	f->refs = 1;
+	f->kind = (u8)kind;
+	f->order = (u8)order;
+	f->flags = 0;
+}
+static inline void frame_end(struct frame *f)
+{
+	f->refs = 0;
+	f->kind = FRAME_FREE;
+	f->flags = 0;
 }
 
 pfn_t frame_alloc(unsigned order, enum frame_kind kind, unsigned flags)
@@ -222,15 +239,17 @@ pfn_t frame_alloc(unsigned order, enum frame_kind kind, unsigned flags)
 	if (unlikely(!pfn)) {
 		assert(order < FRAME_ORDERS);
 		pfn = take_block(order);
+		if (unlikely(!pfn)) {
+			drain_all();
+			pfn = take_block(order);
+			mm_low();
+		}
 		if (!pfn)
 			return 0;
 	}
 	f = frame_of(pfn);
 	assert(f->kind == FRAME_FREE && f->refs == 0);
-	f->refs = 1;
-	f->kind = (u8)kind;
-	f->order = (u8)order;
-	f->flags = 0;
+	frame_begin(f, kind, order);
 	f->owner = NULL;
 	f->used = f->pages = 0;
 	s->used[kind] += 1l << order;
@@ -248,9 +267,7 @@ void frame_free(pfn_t pfn, unsigned order)
 	assert(frame_is_ram(pfn) && f->kind != FRAME_FREE && f->kind != FRAME_RESERVED);
 	assert(f->refs <= 1 && f->order == order);
 	s->used[f->kind] -= 1l << order;
-	f->refs = 0;
-	f->kind = FRAME_FREE;
-	f->flags = 0;
+	frame_end(f);
 	if (likely(order == 0)) {
 		spin_lock(&s->lock);
 		if (unlikely(s->n == STACK_MAX))
@@ -259,29 +276,19 @@ void frame_free(pfn_t pfn, unsigned order)
 		spin_unlock(&s->lock);
 		return;
 	}
-	spin_lock(&buddy_lock);
-	buddy_put(pfn, order);
-	spin_unlock(&buddy_lock);
+	put_block(pfn, order);
 }
 
 pfn_t frame_alloc_block(unsigned order)
 {
-	pfn_t pfn;
+	pfn_t pfn = mm_fail_now() ? 0 : take_block(order);
 
-	if (mm_fail_now())
-		return 0;
-	spin_lock(&buddy_lock);
-	pfn = buddy_take(order);
-	spin_unlock(&buddy_lock);
 	if (!pfn)
 		return 0;
 	stacks[hart_index()].used[FRAME_USER] += 1l << order;
 	for (struct frame *f = frame_of(pfn), *end = f + (1ul << order); f < end; f++) {
 		assert(f->kind == FRAME_FREE && f->refs == 0);
-		f->refs = 1;
-		f->kind = FRAME_USER;
-		f->order = 0;
-		f->flags = 0;
+		frame_begin(f, FRAME_USER, 0);
 	}
 	return pfn;
 }
@@ -290,14 +297,10 @@ void frame_free_block(pfn_t pfn, unsigned order)
 {
 	for (struct frame *f = frame_of(pfn), *end = f + (1ul << order); f < end; f++) {
 		assert(f->kind == FRAME_USER && f->refs == 1 && f->order == 0);
-		f->refs = 0;
-		f->kind = FRAME_FREE;
-		f->flags = 0;
+		frame_end(f);
 	}
 	stacks[hart_index()].used[FRAME_USER] -= 1l << order;
-	spin_lock(&buddy_lock);
-	buddy_put(pfn, order);
-	spin_unlock(&buddy_lock);
+	put_block(pfn, order);
 }
 
 void frame_free_zeroed(pfn_t pfn)
@@ -311,9 +314,7 @@ void frame_free_zeroed(pfn_t pfn)
 	}
 	assert(f->refs <= 1 && f->order == 0 && f->kind != FRAME_FREE);
 	s->used[f->kind]--;
-	f->refs = 0;
-	f->kind = FRAME_FREE;
-	f->flags = 0;
+	frame_end(f);
 	spin_lock(&s->lock);
 	s->zeroed[s->nzeroed++] = (u32)pfn;
 	spin_unlock(&s->lock);
@@ -409,9 +410,7 @@ void frames_adopt(pa_t start, pa_t end)
 		struct frame *f = frame_of(pfn);
 
 		assert(frame_is_ram(pfn) && f->kind == FRAME_RESERVED);
-		f->kind = FRAME_USER;
-		f->refs = 1;
-		f->order = 0;
+		frame_begin(f, FRAME_USER, 0);
 		stacks[hart_index()].used[FRAME_USER]++;
 	}
 }

@@ -440,56 +440,44 @@ static size_t inside(const struct memobj *m, u64 off, size_t n)
 	return MIN(n, m->size - off);
 }
 
-long memobj_read(struct memobj *m, u64 off, void *buf, size_t n)
+/* Between an object and the kernel's memory. */
+static long transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
 {
-	char *to = buf;
 	size_t done = 0, part;
 	pfn_t pfn;
+	char *at;
 
 	if (m->kind == MEMOBJ_PHYS)
 		return -EINVAL;
 	while (done < n) {
 		spin_lock(&m->lock);
 		part = MIN(inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
-		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, false) : 0;
-		if (pfn)
-			memcpy(to + done, (char *)pfn_to_virt(pfn) + (off & PAGE_MASK), part);
-		else
-			memset(to + done, 0, part);
+		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, write) : 0;
+		at = pfn ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
+		if (at && write) {
+			memcpy(at, buf + done, part);
+			frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+		} else if (at) {
+			memcpy(buf + done, at, part);
+		} else if (!write) {
+			memset(buf + done, 0, part);
+		}
 		spin_unlock(&m->lock);
 		if (!part)
 			break;
+		if (write && !at)
+			return done ? (long)done : -ENOMEM;
 		done += part;
 		off += part;
 	}
 	return (long)done;
 }
 
+long memobj_read(struct memobj *m, u64 off, void *buf, size_t n) { return transfer(m, off, buf, n, false); }
+
 long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 {
-	const char *from = buf;
-	size_t done = 0, part;
-	pfn_t pfn;
-
-	if (m->kind == MEMOBJ_PHYS)
-		return -EINVAL;
-	while (done < n) {
-		spin_lock(&m->lock);
-		part = MIN(inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
-		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, true) : 0;
-		if (pfn) {
-			memcpy((char *)pfn_to_virt(pfn) + (off & PAGE_MASK), from + done, part);
-			frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
-		}
-		spin_unlock(&m->lock);
-		if (!part)
-			break;
-		if (!pfn)
-			return done ? (long)done : -ENOMEM;
-		done += part;
-		off += part;
-	}
-	return (long)done;
+	return transfer(m, off, (char *)buf, n, true);
 }
 
 #define SUPPLY_MAX (512 * PAGE_SIZE) /* in one call, which holds two locks */

@@ -21,3 +21,5 @@ struct thread *native_call(struct thread *t, u32 op);
 s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);
 /* The memobj behind a handle with those rights, referenced; NULL (kernel/sys_memory.c). */
 struct memobj *must_check memobj_of(struct thread *t, u64 h, unsigned rights);
+/* The space behind a handle, referenced; NULL: it is none (kernel/sys_memory.c). */
+struct aspace *must_check aspace_of_handle(struct thread *t, u32 h);
