@@ -1,5 +1,5 @@
 /* Looking at spaces for /proc: regions with their pages counted, the walk of an address, pagemap.
- * Nothing here changes anything; the space's lock is held for one region or one call. */
+ * Nothing here changes anything; the space's lock is held for one leaf table or one call. */
 #include "mm_priv.h"
 
 #include <tern/abi.h>
@@ -29,24 +29,22 @@ static void count_page(pte_t upper, pte_t e, struct tern_region_info *v)
 		*(dirty ? &v->priv_dirty : &v->priv_clean) += 1;
 }
 
-/* A region's pages, by walking. Lock held. */
-static void count_pages(const struct aspace *as, const struct region *r, struct tern_region_info *v)
+/* Counts the pages from va on, as far as one leaf table goes.  Where it stopped. */
+static va_t count_pages(struct aspace *as, va_t va, va_t end, struct tern_region_info *v)
 {
-	va_t va = r->start;
+	const pte_t *upper, *t;
+	va_t stop;
 
-	while (va < r->end) {
-		pte_t *upper = pt_upper(as, va), e;
-
-		if (!upper || !*upper) {
-			va = (va | (pt_span(1) - 1)) + 1;
-			continue;
-		}
-		e = pt_leaf(*upper)[pt_index(va, 0)];
+	spin_lock(&as->lock);
+	upper = pt_upper_in(as, va, end, &stop);
+	t = upper ? pt_leaf(*upper) + pt_index(va, 0) : NULL;
+	for (; t && va < stop; va += PAGE_SIZE, t++) {
 		v->huge += pte_is_huge(*upper);
-		va += PAGE_SIZE;
-		if (e && !(e & PTE_SPECIAL))
-			count_page(*upper, e, v);
+		if (*t && !(*t & PTE_SPECIAL))
+			count_page(*upper, *t, v);
 	}
+	spin_unlock(&as->lock);
+	return stop;
 }
 
 static u32 flags_out(unsigned f)
@@ -59,32 +57,34 @@ static u32 flags_out(unsigned f)
 	       (f & REGION_NOHUGE ? TERN_REGION_NOHUGE : 0);
 }
 
+/* A description of the first region from `from` on, without its pages; false: there is none. */
+static bool describe(struct aspace *as, va_t from, struct tern_region_info *v)
+{
+	struct region *r;
+
+	memset(v, 0, sizeof(*v));
+	spin_lock(&as->lock);
+	r = region_next(as, from);
+	if (r) {
+		v->start = r->start;
+		v->end = r->end;
+		v->offset = r->memobj ? r->offset : 0;
+		v->ident = r->memobj ? r->memobj->ident : 0;
+		v->prot = r->prot;
+		v->max_prot = r->max_prot;
+		v->flags = flags_out(r->flags);
+	}
+	spin_unlock(&as->lock);
+	return r;
+}
+
 unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max)
 {
 	unsigned n = 0;
 
-	while (n < max) {
-		struct region *r;
-
-		spin_lock(&as->lock);
-		r = region_next(as, from);
-		if (!r) {
-			spin_unlock(&as->lock);
-			break;
-		}
-		memset(&v[n], 0, sizeof(v[n]));
-		v[n].start = r->start;
-		v[n].end = r->end;
-		v[n].offset = r->memobj ? r->offset : 0;
-		v[n].ident = r->memobj ? r->memobj->ident : 0;
-		v[n].prot = r->prot;
-		v[n].max_prot = r->max_prot;
-		v[n].flags = flags_out(r->flags);
-		count_pages(as, r, &v[n]);
-		from = r->end;
-		spin_unlock(&as->lock);
-		n++;
-	}
+	for (; n < max && describe(as, from, &v[n]); n++)
+		for (from = v[n].start; from < v[n].end;)
+			from = count_pages(as, from, v[n].end, &v[n]);
 	return n;
 }
 
