@@ -6,8 +6,9 @@
  * it), then the slots, then the entries of every region that maps the object.
  *
  * Locks: the object's own; below that of a space.  Unmapping needs the spaces' locks and so goes
- * region by region: each region done gets the object's stamp, and whatever is mapped meanwhile
- * has an older one and is done as well.  While several shrink at once each does the others' work. */
+ * region by region, in bounded steps and in the order in which they came: entries go from a region to
+ * another one only by fork and mremap, to one that comes later.  What is mapped, split or joined
+ * meanwhile hangs at the end.  While several shrink at once each does the others' work. */
 #include "mm_priv.h"
 
 #define MEMOBJ_SIZE_MAX (1ul << 62)
@@ -279,56 +280,46 @@ pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
 
 /* ---- shrinking ---- */
 
-/* Removes from one region what must go. The space's lock held, not the object's. */
-static void zap_region(struct batch *b, struct region *r, u64 all_from, u64 shared_from)
+/* Removes from one region what must go, from a page of the object on.  Where it stopped.  The space's
+ * lock held, not the object's. */
+static u64 zap_region(struct batch *b, const struct region *r, u64 from, u64 all_from, u64 shared_from)
 {
-	u64 first = r->offset >> PAGE_SHIFT, n = (r->end - r->start) >> PAGE_SHIFT;
-	va_t middle = r->end, start = r->end;
-	unsigned budget = ~0u;
+	u64 first = r->offset >> PAGE_SHIFT, end = first + ((r->end - r->start) >> PAGE_SHIFT);
+	va_t base = r->start - (first << PAGE_SHIFT), at, middle;
+	unsigned budget = STEP_ENTRIES;
 
-	if (all_from < first + n)
-		middle = r->start + ((MAX(all_from, first) - first) << PAGE_SHIFT);
-	if (shared_from < first + n)
-		start = r->start + ((MAX(shared_from, first) - first) << PAGE_SHIFT);
-	if (start < middle)
-		pt_zap(b, start, middle, ZAP_KEEP_PRIVATE, &budget);
-	pt_zap(b, middle, r->end, ZAP_ALL, &budget);
+	middle = base + (MIN(MAX(all_from, first), end) << PAGE_SHIFT);
+	at = base + (MIN(MAX(MAX(shared_from, first), from), end) << PAGE_SHIFT);
+	if (at < middle)
+		at = pt_zap(b, at, middle, ZAP_KEEP_PRIVATE, &budget);
+	if (at >= middle)
+		at = pt_zap(b, at, r->end, ZAP_ALL, &budget);
+	return (at - base) >> PAGE_SHIFT;
 }
 
-/* Lock held. The first region that has not got the stamp, in `as` if given. */
-static struct region *undone(struct memobj *m, const struct aspace *as)
+/* A step in the region that is next, if that is one of this space.  Both locks held, the object's
+ * dropped on the way. */
+static void zap_step(struct memobj *m, struct aspace *as)
 {
-	list_for_each(e, &m->regions) {
-		struct region *r = list_entry(e, struct region, in_memobj);
-
-		if (r->stamp != m->stamp && (!as || r->aspace == as))
-			return r;
-	}
-	return NULL;
-}
-
-/* Does all regions of one space. */
-static void zap_aspace(struct memobj *m, struct aspace *as)
-{
+	struct region *r = list_entry(m->zap_next, struct region, in_memobj);
+	u64 from = m->zap_cursor, all_from = m->zap_all_from, shared_from = m->zap_shared_from;
+	u32 stamp = m->stamp;
 	struct batch b;
-	struct region *r;
-	u64 all, shared;
 
-	batch_init(&b, as);
-	spin_lock(&as->lock);
-	spin_lock(&m->lock);
-	while ((r = undone(m, as))) {
-		r->stamp = m->stamp;
-		all = m->zap_all_from;
-		shared = m->zap_shared_from;
-		/* The space's lock keeps the region; freeing frames needs no object. */
-		spin_unlock(&m->lock);
-		zap_region(&b, r, all, shared);
-		spin_lock(&m->lock);
-	}
+	if (m->zap_next == &m->regions || r->aspace != as)
+		return;
+	/* The space's lock keeps the region; freeing frames needs no object. */
 	spin_unlock(&m->lock);
+	batch_init(&b, as);
+	from = zap_region(&b, r, from, all_from, shared_from);
 	batch_flush(&b);
-	spin_unlock(&as->lock);
+	spin_lock(&m->lock);
+	if (m->stamp != stamp)
+		return; /* another shrink began, and looks at all of it */
+	if (from < (r->offset + (r->end - r->start)) >> PAGE_SHIFT)
+		m->zap_cursor = from;
+	else
+		memobj_zapped(m, r);
 }
 
 /* Lock held: says what is to go. */
@@ -336,29 +327,36 @@ static void zap_begin(struct memobj *m, u64 all_from, u64 shared_from)
 {
 	m->zapping++;
 	m->stamp++;
+	m->zap_next = m->regions.next;
+	m->zap_cursor = 0;
 	m->zap_all_from = MIN(m->zap_all_from, all_from);
 	m->zap_shared_from = MIN(m->zap_shared_from, MIN(shared_from, all_from));
 }
 
-/* Lock held, dropped on the way and at the end: until no region is undone. */
+/* Lock held, dropped on the way and at the end: until every region is done. */
 static void zap_finish(struct memobj *m)
 {
-	struct region *r;
-
-	while ((r = undone(m, NULL))) {
+	while (m->zap_next != &m->regions) {
+		struct region *r = list_entry(m->zap_next, struct region, in_memobj);
 		struct aspace *as = r->aspace;
 
 		if (!aspace_try_get(as)) {
-			r->stamp = m->stamp; /* it dies: its entries go with it */
+			memobj_zapped(m, r); /* it dies: its entries go with it */
 			continue;
 		}
 		spin_unlock(&m->lock);
-		zap_aspace(m, as);
+		spin_lock(&as->lock);
+		spin_lock(&m->lock);
+		zap_step(m, as);
+		spin_unlock(&m->lock);
+		spin_unlock(&as->lock);
 		aspace_put(as);
 		spin_lock(&m->lock);
 	}
-	if (--m->zapping == 0)
+	if (--m->zapping == 0) {
 		m->zap_all_from = m->zap_shared_from = ~0ul;
+		m->zap_next = NULL;
+	}
 	spin_unlock(&m->lock);
 }
 

@@ -267,6 +267,14 @@ va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigne
 /* The first page from *index on, which becomes its index; 0: none.  m->lock held. */
 pfn_t memobj_next(struct memobj *m, u64 *index);
 void memobj_drop(struct memobj *m, u64 index); /* the page is there; m->lock held */
+/* A shrink under way is done with r, or need not be.  m->lock held. */
+static inline void memobj_zapped(struct memobj *m, struct region *r)
+{
+	if (m->zap_next != &r->in_memobj)
+		return;
+	m->zap_next = r->in_memobj.next;
+	m->zap_cursor = 0;
+}
 /* Takes the object's pages out of every space; m->lock held, dropped. */
 void memobj_unmap(struct memobj *m);
 void reclaim_init(void);

@@ -341,6 +341,20 @@ static void count_rights(struct memobj *m, const struct region *r, u32 sign)
 		m->nexec += sign;
 }
 
+/* To the end, where a shrink under way comes to it.  The object's lock held. */
+static void hang(struct memobj *m, struct region *r)
+{
+	list_add_tail(&m->regions, &r->in_memobj);
+	if (unlikely(m->zap_next == &m->regions))
+		m->zap_next = &r->in_memobj;
+}
+
+static void unhang(struct memobj *m, struct region *r)
+{
+	memobj_zapped(m, r);
+	list_del(&r->in_memobj);
+}
+
 static void attach(struct region *r)
 {
 	struct memobj *m = r->memobj;
@@ -348,7 +362,7 @@ static void attach(struct region *r)
 	if (!m)
 		return;
 	spin_lock(&m->lock);
-	list_add_tail(&m->regions, &r->in_memobj);
+	hang(m, r);
 	m->nregions++;
 	count_rights(m, r, 1);
 	spin_unlock(&m->lock);
@@ -361,7 +375,7 @@ static void detach(struct region *r)
 	if (!m)
 		return;
 	spin_lock(&m->lock);
-	list_del(&r->in_memobj);
+	unhang(m, r);
 	count_rights(m, r, -1u);
 	if (--m->nregions == 0 && unlikely(m->watch))
 		memobj_last_region(m);
@@ -426,7 +440,6 @@ static void split(struct aspace *as, struct region *r, va_t at, struct region *f
 	fresh->start = at;
 	if (r->memobj)
 		fresh->offset += at - r->start;
-	fresh->stamp = r->stamp;
 	region_set_bounds(as, r, r->start, at);
 	region_insert(as, fresh);
 }
@@ -443,12 +456,18 @@ static inline __attribute__((always_inline)) bool continues(const struct region 
 
 static void swallow(struct aspace *as, struct region *a, struct region *b)
 {
+	struct memobj *m = a->memobj;
 	va_t end = b->end;
 
 	a->flags |= b->flags & REGION_COPIED;
-	a->stamp = a->stamp == b->stamp ? a->stamp : 0; /* looked at again, which does no harm */
 	region_erase(as, b);
 	region_set_bounds(as, a, a->start, end);
+	if (m) { /* b may be what a shrink has not come to yet */
+		spin_lock(&m->lock);
+		unhang(m, a);
+		hang(m, a);
+		spin_unlock(&m->lock);
+	}
 }
 
 struct region *region_merge(struct aspace *as, struct region *r)

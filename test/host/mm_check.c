@@ -140,6 +140,7 @@ void memobj_check(struct memobj *m)
 		regions++;
 	}
 	assert(regions == m->nregions && m->refs >= regions);
+	assert(!m->zapping == !m->zap_next);
 	spin_unlock(&m->lock);
 }
 

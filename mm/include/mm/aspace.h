@@ -31,7 +31,6 @@ struct region {
 	struct region *prev, *next; /* by address; next also links what was taken out */
 	u64 gap, max_gap; /* the hole below this region; the largest one of this subtree */
 	u32 priority;
-	u32 stamp; /* memobj.stamp of the last shrink that is done with it; memobj->lock */
 };
 #define REGION_SHARED 1
 #define REGION_GROWSDOWN 2

@@ -32,10 +32,13 @@ struct memobj {
 	struct list unmapped; /* the last region has gone and `watch` does not know; mm/memobj.c */
 	struct list in_paged; /* MEMOBJ_PAGER: mm/reclaim.c; its lock */
 	bool dirty; /* somebody other than its pager may have written to it, ever; lock */
-	/* Shrinking and punching under way: how many, a stamp that regions get once they are done,
-	 * and the lowest pages from which on every entry, or every one but private copies, goes;
+	/* Shrinking and punching under way: how many, how many ever began, the region that is next
+	 * (.regions: none; NULL: nothing is under way) and the page of the object up to which it is
+	 * done, and the lowest pages from which on every entry, or every one but private copies, goes;
 	 * lock. */
 	u32 zapping, stamp;
+	struct list *zap_next;
+	u64 zap_cursor;
 	u64 zap_all_from, zap_shared_from;
 };
 

@@ -2,6 +2,7 @@
  * shared mappings see files and forks, and what is refused. */
 #include "test.h"
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -621,6 +622,96 @@ TEST(file_is_mapped_where_it_was_asked_for_in_a_busy_space)
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
+}
+
+#define SHRUNK_PAGES 1500 /* several steps of the kernel's */
+
+static void check_gone(const volatile char *p)
+{
+	for (int i = 0; i < SHRUNK_PAGES; i++)
+		CHECK_EQ(p[i * PAGE], 0);
+}
+
+/* Moves a mapping and copies it by fork until `gone` is set; then nobody sees what there was. */
+static void move_and_fork(char *p, const bool *gone)
+{
+	char *other = mmap(NULL, SHRUNK_PAGES * PAGE, PROT_NONE, ANON, -1, 0);
+	int forks = 0, status;
+
+	while (!__atomic_load_n(gone, __ATOMIC_ACQUIRE)) {
+		char *from = p;
+
+		p = mremap(p, SHRUNK_PAGES * PAGE, SHRUNK_PAGES * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other);
+		CHECK(p == other);
+		other = from;
+		if (forks < 6 && ++forks && fork() == 0) {
+			while (!__atomic_load_n(gone, __ATOMIC_ACQUIRE))
+				sched_yield();
+			check_gone(p);
+			_exit(0);
+		}
+	}
+	check_gone(p);
+	while (forks--) {
+		CHECK(wait(&status) > 0);
+		CHECK_EQ(status, 0);
+	}
+}
+
+/* A file loses its pages while mappings of it, with copies of some, are moved and copied. */
+TEST(shrinking_meets_forks_and_moves)
+{
+	int fd = make_file("file", 1), status;
+	bool *gone = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *shared, *p;
+
+	CHECK_EQ(ftruncate(fd, SHRUNK_PAGES * PAGE), 0);
+	shared = mmap(NULL, SHRUNK_PAGES * PAGE, RW, MAP_SHARED, fd, 0);
+	p = mmap(NULL, SHRUNK_PAGES * PAGE, RW, MAP_PRIVATE, fd, 0);
+	CHECK(shared != MAP_FAILED && p != MAP_FAILED);
+	for (int round = 0; round < 8; round++) {
+		pid_t pid;
+
+		*gone = false;
+		for (int i = 0; i < SHRUNK_PAGES; i++)
+			shared[i * PAGE] = 1;
+		for (int i = 0; i < SHRUNK_PAGES; i++) {
+			CHECK_EQ(p[i * PAGE], 1);
+			if (i % 16 == round)
+				p[i * PAGE] = 2;
+		}
+		pid = fork();
+		if (!pid) {
+			move_and_fork(p, gone);
+			_exit(0);
+		}
+		usleep(2000 * round);
+		CHECK_EQ(ftruncate(fd, 0), 0);
+		CHECK_EQ(touch(shared, false), SIGBUS);
+		CHECK_EQ(ftruncate(fd, SHRUNK_PAGES * PAGE), 0);
+		__atomic_store_n(gone, true, __ATOMIC_RELEASE);
+		check_gone(p);
+		check_gone(shared);
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status, 0);
+	}
+}
+
+/* Thousands of mappings of one page lose it in no more than as many short steps. */
+TEST(shrinking_what_is_mapped_thousands_of_times)
+{
+	enum { N = 10000 };
+	int fd = make_file("file", 1);
+	char *at = mmap(NULL, N * PAGE, PROT_NONE, ANON, -1, 0);
+
+	for (int i = 0; i < N; i++) {
+		CHECK(mmap(at + i * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0) == at + i * PAGE);
+		at[i * PAGE] = 1;
+	}
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	CHECK_EQ(ftruncate(fd, PAGE), 0);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(at[i * PAGE], 0);
 }
 
 /* Locked pages are there for writing, too, and no advice of madvise's locks. */
