@@ -191,14 +191,9 @@ memset:
 	bltu	t0, a3, 1b
 2:	li	t4, 64
 	bltu	a2, t4, 4f
-3:	sd	a1, 0(t0)
-	sd	a1, 8(t0)
-	sd	a1, 16(t0)
-	sd	a1, 24(t0)
-	sd	a1, 32(t0)
-	sd	a1, 40(t0)
-	sd	a1, 48(t0)
-	sd	a1, 56(t0)
+3:	.irp	n, 0,1,2,3,4,5,6,7
+	sd	a1, (\n * 8)(t0)
+	.endr
 	addi	a2, a2, -64
 	addi	t0, t0, 64
 	bgeu	a2, t4, 3b
