@@ -12,8 +12,11 @@
 static inline struct thread *reply_hand_over(struct thread *t, struct endpoint *ep, struct hart *h,
 					     struct thread *next)
 {
+	u64 now = arch_ticks();
+
 	receive_block(t, ep);
-	sched_charge(h, arch_ticks(), &next->user_ticks);
+	h->stat.system_ns += now - h->charged_at;
+	sched_charge(h, now, &next->user_ticks);
 	sched_hand_over(h, t, next);
 	kernel_unlock();
 	return next;

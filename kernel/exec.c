@@ -174,11 +174,8 @@ void thread_start_image(struct thread *t, const struct tern_image *i)
 {
 	struct aspace *as = t->aspace;
 
-	as->brk_start = as->brk = i->brk_start;
-	as->arg_start = i->arg_start;
-	as->arg_end = i->arg_end;
-	as->env_start = i->env_start;
-	as->env_end = i->env_end;
+	as->layout = i->layout;
+	as->brk = i->layout.brk_start;
 	process_apply_limits(t->process);
 	memcpy(t->comm, i->comm, sizeof t->comm - 1);
 	memset(&t->regs, 0, sizeof t->regs);

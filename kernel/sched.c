@@ -100,10 +100,12 @@ static inline void switch_to(struct hart *h, struct thread *t)
 	struct thread *old = h->current;
 	u64 now = arch_ticks(), ran = now - h->last_switch;
 
+	if (old != h->idle && h->charge != &old->user_ticks)
+		h->stat.system_ns += now - h->charged_at; /* a server, for somebody else */
 	sched_charge(h, now, t == h->idle ? &h->stat.idle_ns : &t->user_ticks);
 	h->last_switch = now;
 	if (old != h->idle) {
-		h->stat.user_ns += ran;
+		h->stat.busy_ns += ran;
 		if (h->slice_end != NEVER_TICKS)
 			old->slice = h->slice_end > now ? h->slice_end - now : 0;
 		old->sleep_avg = old->sleep_avg > ran ? old->sleep_avg - ran : 0;

@@ -158,17 +158,15 @@ static void fill_space(struct tern_process_stat *s, const struct process *p)
 	s->majflt += as->majflt;
 	s->vsize = as->mapped * PAGE_SIZE;
 	s->rss = as->resident;
+	s->rss_anon = as->resident_anon;
 	s->peak_vsize = MAX(as->peak_mapped, as->mapped) * PAGE_SIZE;
 	s->peak_rss = MAX(as->peak_resident, as->resident);
+	s->size_stack = as->stack * PAGE_SIZE;
 	s->size_data = as->data * PAGE_SIZE;
+	s->size_exec = as->exec * PAGE_SIZE;
 	s->size_pt = as->tables * PAGE_SIZE;
 	s->size_locked = as->locked * PAGE_SIZE;
-	s->brk_start = as->brk_start;
-	s->stack_start = as->arg_start;
-	s->arg_start = as->arg_start;
-	s->arg_end = as->arg_end;
-	s->env_start = as->env_start;
-	s->env_end = as->env_end;
+	s->layout = as->layout;
 }
 
 s64 native_process_stat(struct thread *t, u64 *a)

@@ -70,7 +70,8 @@ static u64 fill_cpus(struct tern_cpu_info *v)
 		struct hart *h = &harts[i];
 
 		v[i] = h->stat;
-		v[i].user_ns = arch_ticks_to_ns(h->stat.user_ns);
+		v[i].busy_ns = arch_ticks_to_ns(h->stat.busy_ns);
+		v[i].system_ns = arch_ticks_to_ns(h->stat.system_ns);
 		v[i].idle_ns = arch_ticks_to_ns(h->stat.idle_ns);
 		if (h->current == h->idle)
 			v[i].idle_ns += arch_ticks_to_ns(arch_ticks() - h->last_switch);

@@ -396,7 +396,7 @@ static bool may_grow_heap(const struct aspace *as, va_t old, va_t new, va_t want
 {
 	u64 pages = (new - old) >> PAGE_SHIFT;
 
-	if (want - as->brk_start > as->limit_data || new > as->mmap_top)
+	if (want - as->layout.brk_start > as->limit_data || new > as->mmap_top)
 		return false;
 	return within_limits(as, pages, 0, PROT_WRITE, 0, NULL) &&
 	       region_is_free(as, old, new + PAGE_SIZE);
@@ -412,7 +412,7 @@ int aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out)
 	*out = had = as->brk;
 	if (as->busy)
 		return aspace_unlock(as, MM_BUSY);
-	if (want < as->brk_start || want > USER_MAX || as->brk_start < USER_MIN)
+	if (want < as->layout.brk_start || want > USER_MAX || as->layout.brk_start < USER_MIN)
 		return aspace_unlock(as, 0);
 	old = PAGE_UP(had);
 	new = PAGE_UP(want);

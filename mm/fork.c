@@ -143,14 +143,10 @@ int aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w)
 		spin_unlock(&dst->lock);
 		return MM_BUSY;
 	}
-	dst->brk_start = src->brk_start;
+	dst->layout = src->layout;
 	dst->brk = src->brk;
 	dst->mmap_top = src->mmap_top;
 	dst->stack_top = src->stack_top;
-	dst->arg_start = src->arg_start;
-	dst->arg_end = src->arg_end;
-	dst->env_start = src->env_start;
-	dst->env_end = src->env_end;
 	dst->vdso = src->vdso;
 	dst->limit_as = src->limit_as;
 	dst->limit_stack = src->limit_stack;

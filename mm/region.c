@@ -322,6 +322,10 @@ static void account(struct aspace *as, const struct region *r, u64 bytes, bool a
 	as->mapped += sign;
 	if (as->mapped > as->peak_mapped)
 		as->peak_mapped = as->mapped;
+	if (r->flags & REGION_GROWSDOWN)
+		as->stack += sign;
+	else if ((r->prot & (PROT_EXEC | PROT_WRITE)) == PROT_EXEC)
+		as->exec += sign;
 	if (is_data(r->prot, r->flags))
 		as->data += sign;
 	if (is_committed(r->prot, r->flags, r->memobj))

@@ -410,10 +410,16 @@ struct tern_walk {
 };
 
 /* Where a program begins, what it is called, and where things lie in its space (0 for a server). */
+/* Where the parts of a program lie; the kernel keeps it with the space and tells it again. */
+struct tern_layout {
+	uint64_t code_start, code_end; /* the file's instructions */
+	uint64_t brk_start, stack_start;
+	uint64_t arg_start, arg_end, env_start, env_end;
+};
+
 struct tern_image {
 	uint64_t pc, sp;
-	uint64_t brk_start;
-	uint64_t arg_start, arg_end, env_start, env_end;
+	struct tern_layout layout;
 	char comm[16];
 };
 
@@ -479,11 +485,10 @@ struct tern_process_stat {
 	uint64_t user_ns, system_ns, start_ns;
 	uint64_t minflt, majflt;
 	uint64_t nvcsw, nivcsw;
-	uint64_t vsize, rss; /* bytes, pages */
+	uint64_t vsize, rss, rss_anon; /* bytes, pages */
 	uint64_t peak_vsize, peak_rss;
-	uint64_t size_stack, size_data, size_exe, size_lib, size_pt, size_locked; /* bytes */
-	uint64_t brk_start, stack_start;
-	uint64_t arg_start, arg_end, env_start, env_end;
+	uint64_t size_stack, size_data, size_exec, size_pt, size_locked; /* bytes */
+	struct tern_layout layout;
 	uint64_t pc, sp;
 	uint64_t sig_pending, sig_shared_pending, sig_blocked, sig_ignored, sig_caught, sig_queued;
 	uint64_t limits[16][2];
@@ -529,7 +534,9 @@ struct tern_memory_info {
 };
 
 struct tern_cpu_info {
-	uint64_t user_ns, idle_ns; /* of whoever but the idle thread; of that */
+	/* Of whoever but the idle thread; of that, what servers did for those who called; the idle
+	 * thread's. */
+	uint64_t busy_ns, system_ns, idle_ns;
 	uint64_t switches, interrupts;
 	uint32_t hartid, running; /* threads ready or running */
 };

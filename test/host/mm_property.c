@@ -434,7 +434,7 @@ static struct aspace *fresh(void)
 	as = aspace_create();
 	check(as);
 	as->mmap_top = va_of(NPAGES);
-	as->brk_start = as->brk = BASE;
+	as->layout.brk_start = as->brk = BASE;
 	as->no_huge = oracle.huge && !below(8);
 	return as;
 }

@@ -545,7 +545,7 @@ static void test_brk(void **unused)
 	va_t at;
 
 	(void)unused;
-	as->brk_start = as->brk = AT + 100;
+	as->layout.brk_start = as->brk = AT + 100;
 	assert_int_equal(aspace_brk(as, 0, &work, &at), 0);
 	assert_int_equal(at, AT + 100);
 	assert_int_equal(done(aspace_brk(as, AT + 3 * P + 1, &work, &at)), 0);

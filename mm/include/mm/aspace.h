@@ -14,6 +14,7 @@
 #include <kernel/spinlock.h>
 #include <mm/frame.h>
 #include <mm/memobj.h>
+#include <tern/abi.h>
 
 #define MM_MORE 1
 #define MM_BUSY 2
@@ -75,14 +76,15 @@ struct aspace {
 	u32 nregions;
 	struct mm_work *busy; /* the long operation under way */
 	/* layout, set by exec */
-	va_t brk_start, brk;
+	struct tern_layout layout;
+	va_t brk;
 	va_t mmap_top;	 /* mappings go downward from here */
 	va_t stack_top;
-	va_t arg_start, arg_end, env_start, env_end;
 	va_t vdso;
 	/* counters, pages */
 	u64 mapped;   /* all regions */
 	u64 data;     /* private and writable, no stacks */
+	u64 stack, exec; /* stacks; executable, no stacks, not writable */
 	u64 locked;   /* in regions that mlock named */
 	u64 resident, resident_anon, tables, peak_mapped, peak_resident;
 	u32 shared; /* of its leaf tables: those that a fork shared and it has not claimed since */

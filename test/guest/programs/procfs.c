@@ -62,6 +62,77 @@ TEST(status)
 }
 
 /* The files of a process are its user's and its group's, which need not be the same. */
+extern char etext[], __executable_start[]; /* the linker's */
+
+static __attribute__((noinline)) void go_deep(void)
+{
+	volatile char room[400000];
+
+	for (size_t i = 0; i < sizeof room; i += 100)
+		room[i] = 1;
+}
+
+/* Code, stack and libraries are counted, and what is resident by its kind. */
+TEST(sizes)
+{
+	static const char status[] = "/proc/self/status";
+	long stack = field(status, "VmStk:"), code = field(status, "VmExe:"), anon = field(status, "RssAnon:");
+	long linked = (etext - __executable_start) / 1024;
+	unsigned long size, resident, shared, exec;
+
+	CHECK(code >= linked && code <= 3 * linked); /* constants may be with it */
+	CHECK(stack >= 100 && stack < 1000);
+	go_deep();
+	CHECK(field(status, "VmStk:") >= stack + 200);
+	CHECK(field(status, "RssAnon:") >= anon + 200);
+	CHECK_EQ(field(status, "VmRSS:"), field(status, "RssAnon:") + field(status, "RssFile:") +
+					  field(status, "RssShmem:"));
+	CHECK(field(status, "VmLib:") >= 0);
+	CHECK_EQ(sscanf(slurp("/proc/self/statm"), "%lu %lu %lu %lu", &size, &resident, &shared, &exec), 4);
+	CHECK_EQ(exec * 4, code);
+	CHECK(shared > 0 && shared < resident && resident <= size);
+}
+
+/* Ticks of all processors: user, nice, system, idle. */
+static void ticks(unsigned long v[4])
+{
+	CHECK_EQ(sscanf(slurp("/proc/stat"), "cpu %lu %lu %lu %lu", &v[0], &v[1], &v[2], &v[3]), 4);
+}
+
+/* What runs, what it asks of the system, and how many want to run, is seen. */
+TEST(times_and_load)
+{
+	unsigned long before[4], after[4];
+	double load;
+	pid_t pid[3];
+
+	ticks(before);
+	for (uint64_t end = test_now_ns() + 300000000; test_now_ns() < end;)
+		;
+	ticks(after);
+	CHECK(after[0] - before[0] >= 20);
+	ticks(before);
+	for (uint64_t end = test_now_ns() + 600000000; test_now_ns() < end;)
+		access("/no/such/file", F_OK);
+	ticks(after);
+	CHECK(after[2] - before[2] >= 10);
+	for (int i = 0; i < 3; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				;
+		}
+	}
+	test_sleep_ms(5600); /* the load is looked at every five seconds */
+	CHECK_EQ(sscanf(slurp("/proc/loadavg"), "%lf", &load), 1);
+	for (int i = 0; i < 3; i++) {
+		kill(pid[i], SIGKILL);
+		test_wait(pid[i]);
+	}
+	CHECK(load >= 0.2 && load < 100);
+}
+
 TEST(owner)
 {
 	int status;

@@ -120,6 +120,20 @@ static long write_stack(int aspace, const struct stack_input *in, uint64_t top,
 	return r == (long)size ? 0 : -ENOMEM;
 }
 
+/* From the lowest to the highest byte of the file's that is executable. */
+static void code_range(const struct elf_image *e, uint64_t bias, struct tern_layout *l)
+{
+	for (uint32_t i = 0; i < e->nsegments; i++) {
+		const struct elf_segment *s = &e->segments[i];
+
+		if (!(s->prot & PROT_EXEC))
+			continue;
+		if (!l->code_end)
+			l->code_start = s->vaddr + bias;
+		l->code_end = s->vaddr + s->filesz + bias;
+	}
+}
+
 /* Builds the whole space; a describes where to start. */
 static long build(struct exec *x, int aspace, const struct layout *l, struct tern_exec_args *a,
 		  struct stack_output *stack)
@@ -168,12 +182,13 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 	r = write_stack(aspace, &in, l->stack_top, stack);
 	if (r < 0)
 		return r;
-	a->image.brk_start = x->image.high + bias + l->brk_shift;
-	a->image.sp = stack->sp;
-	a->image.arg_start = stack->arg_start;
-	a->image.arg_end = stack->arg_end;
-	a->image.env_start = stack->env_start;
-	a->image.env_end = stack->env_end;
+	a->image.layout.brk_start = x->image.high + bias + l->brk_shift;
+	a->image.sp = a->image.layout.stack_start = stack->sp;
+	code_range(&x->image, bias, &a->image.layout);
+	a->image.layout.arg_start = stack->arg_start;
+	a->image.layout.arg_end = stack->arg_end;
+	a->image.layout.env_start = stack->env_start;
+	a->image.layout.env_end = stack->env_end;
 	memcpy(a->image.comm, x->comm, sizeof a->image.comm);
 	return 0;
 }

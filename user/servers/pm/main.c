@@ -227,6 +227,7 @@ int main(void)
 	timer_init();
 	proc_files_init();
 	boot();
+	loadavg_init();
 	init_start();
 	server_run(&ops);
 }

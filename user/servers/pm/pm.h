@@ -258,6 +258,15 @@ bool timespec_valid(const struct tern_timespec *t);
 uint64_t timespec_to_ns(const struct tern_timespec *t);
 void timespec_of_ns(uint64_t ns, struct tern_timespec *t);
 
+/* ---- loadavg.c ---- */
+#define LOAD_ONE 2048u
+void loadavg_init(void);
+uint64_t loadavg(unsigned i); /* over 1, 5, 15 minutes, in LOAD_ONE-ths */
+
+/* ---- proc_system.c ---- */
+#define MAX_HARTS 64
+uint32_t system_cpus(struct tern_cpu_info *cpus); /* how many of MAX_HARTS it filled */
+
 /* ---- cputime.c ---- */
 struct cpu_clock {
 	uint32_t pid, tid; /* tid 0: of the whole process */

@@ -52,13 +52,24 @@ static const char *state_name(uint32_t state)
 	return "S (sleeping)";
 }
 
+/* The program's own code, whole pages, of what is executable: Linux's VmExe. */
+static uint64_t size_code(const struct tern_process_stat *st)
+{
+	uint64_t n = ((st->layout.code_end + 4095) & ~4095ull) - (st->layout.code_start & ~4095ull);
+
+	return n < st->size_exec ? n : st->size_exec;
+}
+
 static void status_memory(struct text *t, const struct tern_process_stat *st)
 {
 	text_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\n",
 		    KB(st->peak_vsize), KB(st->vsize), KB(st->size_locked), 0u);
-	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", UL(st->peak_rss * 4), UL(st->rss * 4));
+	text_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8u kB\n",
+		    UL(st->peak_rss * 4), UL(st->rss * 4), UL(st->rss_anon * 4),
+		    UL((st->rss - st->rss_anon) * 4), 0u);
 	text_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n",
-		    KB(st->size_data), KB(st->size_stack), KB(st->size_exe), KB(st->size_lib));
+		    KB(st->size_data), KB(st->size_stack), KB(size_code(st)),
+		    KB(st->size_exec - size_code(st)));
 	text_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n", KB(st->size_pt), 0u);
 }
 
@@ -119,12 +130,13 @@ static void stat(struct text *t, struct proc *p, uint32_t tid)
 	text_printf(t, "%d %d %u 0 %lu %lu %lu %lu ", priority, (int)st.nice,
 		    st.nthreads ? st.nthreads : 1, UL(TICKS(st.start_ns)), UL(st.vsize), UL(st.rss),
 		    UL(st.limits[RLIMIT_RSS][0]));
-	text_printf(t, "%u %u %lu %lu %lu %lu %lu %lu %lu 0 0 0 %u %u %u %u 0 0 0 ", 1u, 1u,
-		    UL(st.stack_start), UL(st.sp), UL(st.pc), UL(st.sig_pending & 0x7fffffff),
+	text_printf(t, "%lu %lu %lu %lu %lu %lu %lu %lu %lu 0 0 0 %u %u %u %u 0 0 0 ",
+		    UL(st.layout.code_start), UL(st.layout.code_end),
+		    UL(st.layout.stack_start), UL(st.sp), UL(st.pc), UL(st.sig_pending & 0x7fffffff),
 		    UL(st.sig_blocked & 0x7fffffff), UL(st.sig_ignored & 0x7fffffff),
 		    UL(st.sig_caught & 0x7fffffff), p->exit_signal, st.hart, st.rt_prio, st.policy);
-	text_printf(t, "0 0 %lu %lu %lu %lu %lu %d\n", UL(st.brk_start), UL(st.arg_start),
-		    UL(st.arg_end), UL(st.env_start), UL(st.env_end),
+	text_printf(t, "0 0 %lu %lu %lu %lu %lu %d\n", UL(st.layout.brk_start), UL(st.layout.arg_start),
+		    UL(st.layout.arg_end), UL(st.layout.env_start), UL(st.layout.env_end),
 		    p->state == PROC_ZOMBIE ? p->status : 0);
 }
 
@@ -138,7 +150,7 @@ static void statm(struct text *t, struct proc *p)
 		return;
 	}
 	text_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", UL(st.vsize / 4096), UL(st.rss),
-		    UL((st.size_exe + st.size_lib) / 4096), UL(st.size_exe / 4096),
+		    UL(st.rss - st.rss_anon), UL(size_code(&st) / 4096),
 		    UL((st.size_data + st.size_stack) / 4096));
 }
 
@@ -165,9 +177,9 @@ static void cmdline(struct text *t, struct proc *p, bool env)
 
 	get_stat(p, p->pid, &st);
 	if (env)
-		memory(t, p, st.env_start, st.env_end);
+		memory(t, p, st.layout.env_start, st.layout.env_end);
 	else
-		memory(t, p, st.arg_start, st.arg_end);
+		memory(t, p, st.layout.arg_start, st.layout.arg_end);
 }
 
 static void limit_value(struct text *t, uint64_t v)

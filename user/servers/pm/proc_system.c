@@ -5,7 +5,6 @@
 #include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
-#define MAX_HARTS 64
 #define MAX_SLABS 96
 #define HUGE_PAGE 512 /* pages */
 
@@ -53,7 +52,7 @@ static void meminfo(struct text *t)
 	row(t, "Hugepagesize:", HUGE_PAGE);
 }
 
-static uint32_t get_cpus(struct tern_cpu_info *cpus)
+uint32_t system_cpus(struct tern_cpu_info *cpus)
 {
 	uint32_t n = pm.boot.nharts < MAX_HARTS ? pm.boot.nharts : MAX_HARTS;
 
@@ -67,7 +66,8 @@ static struct tern_cpu_info sum_of_cpus(const struct tern_cpu_info *cpus, uint32
 	struct tern_cpu_info sum = { 0 };
 
 	for (uint32_t i = 0; i < n; i++) {
-		sum.user_ns += cpus[i].user_ns;
+		sum.busy_ns += cpus[i].busy_ns;
+		sum.system_ns += cpus[i].system_ns;
 		sum.idle_ns += cpus[i].idle_ns;
 		sum.switches += cpus[i].switches;
 		sum.interrupts += cpus[i].interrupts;
@@ -80,7 +80,7 @@ static void uptime(struct text *t)
 {
 	static struct tern_cpu_info cpus[MAX_HARTS];
 	uint64_t up = tern_clock_ns(TERN_CLOCK_MONOTONIC);
-	uint64_t idle = sum_of_cpus(cpus, get_cpus(cpus)).idle_ns;
+	uint64_t idle = sum_of_cpus(cpus, system_cpus(cpus)).idle_ns;
 
 	text_printf(t, "%lu.%02lu %lu.%02lu\n", UL(up / NSEC), UL(up % NSEC / 10000000),
 		    UL(idle / NSEC), UL(idle % NSEC / 10000000));
@@ -89,7 +89,7 @@ static void uptime(struct text *t)
 static void cpuinfo(struct text *t)
 {
 	static struct tern_cpu_info cpus[MAX_HARTS];
-	uint32_t n = get_cpus(cpus);
+	uint32_t n = system_cpus(cpus);
 
 	for (uint32_t i = 0; i < n; i++)
 		text_printf(t, "processor\t: %u\nhart\t\t: %u\nisa\t\t: %s\nmmu\t\t: sv39\n\n", i,
@@ -98,8 +98,8 @@ static void cpuinfo(struct text *t)
 
 static void cpu_row(struct text *t, const char *name, const struct tern_cpu_info *c)
 {
-	text_printf(t, "%s %lu 0 0 %lu 0 0 0 0 0 0\n", name, UL(TICKS(c->user_ns)),
-		    UL(TICKS(c->idle_ns)));
+	text_printf(t, "%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name, UL(TICKS(c->busy_ns - c->system_ns)),
+		    UL(TICKS(c->system_ns)), UL(TICKS(c->idle_ns)));
 }
 
 static void stat(struct text *t)
@@ -107,7 +107,7 @@ static void stat(struct text *t)
 	static struct tern_cpu_info cpus[MAX_HARTS];
 	static const char digits[] = "0123456789";
 	struct tern_memory_info memory = { 0 };
-	uint32_t n = get_cpus(cpus);
+	uint32_t n = system_cpus(cpus);
 	struct tern_cpu_info sum = sum_of_cpus(cpus, n);
 	uint64_t begun = tern_clock_ns(TERN_CLOCK_REALTIME) - tern_clock_ns(TERN_CLOCK_MONOTONIC);
 
@@ -125,11 +125,16 @@ static void stat(struct text *t)
 	text_printf(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0\n", sum.running);
 }
 
-static void loadavg(struct text *t)
+static void load(struct text *t)
 {
 	static struct tern_cpu_info cpus[MAX_HARTS];
 
-	text_printf(t, "0.00 0.00 0.00 %u/%u %u\n", sum_of_cpus(cpus, get_cpus(cpus)).running,
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t v = loadavg(i) + LOAD_ONE / 200; /* to the nearest hundredth */
+
+		text_printf(t, "%lu.%02lu ", UL(v / LOAD_ONE), UL(v % LOAD_ONE * 100 / LOAD_ONE));
+	}
+	text_printf(t, "%u/%u %u\n", sum_of_cpus(cpus, system_cpus(cpus)).running,
 		    pm.tree.used, pm.tree.last);
 }
 
@@ -235,7 +240,7 @@ void proc_text_system(struct text *t, int number)
 		stat(t);
 		break;
 	case TERN_PROC_LOADAVG:
-		loadavg(t);
+		load(t);
 		break;
 	case TERN_PROC_VERSION:
 		text_printf(t, "%s version %s (tern) (gcc) %s\n", u->sysname, u->release, u->version);

@@ -70,6 +70,8 @@ long pm_sysinfo(struct tern_msg *m)
 	s.totalram = memory.total_pages * 4096;
 	s.freeram = memory.free_pages * 4096;
 	s.sharedram = memory.object_pages * 4096;
+	for (unsigned i = 0; i < 3; i++)
+		s.loads[i] = loadavg(i) * (65536 / LOAD_ONE);
 	s.procs = pm.tree.used < UINT16_MAX ? (uint16_t)pm.tree.used : UINT16_MAX;
 	return server_out(m, 0, &s, sizeof s, 0);
 }
