@@ -736,7 +736,7 @@ int main(int argc, char **argv)
 	usleep(100000);
 	objects_read(&after); /* so that all memory of ours is there */
 	objects_read(&before);
-	for (int round = 0; good && round < 3; round++) {
+	for (int round = 0; good && round < ROUNDS_OF_A_LEAK; round++) {
 		bool again = false;
 
 		good = run(calls, workers, true);

@@ -3,8 +3,8 @@
 #include "objects.h"
 #include "test.h"
 
-/* Runs `what` so many times, twice; the second time nothing may grow.  A server's heap may, once or
- * twice, if it had more to do than before; a leak grows every time. */
+/* Runs `what` so many times, again; nothing may grow.  A server's heap may, if it had
+ * more to do than before; a leak grows every time. */
 static void no_leak(void (*what)(long), long times)
 {
 	static struct objects before, after;
@@ -15,7 +15,7 @@ static void no_leak(void (*what)(long), long times)
 	test_settle();
 	objects_read(&after); /* this test's own pages */
 	objects_steady(&before);
-	for (int round = 0; round < 3 && !same && again; round++) {
+	for (int round = 0; round < ROUNDS_OF_A_LEAK && !same && again; round++) {
 		if (round)
 			before = after;
 		for (long i = 0; i < times; i++)
