@@ -16,17 +16,11 @@
 #include <kernel/signal.h>
 #include <kernel/string.h>
 #include <kernel/sys.h>
+#include <linux/eventpoll.h>
 #include <linux/poll.h>
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
 
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_DEL 2
-#define EPOLL_CTL_MOD 3
-#define EPOLLEXCLUSIVE (1u << 28)
-#define EPOLLWAKEUP (1u << 29)
-#define EPOLLONESHOT (1u << 30)
-#define EPOLLET (1u << 31)
 #define EPOLL_PRIVATE (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 #define EPOLLEXCLUSIVE_OK                                                                    \
 	(POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM | EPOLLWAKEUP |      \
@@ -56,10 +50,6 @@ struct item {
 	u64 data;
 };
 
-struct epoll_event {
-	u32 events, pad;
-	u64 data;
-};
 _Static_assert(sizeof(struct epoll_event) == 16, "struct epoll_event");
 
 static struct list buckets[BUCKETS];

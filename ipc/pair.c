@@ -11,6 +11,7 @@
  * Only its own thread touches a pair.
  */
 #include <arch/trap.h>
+#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <ipc/pair.h>
 #include <kernel/process.h>
@@ -21,7 +22,6 @@
 
 #include "call_priv.h"
 
-#define STAT_SIZE 48 /* where st_size is */
 #define SEEK_CUR 1
 #define SPLICE_F_NONBLOCK 2
 #define SPLICE_FLAGS 15
@@ -188,7 +188,7 @@ static struct thread *ask(struct thread *t, s64 r)
 		p->phase = ASKED_SIZE;
 		return send(t, __NR_fstat, p->in.fd, 0, 0, 0);
 	default:
-		return begin_within(t, *(u64 *)(p->buffer + STAT_SIZE));
+		return begin_within(t, (u64)((struct stat *)p->buffer)->st_size);
 	}
 }
 

@@ -5,6 +5,7 @@
  * `else`), window ranges (EFAULT, EINVAL), descriptors reserved (EMFILE), delivery.
  */
 #include <arch/trap.h>
+#include <asm/unistd.h>
 #include <ipc/call.h>
 #include <ipc/session.h>
 #include <kernel/process.h>
@@ -15,10 +16,6 @@
 #include <tern/linux/fcntl.h>
 
 #include "call_priv.h"
-
-#define NR_read 63
-#define NR_pread64 67
-#define NR_pwrite64 68
 
 struct thread *route_fail(struct thread *t, s64 err)
 {
@@ -33,7 +30,7 @@ struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u
 {
 	const struct session *s = h && h->type == HANDLE_SESSION ? h->object : NULL;
 
-	if ((op == NR_pread64 || op == NR_pwrite64) && (s64)t->regs.x[REG_A0 + 3] < 0)
+	if ((op == __NR_pread64 || op == __NR_pwrite64) && (s64)t->regs.x[REG_A0 + 3] < 0)
 		return route_fail(t, -EINVAL);
 	if (s && h->rights & TERN_R_IO && line->otherwise == ESPIPE &&
 	    s->kind != TERN_KIND_FILE && s->kind != TERN_KIND_PROC)
@@ -70,7 +67,7 @@ struct thread *route_own_object(struct thread *t, const struct syscall_line *lin
 {
 	struct session *any = t->process->names->service[TERN_SVC_PIPE];
 
-	if (op == NR_read && h->type == HANDLE_SIGNALFD)
+	if (op == __NR_read && h->type == HANDLE_SIGNALFD)
 		return trap_result(t, signalfd_read(t, h->object));
 	return any && op < NR_SYSCALLS ? route_to(t, line, op, any) : route_fail(t, -line->otherwise);
 }

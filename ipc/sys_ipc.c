@@ -4,6 +4,7 @@
  */
 #include <asm/unistd.h>
 #include <arch/trap.h>
+#include <asm/unistd.h>
 #include <ipc/call.h>
 #include <ipc/note.h>
 #include <ipc/session.h>

@@ -10,15 +10,10 @@
 #include <kernel/process.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
+#include <linux/uio.h>
 #include <tern/linux/errno.h>
 
 #include "window_priv.h"
-
-#define IOV_MAX 1024
-
-struct iovec {
-	u64 base, len;
-};
 
 /* A straight piece of a window. */
 struct piece {
@@ -59,7 +54,7 @@ s64 windows_check(const struct syscall_line *line, const u64 *a)
 			break;
 		case WIN_IOV_IN:
 		case WIN_IOV_OUT:
-			if (a[w->len] > IOV_MAX)
+			if (a[w->len] > UIO_MAXIOV)
 				return -EINVAL;
 			if (!user_range_ok(a[w->arg], a[w->len] * sizeof(struct iovec)))
 				return -EFAULT;
@@ -118,7 +113,7 @@ static s64 window_piece(struct call *c, const struct window *w, unsigned dir, u6
 					   n * sizeof v[0]) != n * sizeof v[0])
 				return -EFAULT;
 			const struct iovec *e = &v[i % ARRAY_SIZE(v)];
-			u64 l = e->len;
+			u64 l = e->iov_len;
 
 			if ((s64)l < 0)
 				return -EINVAL;
@@ -126,7 +121,7 @@ static s64 window_piece(struct call *c, const struct window *w, unsigned dir, u6
 				l = MAX_TRANSFER - total;
 			total += l;
 			if (skip < l) {
-				p->at = e->base + skip;
+				p->at = (va_t)e->iov_base + skip;
 				p->len = l - skip;
 				return 1;
 			}
