@@ -1,31 +1,23 @@
 /*
- * Futexes: waiting on words of memory.
+ * Futexes: waiting on words of memory.  Locks that inherit priority: ipc/futex_pi.c.
  *
  * Waiters hang in a hash of buckets by the word's identity (struct futex_key: space and address, or
  * object and offset).  The word is compared and the waiter queued under the kernel lock, and every
  * wake takes it, so a wake cannot slip in between; the page was touched before, so that reading it
  * there does not fault but for a race with the program itself.
- * A wait is for one word (thread.wait_on.futex.one) or, futex_waitv, for several; a waiter's link
- * points at itself once it was woken.  Waiters for a priority-inheriting lock, whose word holds the
- * owner's number, are served by priority, and the word is handed over at unlock; priorities are not
- * lent.
+ * A wait is for one word (thread.wait_on.futex.one) or, futex_waitv, for several (many, which is NULL
+ * else), until t->again's deadline; a waiter's link points at itself once it was woken.
  * Kernel lock.
  */
-#include <arch/cpu.h>
 #include <ipc/futex.h>
-#include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/signal.h>
-#include <kernel/string.h>
-#include <kernel/sys.h>
-#include <linux/futex.h>
 #include <mm/slab.h>
 
-#define BITSET_ALL FUTEX_BITSET_MATCH_ANY
+#include "futex_priv.h"
 
-#define SIZE_MASK 3u
-#define FLAGS_KNOWN (SIZE_MASK | FUTEX_PRIVATE_FLAG)
-#define ROBUST_HEAD_SIZE sizeof(struct robust_list_head)
+#define FUTEX2_SIZE_MASK 3
+#define FUTEX2_FLAGS (FUTEX2_SIZE_MASK | FUTEX_PRIVATE_FLAG)
 
 #define BUCKETS 256
 static struct list buckets[BUCKETS];
@@ -36,23 +28,18 @@ void futex_init(void)
 		list_init(&buckets[i]);
 }
 
-static inline struct list *bucket_of(const struct futex_key *k)
+struct list *futex_bucket(const struct futex_key *k)
 {
 	u64 h = (k->object >> 4 ^ k->offset >> 2) * 0x9e3779b97f4a7c15ull;
 
 	return &buckets[h >> 56];
 }
 
-static inline bool same_key(const struct futex_key *a, const struct futex_key *b)
-{
-	return a->offset == b->offset && a->object == b->object;
-}
-
-static void requeue_waiter(struct futex_waiter *w, const struct futex_key *k)
+void futex_waiter_move(struct futex_waiter *w, const struct futex_key *k)
 {
 	list_del(&w->link);
 	w->key = *k;
-	list_add_tail(bucket_of(k), &w->link);
+	list_add_tail(futex_bucket(k), &w->link);
 }
 
 /* ---- waiting ---- */
@@ -73,7 +60,7 @@ static s64 unqueue(struct thread *t)
 	return woken;
 }
 
-static void waiter_wake(struct futex_waiter *w)
+void futex_waiter_wake(struct futex_waiter *w)
 {
 	list_del(&w->link);
 	thread_wake(w->thread, unqueue(w->thread));
@@ -88,17 +75,14 @@ static void wait_cancel(struct thread *t)
 		t->interrupted = -EAGAIN;
 }
 
-/* Blocks until one of n queued words is woken; kernel lock held and dropped.  `code`: the result
- * if a signal comes, or 0: as the call's line says. */
-static s64 futex_block(struct thread *t, u32 n, u64 deadline, s64 code)
+s64 futex_block(struct thread *t, u32 n, s64 code)
 {
 	t->wait_on.futex.count = n;
 	t->wait_on.futex.interrupted = (s32)code;
-	return wait_block(t, WAIT_FUTEX, deadline, wait_cancel);
+	return wait_block(t, WAIT_FUTEX, t->again.deadline_ns, wait_cancel);
 }
 
-/* What w waits for: its key, with the page made present. */
-static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits,
+s64 futex_waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 value, u32 bits,
 		       bool shared)
 {
 	w->thread = t;
@@ -110,67 +94,61 @@ static s64 waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 va
 	return aspace_futex_key(t->aspace, at, shared, &w->key);
 }
 
-/* 0 if the word has its value. */
-static s64 waiter_compare(const struct futex_waiter *w)
+s64 futex_compare(struct aspace *as, va_t va, u64 value)
 {
 	u32 seen;
 
-	if (user_read_u32(w->thread->aspace, w->at, &seen))
+	if (value == ANY_VALUE)
+		return 0;
+	if (user_read_u32(as, va, &seen))
 		return -EFAULT;
-	return seen == w->value ? 0 : -EAGAIN;
+	return seen == value ? 0 : -EAGAIN;
 }
 
-/* Waits for n words that are initialised. */
-static s64 wait_words(struct thread *t, struct futex_waiter *w, u32 n, u64 deadline, s64 code)
+s64 futex_wait_words(struct thread *t, struct futex_waiter *w, u32 n, s64 code)
 {
 	s64 r = 0;
 
 	for (u32 i = 0; i < n && !r; i++)
-		r = waiter_compare(&w[i]);
+		r = futex_compare(t->aspace, w[i].at, w[i].value);
 	if (r)
 		return r;
 	kernel_lock();
 	for (u32 i = 0; i < n && !r; i++) {
-		r = waiter_compare(&w[i]);
+		r = futex_compare(t->aspace, w[i].at, w[i].value);
 		if (!r)
-			list_add_tail(bucket_of(&w[i].key), &w[i].link);
+			list_add_tail(futex_bucket(&w[i].key), &w[i].link);
 	}
-	if (!r && deadline_passed(deadline))
+	if (!r && deadline_passed(t->again.deadline_ns))
 		r = -ETIMEDOUT;
 	if (!r)
-		return futex_block(t, n, deadline, code);
+		return futex_block(t, n, code);
 	for (u32 i = 0; i < n; i++)
 		list_del(&w[i].link);
 	kernel_unlock();
 	return r;
 }
 
-static s64 wait_one(struct thread *t, u64 deadline, s64 code)
+static s64 wait(struct thread *t, va_t va, u32 value, u32 bits, bool shared, s64 code)
 {
-	t->wait_on.futex.many = NULL;
-	return wait_words(t, &t->wait_on.futex.one, 1, deadline, code);
-}
+	struct futex_waiter *w = &t->wait_on.futex.one;
+	s64 r = bits ? futex_waiter_init(t, w, va, value, bits, shared) : -EINVAL;
 
-static s64 wait(struct thread *t, va_t va, u32 value, u32 bits, bool shared, u64 deadline, s64 code)
-{
-	s64 r = bits ? waiter_init(t, &t->wait_on.futex.one, va, value, bits, shared) : -EINVAL;
-
-	return r ? r : wait_one(t, deadline, code);
+	return r ? r : futex_wait_words(t, w, 1, code);
 }
 
 /* restart_syscall of FUTEX_WAIT. */
 static s64 wait_again(struct thread *t)
 {
-	return wait_one(t, t->again.deadline_ns, -ERESTART_RESTARTBLOCK);
+	return futex_wait_words(t, &t->wait_on.futex.one, 1, -ERESTART_RESTARTBLOCK);
 }
 
 /* FUTEX_WAIT's time is relative: interrupted, it goes on from there, if no handler runs. */
-static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared, u64 deadline)
+static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared)
 {
 	t->again.fn = wait_again;
-	t->again.deadline_ns = deadline;
-	return wait(t, va, value, BITSET_ALL, shared, deadline,
-		    deadline == NO_DEADLINE ? 0 : -ERESTART_RESTARTBLOCK);
+	return wait(t, va, value, FUTEX_BITSET_MATCH_ANY, shared,
+		    t->again.deadline_ns == NO_DEADLINE ? 0 : -ERESTART_RESTARTBLOCK);
 }
 
 /* ---- waking ---- */
@@ -178,7 +156,7 @@ static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared, u64 
 /* Wakes up to n waiters of a word; how many. */
 static s64 wake(const struct futex_key *key, u32 bits, s32 n)
 {
-	struct list *b = bucket_of(key);
+	struct list *b = futex_bucket(key);
 	s64 woken = 0;
 
 	/* A waiter of several words may unlink others of this list: begin again after each. */
@@ -187,9 +165,9 @@ static s64 wake(const struct futex_key *key, u32 bits, s32 n)
 		bool many = w->thread->wait_on.futex.many;
 
 		p = p->next;
-		if (!same_key(&w->key, key) || !(w->bitset & bits) || w->kind != WAITER_PLAIN)
+		if (!futex_same(&w->key, key) || !(w->bitset & bits) || w->kind != WAITER_PLAIN)
 			continue;
-		waiter_wake(w);
+		futex_waiter_wake(w);
 		woken++;
 		if (unlikely(many))
 			p = b->next;
@@ -213,53 +191,40 @@ static s64 wake_word(struct thread *t, va_t va, bool shared, u32 bits, s32 n)
 	return r;
 }
 
-/* The keys of two words. */
-static s64 two_keys(struct thread *t, va_t one, bool one_shared, va_t two, bool two_shared,
-		    struct futex_key k[2])
+s64 futex_keys(struct thread *t, va_t one, bool one_shared, va_t two, bool two_shared,
+	       struct futex_key k[2])
 {
 	s64 r = aspace_futex_key(t->aspace, one, one_shared, &k[0]);
 
 	return r ? r : aspace_futex_key(t->aspace, two, two_shared, &k[1]);
 }
 
-/* 0 if the word at va, touched before, has the value, or nobody asks.  Kernel lock. */
-static s64 compare(struct thread *t, va_t va, const u32 *value)
-{
-	u32 seen;
-
-	if (!value)
-		return 0;
-	if (user_read_u32(t->aspace, va, &seen))
-		return -EFAULT;
-	return seen == *value ? 0 : -EAGAIN;
-}
-
 /* Wakes n waiters of the first word and moves up to `move` of the others to the second. */
 static s64 requeue(struct thread *t, va_t one, bool one_shared, va_t two, bool two_shared, s32 n,
-		   s32 move, const u32 *value)
+		   s32 move, u64 value)
 {
 	struct futex_key k[2];
 	s64 r, done;
 
 	if (n < 0 || move < 0)
 		return -EINVAL;
-	r = two_keys(t, one, one_shared, two, two_shared, k);
+	r = futex_keys(t, one, one_shared, two, two_shared, k);
 	if (!r)
-		r = compare(t, one, value);
+		r = futex_compare(t->aspace, one, value);
 	if (r)
 		return r;
 	kernel_lock();
-	r = compare(t, one, value);
-	done = r ? 0 : wake(&k[0], BITSET_ALL, n);
-	if (!r && !same_key(&k[0], &k[1])) {
-		list_for_each_safe(p, next, bucket_of(&k[0])) {
+	r = futex_compare(t->aspace, one, value);
+	done = r ? 0 : wake(&k[0], FUTEX_BITSET_MATCH_ANY, n);
+	if (!r && !futex_same(&k[0], &k[1])) {
+		list_for_each_safe(p, next, futex_bucket(&k[0])) {
 			struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
 
 			if (move == 0)
 				break;
-			if (!same_key(&w->key, &k[0]) || w->kind != WAITER_PLAIN)
+			if (!futex_same(&w->key, &k[0]) || w->kind != WAITER_PLAIN)
 				continue;
-			requeue_waiter(w, &k[1]);
+			futex_waiter_move(w, &k[1]);
 			move--;
 			done++;
 		}
@@ -300,254 +265,86 @@ static s64 wake_op(struct thread *t, u64 *a, bool shared)
 {
 	struct futex_key k[2];
 	bool holds = false;
-	s64 r = two_keys(t, a[0], shared, a[4], shared, k);
+	s64 r = futex_keys(t, a[0], shared, a[4], shared, k);
 
 	if (!r)
 		r = word_op(t, a[4], (u32)a[5], &holds);
 	if (r)
 		return r;
 	kernel_lock();
-	r = wake(&k[0], BITSET_ALL, (s32)a[2]);
+	r = wake(&k[0], FUTEX_BITSET_MATCH_ANY, (s32)a[2]);
 	if (holds)
-		r += wake(&k[1], BITSET_ALL, (s32)a[3]);
+		r += wake(&k[1], FUTEX_BITSET_MATCH_ANY, (s32)a[3]);
 	kernel_unlock();
 	return r;
-}
-
-/* ---- priority-inheriting locks: the word holds the owner's tid ---- */
-
-/* The best of those that wait for a lock or, with a target, to be moved to that lock. */
-static struct futex_waiter *best_waiter(const struct futex_key *key, const struct futex_key *target,
-					bool *more)
-{
-	struct futex_waiter *best = NULL;
-
-	*more = false;
-	list_for_each(p, bucket_of(key)) {
-		struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
-
-		if (!same_key(&w->key, key) || w->kind == WAITER_PLAIN ||
-		    (w->kind == WAITER_MOVES) != (target != NULL))
-			continue;
-		if (target && !same_key(&w->thread->wait_on.futex.target, target))
-			continue;
-		*more = best != NULL;
-		if (!best || w->thread->prio < best->thread->prio)
-			best = w;
-	}
-	return best;
-}
-
-static bool tid_exists(u32 tid)
-{
-	list_for_each(l, &all_processes)
-		if (process_find_thread(list_entry(l, struct process, all), tid))
-			return true;
-	return false;
-}
-
-/* Makes the word's page writable, and reads it. */
-static s64 touch(struct thread *t, va_t va, u32 *word)
-{
-	if (user_read_u32(t->aspace, va, word))
-		return -EFAULT;
-	return user_cmpxchg_u32(t->aspace, va, *word, *word, word) ? -EFAULT : 0;
-}
-
-/* Takes the lock for a thread, or with `wait` sees to it that FUTEX_WAITERS is set: 0 taken, EAGAIN
- * owned, ESRCH owned by nobody that lives, EDEADLK.  Kernel lock. */
-static s64 pi_try(struct aspace *as, va_t va, u32 tid, bool wait)
-{
-	u32 seen, old, want;
-
-	if (user_read_u32(as, va, &seen))
-		return -EFAULT;
-	do {
-		u32 owner = seen & FUTEX_TID_MASK;
-
-		old = seen;
-		if (owner == tid)
-			return -EDEADLK;
-		if (owner && !wait)
-			return -EAGAIN;
-		if (owner && !tid_exists(owner))
-			return -ESRCH;
-		want = owner ? old | FUTEX_WAITERS : tid | (old & ~FUTEX_TID_MASK);
-		if (user_cmpxchg_u32(as, va, old, want, &seen))
-			return -EFAULT;
-	} while (seen != old);
-	return old & FUTEX_TID_MASK ? -EAGAIN : 0;
-}
-
-static s64 pi_lock(struct thread *t, va_t va, bool shared, bool try_only, u64 deadline)
-{
-	struct futex_waiter *w = &t->wait_on.futex.one;
-	s64 r = waiter_init(t, w, va, 0, BITSET_ALL, shared);
-
-	if (!r)
-		r = touch(t, va, &w->value);
-	if (r)
-		return r;
-	kernel_lock();
-	r = pi_try(t->aspace, va, t->tid, !try_only);
-	if (r == -EAGAIN && !try_only && deadline_passed(deadline))
-		r = -ETIMEDOUT;
-	if (r != -EAGAIN || try_only) {
-		kernel_unlock();
-		return r;
-	}
-	t->wait_on.futex.many = NULL;
-	w->kind = WAITER_LOCKS;
-	list_add_tail(bucket_of(&w->key), &w->link);
-	return futex_block(t, 1, deadline, -ERESTARTNOINTR);
-}
-
-/* Gives the word to the best waiter, or frees it: kernel lock. */
-static s64 pi_hand_over(struct aspace *as, va_t va, const struct futex_key *key, u32 word, u32 flags)
-{
-	bool more;
-	struct futex_waiter *w = best_waiter(key, NULL, &more);
-	u32 seen;
-
-	if (w)
-		flags |= w->thread->tid | (more ? FUTEX_WAITERS : 0);
-	if (user_cmpxchg_u32(as, va, word, flags, &seen))
-		return -EFAULT;
-	if (seen != word)
-		return -EAGAIN;
-	if (w)
-		waiter_wake(w);
-	return 0;
-}
-
-static s64 pi_unlock(struct thread *t, va_t va, bool shared)
-{
-	struct futex_key key;
-	u32 word;
-	s64 r = aspace_futex_key(t->aspace, va, shared, &key);
-
-	while (!r) {
-		r = touch(t, va, &word);
-		if (r)
-			break;
-		if ((word & FUTEX_TID_MASK) != t->tid)
-			return -EPERM;
-		kernel_lock();
-		r = pi_hand_over(t->aspace, va, &key, word, 0);
-		kernel_unlock();
-		if (r != -EAGAIN)
-			break;
-		r = 0;
-	}
-	return r;
-}
-
-/* Waits on one word to be moved to a lock, and for that. */
-static s64 wait_requeue_pi(struct thread *t, u64 *a, bool shared, u64 deadline)
-{
-	struct futex_waiter *w = &t->wait_on.futex.one;
-	s64 r = waiter_init(t, w, a[0], (u32)a[2], 0, shared);
-
-	if (!r)
-		r = aspace_futex_key(t->aspace, a[4], shared, &t->wait_on.futex.target);
-	if (r)
-		return r;
-	if (same_key(&w->key, &t->wait_on.futex.target))
-		return -EINVAL;
-	w->kind = WAITER_MOVES;
-	return wait_one(t, deadline, -ERESTARTNOINTR);
-}
-
-/* The best waiters that wait for it get the lock, if it is free, or are moved to its queue. */
-static s64 requeue_pi(struct thread *t, u64 *a, bool shared)
-{
-	u32 value = (u32)a[5], word;
-	s32 limit = (s32)a[3];
-	struct futex_key k[2];
-	s64 done = 0, r;
-
-	if ((s32)a[2] != 1 || limit < 0)
-		return -EINVAL;
-	r = two_keys(t, a[0], shared, a[4], shared, k);
-	if (!r && same_key(&k[0], &k[1]))
-		r = -EINVAL;
-	if (!r)
-		r = touch(t, a[4], &word);
-	if (!r)
-		r = compare(t, a[0], &value);
-	if (r)
-		return r;
-	kernel_lock();
-	r = compare(t, a[0], &value);
-	while (!r && done <= limit) {
-		bool more;
-		struct futex_waiter *w = best_waiter(&k[0], &k[1], &more);
-
-		if (!w)
-			break;
-		r = pi_try(t->aspace, a[4], w->thread->tid, true);
-		if (r == 0) {
-			waiter_wake(w);
-		} else if (r == -EAGAIN) {
-			w->kind = WAITER_MOVED;
-			requeue_waiter(w, &k[1]);
-			r = 0;
-		}
-		done += r == 0;
-	}
-	kernel_unlock();
-	return r ? r : done;
 }
 
 /* ---- futex(2) ---- */
 
+/* An absolute time as t->again's deadline; va 0: none.  0, EFAULT, EINVAL. */
+static s64 time_get(struct thread *t, va_t va, bool realtime)
+{
+	u64 *deadline = &t->again.deadline_ns;
+	s64 r;
+
+	*deadline = NO_DEADLINE;
+	if (!va)
+		return 0;
+	r = timespec_get(t, va, deadline);
+	if (!r && realtime)
+		*deadline = deadline_of_realtime(*deadline);
+	return r;
+}
+
 s64 sys_futex(struct thread *t, u64 *a)
 {
-	u32 op = (u32)a[1], cmd = op & ~(u32)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), value = (u32)a[5];
-	bool shared = !(op & FUTEX_PRIVATE_FLAG);
-	bool waits = cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
-		     cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI;
-	u64 deadline = NO_DEADLINE;
+	u32 op = (u32)a[1], cmd = op & (u32)FUTEX_CMD_MASK, value = (u32)a[5];
+	bool shared = !(op & FUTEX_PRIVATE_FLAG), realtime = op & FUTEX_CLOCK_REALTIME;
 	s64 r = 0;
 
-	if (a[3] && waits) {
-		/* WAIT is relative, the others absolute; LOCK_PI always real time. */
-		r = timespec_get(t, a[3], &deadline);
-		if (!r && cmd == FUTEX_WAIT)
-			deadline = deadline_after(deadline);
-		else if (!r && (op & FUTEX_CLOCK_REALTIME || cmd == FUTEX_LOCK_PI))
-			deadline = deadline_of_realtime(deadline);
+	switch (cmd) {
+	case FUTEX_WAIT:
+		r = timeout_get(t, a[3]);
+		break;
+	case FUTEX_LOCK_PI:
+		r = time_get(t, a[3], true);
+		break;
+	case FUTEX_WAIT_BITSET:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_WAIT_REQUEUE_PI:
+		r = time_get(t, a[3], realtime);
+		realtime = false;
+		break;
 	}
 	if (r)
 		return r;
-	if (op & FUTEX_CLOCK_REALTIME && (!waits || cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI))
+	if (realtime)
 		return -ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
-		return wait_relative(t, a[0], (u32)a[2], shared, deadline);
+		return wait_relative(t, a[0], (u32)a[2], shared);
 	case FUTEX_WAIT_BITSET:
-		return wait(t, a[0], (u32)a[2], value, shared, deadline, 0);
+		return wait(t, a[0], (u32)a[2], value, shared, 0);
 	case FUTEX_WAKE:
-		return wake_word(t, a[0], shared, BITSET_ALL, (s32)a[2]);
+		return wake_word(t, a[0], shared, FUTEX_BITSET_MATCH_ANY, (s32)a[2]);
 	case FUTEX_WAKE_BITSET:
 		return wake_word(t, a[0], shared, value, (s32)a[2]);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		return requeue(t, a[0], shared, a[4], shared, (s32)a[2], (s32)a[3],
-			       cmd == FUTEX_CMP_REQUEUE ? &value : NULL);
+			       cmd == FUTEX_CMP_REQUEUE ? value : ANY_VALUE);
 	case FUTEX_WAKE_OP:
 		return wake_op(t, a, shared);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
-		return pi_lock(t, a[0], shared, false, deadline);
 	case FUTEX_TRYLOCK_PI:
-		return pi_lock(t, a[0], shared, true, NO_DEADLINE);
+		return pi_lock(t, a[0], shared, cmd == FUTEX_TRYLOCK_PI);
 	case FUTEX_UNLOCK_PI:
 		return pi_unlock(t, a[0], shared);
 	case FUTEX_WAIT_REQUEUE_PI:
-		return wait_requeue_pi(t, a, shared, deadline);
+		return pi_wait(t, a, shared);
 	case FUTEX_CMP_REQUEUE_PI:
-		return requeue_pi(t, a, shared);
+		return pi_requeue(t, a, shared);
 	}
 	return -ENOSYS;
 }
@@ -556,41 +353,32 @@ s64 sys_futex(struct thread *t, u64 *a)
 
 static bool flags_ok(u64 flags)
 {
-	return !(flags & ~(u64)FLAGS_KNOWN) && (flags & SIZE_MASK) == FUTEX_32;
+	return !(flags & ~(u64)FUTEX2_FLAGS) && (flags & FUTEX2_SIZE_MASK) == FUTEX_32;
 }
 
-/* An absolute time of a clock: 0, EFAULT, EINVAL. */
-static s64 clock_deadline(struct thread *t, va_t va, u64 clock, u64 *deadline)
+/* An absolute time of a clock, likewise. */
+static s64 clock_get(struct thread *t, va_t va, s32 clock)
 {
-	s64 r;
-
-	*deadline = NO_DEADLINE;
-	if (!va)
-		return 0;
-	if ((s32)clock != TERN_CLOCK_REALTIME && (s32)clock != TERN_CLOCK_MONOTONIC)
+	if (va && clock != TERN_CLOCK_REALTIME && clock != TERN_CLOCK_MONOTONIC)
 		return -EINVAL;
-	r = timespec_get(t, va, deadline);
-	if (!r && (s32)clock == TERN_CLOCK_REALTIME)
-		*deadline = deadline_of_realtime(*deadline);
-	return r;
+	return time_get(t, va, clock == TERN_CLOCK_REALTIME);
 }
 
 s64 sys_futex_wake(struct thread *t, u64 *a)
 {
-	if (!flags_ok((u32)a[3]) || a[1] & ~(u64)BITSET_ALL)
+	if (!flags_ok((u32)a[3]) || a[1] & ~(u64)FUTEX_BITSET_MATCH_ANY)
 		return -EINVAL;
 	return wake_word(t, a[0], !(a[3] & FUTEX_PRIVATE_FLAG), (u32)a[1], (s32)a[2]);
 }
 
 s64 sys_futex_wait(struct thread *t, u64 *a)
 {
-	u64 deadline;
 	s64 r;
 
-	if (!flags_ok((u32)a[3]) || (a[1] | a[2]) & ~(u64)BITSET_ALL)
+	if (!flags_ok((u32)a[3]) || (a[1] | a[2]) & ~(u64)FUTEX_BITSET_MATCH_ANY)
 		return -EINVAL;
-	r = clock_deadline(t, a[4], a[5], &deadline);
-	return r ? r : wait(t, a[0], (u32)a[1], (u32)a[2], !(a[3] & FUTEX_PRIVATE_FLAG), deadline, 0);
+	r = clock_get(t, a[4], (s32)a[5]);
+	return r ? r : wait(t, a[0], (u32)a[1], (u32)a[2], !(a[3] & FUTEX_PRIVATE_FLAG), 0);
 }
 
 static s64 waitv_get(struct thread *t, va_t va, struct futex_waitv *v)
@@ -603,7 +391,6 @@ static s64 waitv_get(struct thread *t, va_t va, struct futex_waitv *v)
 s64 sys_futex_requeue(struct thread *t, u64 *a)
 {
 	struct futex_waitv v[2];
-	u32 value;
 	s64 r;
 
 	if (a[1] || !a[0])
@@ -613,21 +400,19 @@ s64 sys_futex_requeue(struct thread *t, u64 *a)
 		r = waitv_get(t, a[0] + sizeof v[0], &v[1]);
 	if (r)
 		return r;
-	value = (u32)v[0].val;
 	return requeue(t, v[0].uaddr, !(v[0].flags & FUTEX_PRIVATE_FLAG), v[1].uaddr,
-		       !(v[1].flags & FUTEX_PRIVATE_FLAG), (s32)a[2], (s32)a[3], &value);
+		       !(v[1].flags & FUTEX_PRIVATE_FLAG), (s32)a[2], (s32)a[3], (u32)v[0].val);
 }
 
 s64 sys_futex_waitv(struct thread *t, u64 *a)
 {
 	u32 n = (u32)a[1];
 	struct futex_waiter *w;
-	u64 deadline;
 	s64 r;
 
 	if (a[2] || !n || n > FUTEX_WAITV_MAX || !a[0])
 		return -EINVAL;
-	r = clock_deadline(t, a[3], a[4], &deadline);
+	r = clock_get(t, a[3], (s32)a[4]);
 	if (r)
 		return r;
 	w = kmalloc_for(t->process, n * sizeof *w);
@@ -638,16 +423,18 @@ s64 sys_futex_waitv(struct thread *t, u64 *a)
 
 		r = waitv_get(t, a[0] + i * sizeof v, &v);
 		if (!r)
-			r = waiter_init(t, &w[i], v.uaddr, (u32)v.val, BITSET_ALL,
-					!(v.flags & FUTEX_PRIVATE_FLAG));
+			r = futex_waiter_init(t, &w[i], v.uaddr, (u32)v.val, FUTEX_BITSET_MATCH_ANY,
+					      !(v.flags & FUTEX_PRIVATE_FLAG));
 	}
 	if (!r) {
 		t->wait_on.futex.one.kind = WAITER_PLAIN;
 		t->wait_on.futex.many = w;
-		r = wait_words(t, w, n, deadline, 0);
+		r = futex_wait_words(t, w, n, 0);
 	}
-	if (r != SYS_BLOCKED)
+	if (r != SYS_BLOCKED) {
+		t->wait_on.futex.many = NULL;
 		kfree_for(t->process, w, n * sizeof *w);
+	}
 	return r;
 }
 
@@ -661,7 +448,7 @@ s64 sys_set_tid_address(struct thread *t, u64 *a)
 
 s64 sys_set_robust_list(struct thread *t, u64 *a)
 {
-	if (a[1] != ROBUST_HEAD_SIZE)
+	if (a[1] != sizeof(struct robust_list_head))
 		return -EINVAL;
 	t->robust_list = a[0];
 	return 0;
@@ -669,7 +456,7 @@ s64 sys_set_robust_list(struct thread *t, u64 *a)
 
 s64 sys_get_robust_list(struct thread *t, u64 *a)
 {
-	u64 head = 0, size = ROBUST_HEAD_SIZE;
+	u64 head = 0, size = sizeof(struct robust_list_head);
 	u32 tid = (u32)a[0];
 	struct thread *o;
 	s64 r = 0;
@@ -697,11 +484,11 @@ static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 		return;
 	/* Died between unlocking it and waking the next: do that. */
 	if (pending && !pi && !word)
-		(void)wake_word(t, va, true, BITSET_ALL, 1);
+		(void)wake_word(t, va, true, FUTEX_BITSET_MATCH_ANY, 1);
 	if ((word & FUTEX_TID_MASK) != t->tid || aspace_futex_key(t->aspace, va, true, &key))
 		return;
 	do {
-		if (touch(t, va, &word) || (word & FUTEX_TID_MASK) != t->tid)
+		if (futex_touch(t, va, &word) || (word & FUTEX_TID_MASK) != t->tid)
 			return;
 		if (pi && word & FUTEX_WAITERS) {
 			kernel_lock();
@@ -715,7 +502,7 @@ static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 		}
 	} while (r == -EAGAIN);
 	if (!r && !pi && word & FUTEX_WAITERS)
-		(void)wake_word(t, va, true, BITSET_ALL, 1);
+		(void)wake_word(t, va, true, FUTEX_BITSET_MATCH_ANY, 1);
 }
 
 /* The list ends where it begins; a hostile one after ROBUST_LIST_LIMIT entries. */
@@ -752,7 +539,7 @@ static void clear_tid(struct thread *t)
 	    (t->process->nthreads == 1 && __atomic_load_n(&t->aspace->refs, __ATOMIC_RELAXED) == 1))
 		return;
 	if (!user_write_u32(t->aspace, va, 0))
-		(void)wake_word(t, va, true, BITSET_ALL, 1);
+		(void)wake_word(t, va, true, FUTEX_BITSET_MATCH_ANY, 1);
 }
 
 void futex_thread_exit(struct thread *t)
