@@ -59,10 +59,10 @@ static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 	call_pin(c);
 	kernel_unlock();
 	if (m) {
-		r = window_copy_memobj_inline(c, (unsigned)x[15], dir, 0, m, x[13], x[14]);
+		r = window_copy_memobj(c, (unsigned)x[15], dir, 0, m, x[13], x[14]);
 		memobj_put(m);
 	} else {
-		r = window_copy_inline(c, (unsigned)x[15], dir, 0, t->aspace, x[13], x[14]);
+		r = window_copy(c, (unsigned)x[15], dir, 0, t->aspace, x[13], x[14]);
 	}
 	kernel_lock();
 	call_unpin(c);

@@ -13,7 +13,6 @@
 #include <kernel/sched.h>
 #include <kernel/string.h>
 #include <kernel/syscall.h>
-#include <mm/frame.h>
 #include <tern/linux/errno.h>
 
 #include "call_priv.h"
@@ -123,74 +122,6 @@ s64 native_call_async(struct thread *t, u64 *a)
 	r = s ? call_async(t, a[0], s, (u32)a[2], a[3], args) : -EBADF;
 	kernel_unlock();
 	return r;
-}
-
-/* ---- copying: the call is pinned, no lock held ---- */
-
-static unsigned direction(u64 win)
-{
-	return win & TERN_COPY_IN ? WINDOW_IN : win & TERN_COPY_OUT ? WINDOW_OUT : 0;
-}
-
-s64 native_copy(struct thread *t, struct call *c, u64 *a)
-{
-	unsigned dir = direction(a[1]);
-
-	return dir ? window_copy(c, a[1] & 0xff, dir, a[2], t->aspace, a[3], a[4]) : -EINVAL;
-}
-
-s64 native_copy_memobj(struct thread *t, struct call *c, u64 *a)
-{
-	unsigned dir = direction(a[1]);
-	struct memobj *m;
-	s64 r;
-
-	if (!dir)
-		return -EINVAL;
-	/* Files leave some memory to those who run. */
-	if (dir == WINDOW_IN && frames_scarce(12))
-		return -ENOMEM;
-	m = memobj_of(t, a[3], dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ);
-	if (!m)
-		return -EBADF;
-	r = window_copy_memobj(c, a[1] & 0xff, dir, a[2], m, a[4], a[5]);
-	memobj_put(m);
-	return r;
-}
-
-s64 native_move(struct thread *t, struct call *from, u64 *a)
-{
-	struct call *to;
-	s64 r;
-
-	kernel_lock();
-	to = call_lookup(t, a[2]);
-	if (to)
-		call_pin(to);
-	kernel_unlock();
-	if (!to)
-		return -TERN_EDEST;
-	r = window_move(from, a[1] & 0xff, a[1] >> 8, to, a[3] & 0xff, a[3] >> 8, a[4]);
-	kernel_lock();
-	call_unpin(to);
-	kernel_unlock();
-	return r;
-}
-
-s64 native_copy_str(struct thread *t, struct call *c, u64 *a)
-{
-	return window_string(c, (unsigned)a[1], t->aspace, a[2], a[3]);
-}
-
-s64 native_copy_strv(struct thread *t, struct call *c, u64 *a)
-{
-	return window_strings(c, (unsigned)a[1], t->aspace, a[2], a[3], a[4]);
-}
-
-s64 native_window_length(struct thread *t, struct call *c, u64 *a)
-{
-	(void)t;
-	return window_length(c, (unsigned)a[1]);
 }
 
 /* ---- giving ---- */

@@ -5,15 +5,12 @@
  * time; at delivery only its range is checked.  An iovec array is seen as one window by offset.
  * Copies run without the kernel lock, the call pinned.
  */
-#include <ipc/call.h>
-#include <kernel/log.h>
-#include <kernel/process.h>
+#include <kernel/native.h>
 #include <kernel/string.h>
-#include <kernel/syscall.h>
 #include <linux/uio.h>
-#include <tern/linux/errno.h>
+#include <mm/frame.h>
 
-#include "window_priv.h"
+#include "call_priv.h"
 
 /* A straight piece of a window. */
 struct piece {
@@ -64,77 +61,63 @@ s64 windows_check(const struct syscall_line *line, const u64 *a)
 	return 0;
 }
 
+/* The piece of an iovec's buffers that holds byte `off` of them: likewise. */
+static s64 iovec_piece(struct call *c, const struct window *w, u64 off, struct piece *p)
+{
+	u64 count = (u32)c->args[w->len], total = 0;
+	struct iovec v[8];
+
+	for (u64 i = 0; i < count; i++) {
+		const struct iovec *e = &v[i % ARRAY_SIZE(v)];
+		u64 n = MIN(count - i, ARRAY_SIZE(v)), len;
+
+		if (i % ARRAY_SIZE(v) == 0 &&
+		    copy_from_user(c->thread->aspace, v, c->args[w->arg] + i * sizeof v[0],
+				   n * sizeof v[0]) != n * sizeof v[0])
+			return -EFAULT;
+		if ((s64)e->iov_len < 0)
+			return -EINVAL;
+		len = MIN(e->iov_len, MAX_TRANSFER - total);
+		total += len;
+		if (off < len) {
+			p->at = (va_t)e->iov_base + off;
+			p->len = len - off;
+			return 1;
+		}
+		off -= len;
+	}
+	return 0;
+}
+
 /* The piece of window w that holds byte `off`: 1, 0 at its end, or an errno. */
 static s64 window_piece(struct call *c, const struct window *w, unsigned dir, u64 off,
 			struct piece *p)
 {
 	const u64 *a = c->args;
-	unsigned allowed;
+	va_t base = a[w->arg];
+	unsigned allowed = w->kind;
 	u64 len;
 
 	switch (w->kind) {
-	case WIN_IN:
-	case WIN_OUT:
-	case WIN_IO:
-		if (unlikely((w->kind & dir) != dir))
-			return -EACCES;
-		len = window_bytes(w, a);
-		break;
-	case WIN_STR:
-		if (dir != WINDOW_IN)
-			return -EACCES;
-		len = 4096;
-		break;
-	case WIN_IOC:
-		len = ioctl_length(a[w->arg], &allowed);
-		if ((allowed & dir) != dir)
-			return -EACCES;
-		if (off >= len)
-			return 0;
-		p->at = a[w->len] + off;
-		p->len = len - off;
-		return 1;
+	case WIN_IOV_IN:
+	case WIN_IOV_OUT:
+		return (allowed & dir) != dir ? -EACCES : iovec_piece(c, w, off, p);
 	case WIN_ANY:
 		p->at = off;
 		p->len = MAX_TRANSFER;
 		return 1;
-	case WIN_IOV_IN:
-	case WIN_IOV_OUT: {
-		u64 count = (u32)a[w->len], skip = off, total = 0;
-		struct iovec v[8];
-
-		if ((w->kind == WIN_IOV_IN ? WINDOW_IN : WINDOW_OUT) != dir)
-			return -EACCES;
-		for (u64 i = 0; i < count; i++) {
-			u64 n = MIN(count - i, ARRAY_SIZE(v));
-
-			if (i % ARRAY_SIZE(v) == 0 &&
-			    copy_from_user(c->thread->aspace, v, a[w->arg] + i * sizeof v[0],
-					   n * sizeof v[0]) != n * sizeof v[0])
-				return -EFAULT;
-			const struct iovec *e = &v[i % ARRAY_SIZE(v)];
-			u64 l = e->iov_len;
-
-			if ((s64)l < 0)
-				return -EINVAL;
-			if (l > MAX_TRANSFER - total)
-				l = MAX_TRANSFER - total;
-			total += l;
-			if (skip < l) {
-				p->at = (va_t)e->iov_base + skip;
-				p->len = l - skip;
-				return 1;
-			}
-			skip -= l;
-		}
-		return 0;
-	}
+	case WIN_IOC:
+		len = ioctl_length(base, &allowed);
+		base = a[w->len];
+		break;
 	default:
-		return -EACCES;
+		len = window_bytes(w, a);
 	}
+	if (unlikely((allowed & dir) != dir))
+		return -EACCES;
 	if (off >= len)
 		return 0;
-	p->at = a[w->arg] + off;
+	p->at = base + off;
 	p->len = len - off;
 	return 1;
 }
@@ -144,7 +127,7 @@ static const struct window *find_window(struct call *c, unsigned win)
 	return win < c->line->nwin ? &c->line->win[win] : NULL;
 }
 
-s64 window_length(struct call *c, unsigned win)
+static s64 window_length(struct call *c, unsigned win)
 {
 	const struct window *w = find_window(c, win);
 	struct piece p;
@@ -153,14 +136,22 @@ s64 window_length(struct call *c, unsigned win)
 
 	if (!w)
 		return -EINVAL;
-	if (w->kind == WIN_IN || w->kind == WIN_OUT || w->kind == WIN_IO)
+	if (w->kind <= WIN_IO)
 		return (s64)window_bytes(w, c->args);
 	if (w->kind != WIN_IOV_IN && w->kind != WIN_IOV_OUT)
 		return -EINVAL;
-	while ((r = window_piece(c, w, w->kind == WIN_IOV_IN ? WINDOW_IN : WINDOW_OUT, total, &p)) > 0)
+	while ((r = iovec_piece(c, w, total, &p)) > 0)
 		total += p.len;
 	return r < 0 ? r : (s64)total;
 }
+
+s64 native_window_length(struct thread *t, struct call *c, u64 *a)
+{
+	(void)t;
+	return window_length(c, (unsigned)a[1]);
+}
+
+/* ---- copying ---- */
 
 typedef size_t (*copy_fn)(struct call *c, unsigned dir, va_t at, void *arg, u64 done, u64 n);
 
@@ -215,10 +206,17 @@ s64 window_copy_pieces(struct call *c, unsigned win, unsigned dir, u64 off, stru
 	return for_pieces(c, win, dir, off, n, copy_local, &(struct local_arg){ as, local });
 }
 
-s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
-		u64 n)
+/* Which way a native operation copies; 0: it does not say. */
+static unsigned direction(u64 win)
 {
-	return window_copy_inline(c, win, dir, off, as, local, n);
+	return win & TERN_COPY_IN ? WINDOW_IN : win & TERN_COPY_OUT ? WINDOW_OUT : 0;
+}
+
+s64 native_copy(struct thread *t, struct call *c, u64 *a)
+{
+	unsigned dir = direction(a[1]);
+
+	return dir ? window_copy(c, a[1] & 0xff, dir, a[2], t->aspace, a[3], a[4]) : -EINVAL;
 }
 
 struct memobj_arg {
@@ -247,10 +245,23 @@ s64 window_copy_memobj_pieces(struct call *c, unsigned win, unsigned dir, u64 of
 	return for_pieces(c, win, dir, off, n, copy_memobj, &(struct memobj_arg){ m, obj_off });
 }
 
-s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
-		       u64 obj_off, u64 n)
+s64 native_copy_memobj(struct thread *t, struct call *c, u64 *a)
 {
-	return window_copy_memobj_inline(c, win, dir, off, m, obj_off, n);
+	unsigned dir = direction(a[1]);
+	struct memobj *m;
+	s64 r;
+
+	if (!dir)
+		return -EINVAL;
+	/* Files leave some memory to those who run. */
+	if (dir == WINDOW_IN && frames_scarce(12))
+		return -ENOMEM;
+	m = memobj_of(t, a[3], dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ);
+	if (!m)
+		return -EBADF;
+	r = window_copy_memobj(c, a[1] & 0xff, dir, a[2], m, a[4], a[5]);
+	memobj_put(m);
+	return r;
 }
 
 struct move_arg {
@@ -285,8 +296,8 @@ static size_t copy_kernel(struct call *c, unsigned dir, va_t at, void *arg, u64 
 
 /* One copy from a writer to a reader.  A short result may be the destination's end; whether
  * source or destination faulted is found by touching the source. */
-s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
-		u64 toff, u64 n)
+static s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
+		       u64 toff, u64 n)
 {
 	struct move_arg m = { to, twin, toff, 0 };
 	s64 room = window_length(to, twin), r;
@@ -315,6 +326,25 @@ s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, uns
 	return -EFAULT;
 }
 
+s64 native_move(struct thread *t, struct call *from, u64 *a)
+{
+	struct call *to;
+	s64 r;
+
+	kernel_lock();
+	to = call_lookup(t, a[2]);
+	if (to)
+		call_pin(to);
+	kernel_unlock();
+	if (!to)
+		return -TERN_EDEST;
+	r = window_move(from, a[1] & 0xff, a[1] >> 8, to, a[3] & 0xff, a[3] >> 8, a[4]);
+	kernel_lock();
+	call_unpin(to);
+	kernel_unlock();
+	return r;
+}
+
 /* A caller's string, as aspace_copy_string() returns it, or EAGAIN. */
 static s64 copy_string(struct call *c, struct aspace *as, u64 to, va_t from, u64 size)
 {
@@ -327,26 +357,27 @@ static s64 copy_string(struct call *c, struct aspace *as, u64 to, va_t from, u64
 	return r;
 }
 
-s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size)
+s64 native_copy_str(struct thread *t, struct call *c, u64 *a)
 {
-	const struct window *w = find_window(c, win);
-	long r;
+	const struct window *w = find_window(c, (unsigned)a[1]);
+	u64 size = a[3];
+	s64 r;
 
 	if (!w || (w->kind != WIN_STR && w->kind != WIN_ANY))
 		return -EINVAL;
 	if (!c->thread->aspace)
 		return -EFAULT;
-	r = copy_string(c, as, to, c->args[w->arg], size);
+	r = copy_string(c, t->aspace, a[2], c->args[w->arg], size);
 	return r < 0 || (u64)r < size ? r : -ENAMETOOLONG;
 }
 
 /* A NULL-ended vector of strings, packed: each with its NUL, one behind the other. */
-s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size, u64 count_at)
+s64 native_copy_strv(struct thread *t, struct call *c, u64 *a)
 {
-	const struct window *w = find_window(c, win);
-	u64 done = 0, count = 0;
+	const struct window *w = find_window(c, (unsigned)a[1]);
+	u64 size = a[3], done = 0, count = 0;
 	va_t at, string;
-	long r;
+	s64 r;
 
 	if (!w || w->kind != WIN_STRV)
 		return -EINVAL;
@@ -357,14 +388,12 @@ s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 
 			return pager_copy_short(c, at);
 		if (!string)
 			break;
-		r = copy_string(c, as, to + done, string, size - done);
+		r = copy_string(c, t->aspace, a[2] + done, string, size - done);
 		if (r < 0)
 			return r;
 		if ((u64)r == size - done)
 			return -E2BIG;
 		done += (u64)r + 1;
 	}
-	if (count_at && copy_to_user(as, count_at, &count, sizeof count) != sizeof count)
-		return -EFAULT;
-	return (s64)done;
+	return a[4] && put_user(t, a[4], &count, sizeof count) ? -EFAULT : (s64)done;
 }

@@ -56,7 +56,7 @@ static inline s64 windows_check_inline(const struct syscall_line *line, const u6
 	return likely(!n || user_range_ok(a[w->arg], n)) ? 0 : -EFAULT;
 }
 
-static inline s64 window_copy_inline(struct call *c, unsigned win, unsigned dir, u64 off,
+static inline s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off,
 				     struct aspace *as, u64 local, u64 n)
 {
 	struct aspace *client = c->thread->aspace;
@@ -70,7 +70,7 @@ static inline s64 window_copy_inline(struct call *c, unsigned win, unsigned dir,
 	return likely(got || !n) ? (s64)got : pager_copy_short(c, at);
 }
 
-static inline s64 window_copy_memobj_inline(struct call *c, unsigned win, unsigned dir, u64 off,
+static inline s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off,
 					    struct memobj *m, u64 obj_off, u64 n)
 {
 	struct aspace *client = c->thread->aspace;

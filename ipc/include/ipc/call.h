@@ -143,19 +143,10 @@ void call_release(struct call *c);
 struct aspace;
 #define WINDOW_IN 1
 #define WINDOW_OUT 2
-s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as, u64 local,
-		u64 n);
-s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
-		       u64 obj_off, u64 n);
-/* The same for windows of several pieces; a memobj's end is checked before. */
+/* Of any kind of window; a memobj's end is checked before.  Plain ones: ipc/window_priv.h. */
 s64 window_copy_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as,
 		       u64 local, u64 n);
 s64 window_copy_memobj_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
 			      u64 obj_off, u64 n);
-s64 window_move(struct call *from, unsigned fwin, u64 foff, struct call *to, unsigned twin,
-		u64 toff, u64 n);
-s64 window_string(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size);
-s64 window_strings(struct call *c, unsigned win, struct aspace *as, u64 to, u64 size, u64 count);
-s64 window_length(struct call *c, unsigned win);
 /* The range checks of delivery: 0, EFAULT, EINVAL. */
 s64 must_check windows_check(const struct syscall_line *line, const u64 *args);

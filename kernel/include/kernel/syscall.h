@@ -16,9 +16,10 @@ typedef s64 (*sys_fn)(struct thread *t, u64 *a);
 
 enum route { ROUTE_NONE, ROUTE_K, ROUTE_H, ROUTE_M, ROUTE_V, ROUTE_S, ROUTE_METHOD };
 
+/* The two low bits are the directions in which a server may copy: WINDOW_IN, WINDOW_OUT. */
 enum window_kind {
-	WIN_NONE, WIN_IN = 1, WIN_OUT = 2, WIN_IO = 3, WIN_STR, WIN_STRV,
-	WIN_IOV_IN, WIN_IOV_OUT, WIN_IOC, WIN_ANY,
+	WIN_NONE, WIN_IN = 1, WIN_OUT = 2, WIN_IO = 3, WIN_STRV = 4, WIN_STR = 5,
+	WIN_IOV_IN = 9, WIN_IOV_OUT = 10, WIN_IOC = 15, WIN_ANY = 19,
 };
 struct window {
 	u8 kind;
