@@ -19,13 +19,13 @@
 #include <kernel/bits.h>
 #include <kernel/idtable.h>
 #include <kernel/log.h>
+#include <kernel/native.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <kernel/string.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
-#include <tern/linux/fcntl.h>
 
 #include "call_priv.h"
 
@@ -83,55 +83,34 @@ void call_unpin_dying(struct call *c)
 
 /* ---- descriptors ---- */
 
-bool call_wants_cloexec(const struct call *c)
-{
-	const struct syscall_line *line = c->line;
-	const u64 *args = c->args;
-
-	switch (line->fd_mode) {
-	case FD_MODE_ONE:
-	case FD_MODE_TWO:
-		return args[line->fd_arg] & O_CLOEXEC;
-	case FD_MODE_CLOEXEC:
-		return true;
-	case FD_MODE_BIT0:
-		return args[line->fd_arg] & 1;
-	default:
-		return false;
-	}
-}
-
 s64 call_reserve(struct call *c, struct thread *t, const struct syscall_line *line)
 {
-	struct handle_table *table = t->process->handles;
-	u32 limit = process_fd_limit(t->process);
-	long fd;
+	u32 limit = c->async ? HANDLES_MAX : process_fd_limit(t->process);
+	u8 wanted = line->fd_mode == FD_MODE_TWO ? 2 : 1;
 
-	if (c->async)
-		limit = HANDLES_MAX;
-	c->nfds = 0;
-	fd = handle_reserve(table, 0, limit);
-	if (fd < 0)
-		return fd;
-	c->fds[c->nfds++] = (s32)fd;
-	if (line->fd_mode == FD_MODE_TWO) {
-		fd = handle_reserve(table, 0, limit);
+	for (c->nfds = 0; c->nfds < wanted; c->nfds++) {
+		long fd = handle_reserve(t->process->handles, 0, limit);
+
 		if (fd < 0) {
 			call_release(c);
 			return fd;
 		}
-		c->fds[c->nfds++] = (s32)fd;
+		c->fds[c->nfds] = (s32)fd;
 	}
 	return 0;
 }
 
 static void drop_names(struct call *c)
 {
-	if (c->pending_cwd)
-		session_put(c->pending_cwd);
-	if (c->pending_root)
-		session_put(c->pending_root);
-	c->pending_cwd = c->pending_root = NULL;
+	name_context_set(&c->pending_cwd, NULL);
+	name_context_set(&c->pending_root, NULL);
+}
+
+static void commit_name(struct session **name, struct session **pending)
+{
+	if (*pending)
+		name_context_set(name, *pending);
+	*pending = NULL;
 }
 
 void call_release(struct call *c)
@@ -174,16 +153,12 @@ static s64 call_commit(struct call *c, s64 result)
 		c->fds[i] = -1;
 	}
 	c->nfds = 0;
-	/* The maker of an asynchronous call may have ended meanwhile. */
-	if (!p->names) {
-		drop_names(c);
-		return result;
+	if (p->names) {
+		commit_name(&p->names->cwd, &c->pending_cwd);
+		commit_name(&p->names->root, &c->pending_root);
+	} else {
+		drop_names(c); /* the maker of an asynchronous call ended meanwhile */
 	}
-	if (c->pending_cwd)
-		name_context_set(&p->names->cwd, c->pending_cwd);
-	if (c->pending_root)
-		name_context_set(&p->names->root, c->pending_root);
-	c->pending_cwd = c->pending_root = NULL;
 	return result;
 }
 
@@ -192,7 +167,7 @@ static s64 call_commit(struct call *c, s64 result)
 void load_call_more(struct thread *r, struct call *c)
 {
 	u64 *x = r->regs.x;
-	struct thread *who = c->subject ? c->subject : c->thread;
+	struct thread *who = call_subject(c);
 
 	if (c->async || c->line->route == ROUTE_V || c->line->route == ROUTE_S)
 		load_references(r, c, who);
@@ -571,18 +546,19 @@ bool calls_thread_died(struct thread *t)
 	return !pinned;
 }
 
-/* TERN_CALL_ASYNC: kernel lock held. */
-s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subject,
-	       const u64 args[6])
+/* TERN_CALL_ASYNC, with the kernel lock. */
+static s64 call_async(struct thread *t, u64 *a, const struct syscall_line *line, const u64 args[6])
 {
-	const struct syscall_line *line = syscall_line(op);
+	struct session *s = handle_object(t->process->handles, (u32)a[1], HANDLE_SESSION, line->rights);
 	struct call *c, *held = NULL;
 	s64 err;
 
-	if (!line || !t->endpoint)
+	if (!s)
+		return -EBADF;
+	if (!t->endpoint)
 		return -EINVAL;
-	if (subject) {
-		held = call_find(t, subject);
+	if (a[3]) {
+		held = call_lookup(t, a[3]);
 		if (!held)
 			return -ESRCH;
 	}
@@ -601,17 +577,17 @@ s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subj
 	c->async = 1;
 	memcpy(c->own_args, args, sizeof c->own_args);
 	c->args = c->own_args;
-	c->cookie = cookie;
-	c->subject_token = subject;
+	c->cookie = a[0];
+	c->subject_token = a[3];
 	c->result_fds[0] = c->result_fds[1] = -1;
 	c->line = line;
-	c->op = op;
+	c->op = (u32)a[2];
 	if (held) {
-		c->subject = held->subject ? held->subject : held->thread;
+		c->subject = call_subject(held);
 		thread_get(c->subject);
 	}
 	if (line->route == ROUTE_V)
-		route_references(c, c->subject ? c->subject : t, line);
+		route_references(c, call_subject(c), line);
 	if (line->fd_mode) {
 		err = call_reserve(c, t, line);
 		if (err) {
@@ -628,4 +604,25 @@ s64 call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subj
 	c->state = CALL_QUEUED;
 	endpoint_post(s->endpoint, &c->node);
 	return 0;
+}
+
+s64 native_call_async(struct thread *t, u64 *a)
+{
+	const struct syscall_line *line = syscall_line((u32)a[2]);
+	u64 args[6];
+	s64 r = get_user(t, args, a[4], sizeof args);
+
+	if (r)
+		return r;
+	if (!line)
+		return -EINVAL;
+	if (line->route != ROUTE_METHOD && !(t->process->authority & TERN_AUTH_SERVER))
+		return -EPERM;
+	r = windows_check(line, args);
+	if (r)
+		return r;
+	kernel_lock();
+	r = call_async(t, a, line, args);
+	kernel_unlock();
+	return r;
 }

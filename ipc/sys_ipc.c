@@ -14,6 +14,7 @@
 #include <kernel/string.h>
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
+#include <tern/linux/fcntl.h>
 
 #include "call_priv.h"
 
@@ -30,9 +31,6 @@ static s64 own_add(struct thread *t, enum handle_type type, void *object, unsign
 		limit = (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), limit);
 	return handle_add(t->process->handles, limit, type, object, rights, true);
 }
-
-/* Whose references, credentials and descriptors count. */
-static struct thread *subject_of(const struct call *c) { return c->subject ? c->subject : c->thread; }
 
 s64 native_bind(struct thread *t, u64 *a)
 {
@@ -90,7 +88,7 @@ s64 native_forward(struct thread *t, struct call *c, u64 *a)
 
 s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 {
-	struct handle_table *handles = subject_of(c)->process->handles;
+	struct handle_table *handles = call_subject(c)->process->handles;
 	struct session *s =
 		handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, 0) : NULL;
 
@@ -100,31 +98,21 @@ s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 	return s->endpoint->dead ? -EIO : forward(c, s, a[2], a[3]);
 }
 
-s64 native_call_async(struct thread *t, u64 *a)
-{
-	const struct syscall_line *line;
-	struct session *s;
-	u64 args[6];
-	s64 r = get_user(t, args, a[4], sizeof args);
-
-	if (r)
-		return r;
-	line = syscall_line((u32)a[2]);
-	if (!line)
-		return -EINVAL;
-	if (line->route != ROUTE_METHOD && !(t->process->authority & TERN_AUTH_SERVER))
-		return -EPERM;
-	r = windows_check(line, args);
-	if (r)
-		return r;
-	kernel_lock();
-	s = own(t, a[1], HANDLE_SESSION, line->rights);
-	r = s ? call_async(t, a[0], s, (u32)a[2], a[3], args) : -EBADF;
-	kernel_unlock();
-	return r;
-}
-
 /* ---- giving ---- */
+
+static bool wants_cloexec(const struct call *c)
+{
+	u64 arg = c->args[c->line->fd_arg];
+
+	switch (c->line->fd_mode) {
+	case FD_MODE_ONE:
+	case FD_MODE_TWO:
+		return arg & O_CLOEXEC;
+	case FD_MODE_BIT0:
+		return arg & 1;
+	}
+	return c->line->fd_mode == FD_MODE_CLOEXEC;
+}
 
 /* Puts a counted reference into the call's slot; consumed, also on failure. */
 static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned rights)
@@ -146,7 +134,7 @@ static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned 
 	h->object = object;
 	h->pending_type = (u8)type;
 	h->rights = (u16)(rights & ~TERN_R_CLOEXEC);
-	h->cloexec = (rights & TERN_R_CLOEXEC) || call_wants_cloexec(c);
+	h->cloexec = (rights & TERN_R_CLOEXEC) || wants_cloexec(c);
 	return 0;
 }
 
@@ -177,7 +165,7 @@ s64 native_give_session(struct thread *t, struct call *c, u64 *a)
 	s64 sid, r;
 
 	sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5],
-			   subject_of(c)->process, &s);
+			   call_subject(c)->process, &s);
 	if (sid < 0)
 		return sid;
 	session_get(s);
@@ -307,7 +295,7 @@ s64 native_timer(struct thread *t, u64 *a)
 
 s64 native_caller(struct thread *t, struct call *c, u64 *a)
 {
-	struct thread *who = subject_of(c);
+	struct thread *who = call_subject(c);
 	struct process *p = who->process;
 	struct tern_caller v;
 
@@ -398,7 +386,7 @@ s64 handle_list(struct thread *t, struct process *p, u32 fd, va_t to, u32 max)
 
 s64 native_caller_handles(struct thread *t, struct call *c, u64 *a)
 {
-	return handle_list(t, subject_of(c)->process, (u32)a[1], a[2], (u32)a[3]);
+	return handle_list(t, call_subject(c)->process, (u32)a[1], a[2], (u32)a[3]);
 }
 
 /* ---- objects ---- */
@@ -455,7 +443,7 @@ s64 native_charge(struct thread *t, struct call *c, u64 *a)
 {
 	struct ready *r = own_ready(t, a[1]);
 
-	return r ? ready_charge(r, subject_of(c)->process, a[2]) : -EBADF;
+	return r ? ready_charge(r, call_subject(c)->process, a[2]) : -EBADF;
 }
 
 s64 native_ready_set(struct thread *t, u64 *a)

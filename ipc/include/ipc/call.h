@@ -96,6 +96,12 @@ struct call {
 bool must_check call_init(struct call *c, struct thread *t);
 void call_fini(struct call *c);
 
+/* Whose references, credentials and descriptors count. */
+static inline struct thread *call_subject(const struct call *c)
+{
+	return c->subject ? c->subject : c->thread;
+}
+
 /* The held call that a token names, for its receiver t; NULL: stale. */
 struct call *call_find(struct thread *t, u64 token);
 /* Keeps the caller's memory and registers in place while the kernel lock is dropped; kernel lock
@@ -111,8 +117,6 @@ static inline void call_unpin(struct call *c)
 /* Ends the call with a result: commits or releases descriptors, wakes or tells the caller.
  * Returns the thread to switch to directly, or NULL (it was made ready, or it is asynchronous). */
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
-s64 must_check call_async(struct thread *t, u64 cookie, struct session *s, u32 op, u64 subject,
-			  const u64 args[6]);
 /* The references of a V line's directory arguments, as `who` has them now (ipc/route.c). */
 void route_references(struct call *c, struct thread *who, const struct syscall_line *line);
 /* Answers an asynchronous call: DONE goes to its maker, or it is freed if that one ended. */
@@ -134,7 +138,6 @@ void message_load(struct thread *receiver, struct ipc_node *n);
 struct thread *endpoint_receive(struct thread *t);
 /* Hands a held call on to another session (counted in it); the old one is the caller's to end. */
 void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1);
-bool call_wants_cloexec(const struct call *c);
 /* Reserves the descriptors that a line makes.  0, EMFILE, ENOMEM. */
 s64 must_check call_reserve(struct call *c, struct thread *t, const struct syscall_line *line);
 void call_release(struct call *c);
