@@ -83,37 +83,13 @@ void call_unpin_dying(struct call *c)
 
 /* ---- descriptors ---- */
 
-s64 call_reserve(struct call *c, struct thread *t, const struct syscall_line *line)
-{
-	u32 limit = c->async ? HANDLES_MAX : process_fd_limit(t->process);
-	u8 wanted = line->fd_mode == FD_MODE_TWO ? 2 : 1;
-
-	for (c->nfds = 0; c->nfds < wanted; c->nfds++) {
-		long fd = handle_reserve(t->process->handles, 0, limit);
-
-		if (fd < 0) {
-			call_release(c);
-			return fd;
-		}
-		c->fds[c->nfds] = (s32)fd;
-	}
-	return 0;
-}
-
 static void drop_names(struct call *c)
 {
 	name_context_set(&c->pending_cwd, NULL);
 	name_context_set(&c->pending_root, NULL);
 }
 
-static void commit_name(struct session **name, struct session **pending)
-{
-	if (*pending)
-		name_context_set(name, *pending);
-	*pending = NULL;
-}
-
-void call_release(struct call *c)
+static void call_release(struct call *c)
 {
 	struct handle_table *table = c->thread->process->handles;
 
@@ -129,6 +105,29 @@ void call_release(struct call *c)
 	}
 	c->nfds = 0;
 	drop_names(c);
+}
+
+s64 call_reserve(struct call *c, struct thread *t, const struct syscall_line *line)
+{
+	u8 wanted = line->fd_mode == FD_MODE_TWO ? 2 : 1;
+
+	for (c->nfds = 0; c->nfds < wanted; c->nfds++) {
+		long fd = handle_reserve(t->process->handles, 0, process_fd_limit(t->process));
+
+		if (fd < 0) {
+			call_release(c);
+			return fd;
+		}
+		c->fds[c->nfds] = (s32)fd;
+	}
+	return 0;
+}
+
+static void commit_name(struct session **name, struct session **pending)
+{
+	if (*pending)
+		name_context_set(name, *pending);
+	*pending = NULL;
 }
 
 /* Makes what the server gave the caller's own; the result is the first number if a line of one
@@ -164,7 +163,21 @@ static s64 call_commit(struct call *c, s64 result)
 
 /* ---- delivery ---- */
 
-void load_call_more(struct thread *r, struct call *c)
+/* References, root and umask of who: of V and S lines, and whatever a server calls. */
+static inline void load_references(struct thread *r, const struct call *c, const struct thread *who)
+{
+	u64 *x = r->regs.x;
+
+	x[7] = c->ref[0];
+	x[28] = c->ref[1];
+	x[29] = c->root;
+	/* The maker of an asynchronous call may have ended meanwhile. */
+	if (likely(who->process->names))
+		x[17] |= (u64)who->process->names->umask << 48;
+}
+
+/* What a forwarded or an asynchronous call carries besides. */
+static void load_call_more(struct thread *r, struct call *c)
 {
 	u64 *x = r->regs.x;
 	struct thread *who = call_subject(c);
@@ -183,6 +196,32 @@ void load_call_more(struct thread *r, struct call *c)
 		c->fwd_object = NULL;
 		x[18] = fd < 0 ? ~0ull : (u64)fd;
 	}
+}
+
+static inline __attribute__((always_inline)) void load_call(struct thread *r, struct call *c)
+{
+	u64 *x = r->regs.x;
+	const u64 *a = c->args;
+
+	c->state = CALL_RECEIVED;
+	c->session->endpoint->last = c;
+	x[10] = a[0];
+	x[11] = a[1];
+	x[12] = a[2];
+	x[13] = a[3];
+	x[14] = a[4];
+	x[15] = a[5];
+	x[16] = c->token;
+	x[17] = c->op;
+	x[5] = c->session->badge;
+	x[6] = c->thread->who;
+	x[7] = x[28] = x[29] = x[30] = x[31] = 0;
+	x[18] = ~0ull;
+	x[19] = c->thread->tid;
+	if (unlikely(c->forwarded | c->async))
+		load_call_more(r, c);
+	else if (c->line->route == ROUTE_V || c->line->route == ROUTE_S)
+		load_references(r, c, c->thread);
 }
 
 static void load_request(struct thread *r, struct ipc_node *n)
@@ -204,7 +243,7 @@ static void load_call_event(struct thread *r, struct ipc_node *n)
 		return;
 	}
 	c->events &= (u8)~(1u << first);
-	message_event(r, ops[first], c->session->badge, first ? 0 : c->cancel_signal, c->token);
+	message_event(r, ops[first], c->session->badge, 0, c->token);
 	if (c->events && r)
 		list_add_tail(&r->endpoint->queue, &n->link);
 }
@@ -217,6 +256,17 @@ static void load_closed(struct thread *r, struct ipc_node *n)
 	session_free(s);
 }
 
+static void free_async(struct call *c)
+{
+	struct thread *t = c->thread;
+
+	t->async_calls--;
+	call_fini(c);
+	kfree(c);
+	object_counts[TERN_OBJ_CALL]--;
+	thread_put(t);
+}
+
 static void load_done(struct thread *r, struct ipc_node *n)
 {
 	struct call *c = container_of(n, struct call, node);
@@ -226,7 +276,7 @@ static void load_done(struct thread *r, struct ipc_node *n)
 		r->regs.x[11] = (u64)c->result_fds[0];
 		r->regs.x[12] = (u64)c->result_fds[1];
 	}
-	call_free_async(c);
+	free_async(c);
 }
 
 /* As of a call's, one of the pending events. */
@@ -255,7 +305,9 @@ static void load_thread(struct thread *r, struct ipc_node *n)
 
 static void load_timer(struct thread *r, struct ipc_node *n)
 {
-	message_event(r, TERN_EV_TIMER, container_of(n, struct endpoint, timer_node)->timer_cookie, 0, 0);
+	struct endpoint *ep = container_of(n, struct endpoint, timer_node);
+
+	message_event(r, TERN_EV_TIMER, ep->timer_cookie, 0, 0);
 }
 
 void message_load(struct thread *r, struct ipc_node *n)
@@ -314,28 +366,22 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 	return sched_next();
 }
 
-/* Nobody holds it any more. */
+/* Nobody holds it any more; what was pending for who did is void. */
 static void call_unheld(struct call *c)
 {
 	if (c->session->endpoint->last == c)
 		c->session->endpoint->last = NULL;
-}
-
-static void call_drop_event(struct call *c)
-{
+	timer_cancel(&c->park);
 	list_del(&c->event.link);
 	c->events = 0;
 }
 
-/* A forwarder hands the call on: what was pending for it there is void. */
-void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
+void call_forward(struct call *c, struct session *s, u64 w0, u64 w1)
 {
+	struct session *old = c->session;
 	bool cancelled = c->cancel_sent;
 
 	call_unheld(c);
-	timer_cancel(&c->park);
-	if (c->events)
-		call_drop_event(c);
 	new_token(c);
 	c->forwarded = 1;
 	c->cancel_sent = 0;
@@ -346,7 +392,8 @@ void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1)
 	c->state = CALL_QUEUED;
 	endpoint_post(s->endpoint, &c->node);
 	if (cancelled)
-		call_interrupt(c, (int)c->cancel_signal);
+		call_interrupt(c);
+	session_end_call(old);
 }
 
 /* ---- the end of a call ---- */
@@ -357,8 +404,6 @@ static struct session *call_leave(struct call *c)
 	struct session *s = c->session;
 
 	call_unheld(c);
-	timer_cancel(&c->park);
-	call_drop_event(c);
 	if (c->fwd_object) {
 		handle_unref(c->fwd_type, c->fwd_object);
 		c->fwd_object = NULL;
@@ -372,7 +417,7 @@ static struct session *call_leave(struct call *c)
 	return s;
 }
 
-void call_end_slowly(struct call *c) { session_end_call(call_leave(c)); }
+static void call_end_slowly(struct call *c) { session_end_call(call_leave(c)); }
 
 s64 call_settle(struct call *c, s64 result)
 {
@@ -382,6 +427,46 @@ s64 call_settle(struct call *c, s64 result)
 	return result;
 }
 
+/* DONE goes to the maker, or the call is freed if that one ended. */
+static void finish_async(struct call *c, s64 result)
+{
+	struct endpoint *to = c->reply_to;
+	struct thread *subject = c->subject;
+
+	if (result == -TERN_ECANCELLED)
+		result = -EINTR;
+	if (c->memobj) {
+		/* REPLY_MAP's answer: a handle of the object. */
+		struct memobj *m = c->memobj;
+
+		c->memobj = NULL;
+		if (c->thread->state == THREAD_DEAD || !c->thread->process->handles) {
+			memobj_put(m);
+		} else {
+			long fd = handle_add(c->thread->process->handles, HANDLES_MAX, HANDLE_MEMOBJ,
+					     m, c->memobj_rights | TERN_R_MAP | TERN_R_READ, true);
+
+			if (fd < 0)
+				result = fd;
+			else
+				c->result_fds[0] = fd;
+		}
+	}
+	call_end_slowly(c);
+	c->state = CALL_DONE;
+	c->result = result;
+	c->subject = NULL;
+	if (subject)
+		thread_put(subject);
+	c->node.kind = NODE_DONE;
+	if (to && !to->dead)
+		endpoint_post(to, &c->node);
+	else
+		free_async(c);
+	if (to)
+		endpoint_put(to);
+}
+
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 {
 	struct thread *t = c->thread;
@@ -389,7 +474,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 	if (unlikely(c->nfds || c->pending_cwd || c->pending_root))
 		result = call_settle(c, result);
 	if (unlikely(c->async)) {
-		call_finish_async(c, result);
+		finish_async(c, result);
 		return NULL;
 	}
 	/* Its server could not go on for a page that was missing: again, when the page is there. */
@@ -424,7 +509,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 	return NULL;
 }
 
-void call_interrupt(struct call *c, int sig)
+void call_interrupt(struct call *c)
 {
 	if (c->line->restart == RESTART_NEVER)
 		return;
@@ -432,7 +517,6 @@ void call_interrupt(struct call *c, int sig)
 	 * is then done, and only what parks is interrupted, as it would be if it had been at once. */
 	if ((c->state == CALL_QUEUED || c->state == CALL_RECEIVED) && !c->cancel_sent) {
 		c->cancel_sent = 1;
-		c->cancel_signal = (u32)sig;
 		call_event(c, CALL_EVENT_CANCEL);
 	}
 }
@@ -463,56 +547,6 @@ void call_abandon(struct call *c)
 }
 
 /* ---- asynchronous calls ---- */
-
-void call_free_async(struct call *c)
-{
-	struct thread *t = c->thread;
-
-	t->async_calls--;
-	call_fini(c);
-	kfree(c);
-	object_counts[TERN_OBJ_CALL]--;
-	thread_put(t);
-}
-
-void call_finish_async(struct call *c, s64 result)
-{
-	struct endpoint *to = c->reply_to;
-	struct thread *subject = c->subject;
-
-	if (result == -TERN_ECANCELLED)
-		result = -EINTR;
-	if (c->memobj) {
-		/* REPLY_MAP's answer: a handle of the object. */
-		struct memobj *m = c->memobj;
-
-		c->memobj = NULL;
-		if (c->thread->state == THREAD_DEAD || !c->thread->process->handles) {
-			memobj_put(m);
-		} else {
-			long fd = handle_add(c->thread->process->handles, HANDLES_MAX, HANDLE_MEMOBJ,
-					     m, c->memobj_rights | TERN_R_MAP | TERN_R_READ, true);
-
-			if (fd < 0)
-				result = fd;
-			else
-				c->result_fds[0] = fd;
-		}
-	}
-	call_end_slowly(c);
-	c->state = CALL_DONE;
-	c->result = result;
-	c->subject = NULL;
-	if (subject)
-		thread_put(subject);
-	c->node.kind = NODE_DONE;
-	if (to && !to->dead)
-		endpoint_post(to, &c->node);
-	else
-		call_free_async(c);
-	if (to)
-		endpoint_put(to);
-}
 
 void calls_endpoint_died(struct endpoint *ep)
 {
@@ -549,10 +583,11 @@ bool calls_thread_died(struct thread *t)
 /* TERN_CALL_ASYNC, with the kernel lock. */
 static s64 call_async(struct thread *t, u64 *a, const struct syscall_line *line, const u64 args[6])
 {
-	struct session *s = handle_object(t->process->handles, (u32)a[1], HANDLE_SESSION, line->rights);
 	struct call *c, *held = NULL;
+	struct session *s;
 	s64 err;
 
+	s = handle_object(t->process->handles, (u32)a[1], HANDLE_SESSION, line->rights);
 	if (!s)
 		return -EBADF;
 	if (!t->endpoint)
@@ -593,7 +628,7 @@ static s64 call_async(struct thread *t, u64 *a, const struct syscall_line *line,
 		if (err) {
 			if (c->subject)
 				thread_put(c->subject);
-			call_free_async(c);
+			free_async(c);
 			return err;
 		}
 	}

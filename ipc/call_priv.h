@@ -60,48 +60,6 @@ static inline struct handle *call_reserved(const struct call *c, unsigned i)
 	return &c->thread->process->handles->chunks[fd / HANDLES_PER_CHUNK]->h[fd % HANDLES_PER_CHUNK];
 }
 
-void call_end_slowly(struct call *c);
-/* The rest of load_call: what a forwarded or an asynchronous call carries. */
-void load_call_more(struct thread *r, struct call *c);
-/* References, root and umask of who: of V and S lines, and whatever a server calls. */
-static inline void load_references(struct thread *r, const struct call *c, const struct thread *who)
-{
-	u64 *x = r->regs.x;
-
-	x[7] = c->ref[0];
-	x[28] = c->ref[1];
-	x[29] = c->root;
-	/* The maker of an asynchronous call may have ended meanwhile. */
-	if (likely(who->process->names))
-		x[17] |= (u64)who->process->names->umask << 48;
-}
-
-static inline __attribute__((always_inline)) void load_call(struct thread *r, struct call *c)
-{
-	u64 *x = r->regs.x;
-	const u64 *a = c->args;
-
-	c->state = CALL_RECEIVED;
-	c->session->endpoint->last = c;
-	x[10] = a[0];
-	x[11] = a[1];
-	x[12] = a[2];
-	x[13] = a[3];
-	x[14] = a[4];
-	x[15] = a[5];
-	x[16] = c->token;
-	x[17] = c->op;
-	x[5] = c->session->badge;
-	x[6] = c->thread->who;
-	x[7] = x[28] = x[29] = x[30] = x[31] = 0;
-	x[18] = ~0ull;
-	x[19] = c->thread->tid;
-	if (unlikely(c->forwarded | c->async))
-		load_call_more(r, c);
-	else if (c->line->route == ROUTE_V || c->line->route == ROUTE_S)
-		load_references(r, c, c->thread);
-}
-
 /* The end of a plain call: nothing given, parked, forwarded, interrupted or copied.  True: it was
  * its session's last use. */
 static inline bool call_end_plain(struct call *c, struct endpoint *ep)

@@ -5,8 +5,8 @@
  * object and offset).  The word is compared and the waiter queued under the kernel lock, and every
  * wake takes it, so a wake cannot slip in between; the page was touched before, so that reading it
  * there does not fault but for a race with the program itself.
- * A wait is for one word (thread.wait_on.futex.one) or, futex_waitv, for several (many, which is NULL
- * else), until t->again's deadline; a waiter's link points at itself once it was woken.
+ * A wait is for one word (thread.wait_on.futex.one) or, futex_waitv, for several (many, NULL else),
+ * until t->again's deadline; a waiter's link points at itself once it was woken.
  * Kernel lock.
  */
 #include <ipc/futex.h>

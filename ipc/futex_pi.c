@@ -2,8 +2,8 @@
  * Futexes as locks that inherit priority: the word holds the owner's number.
  *
  * Waiters are served by priority, and the word is handed over at unlock; priorities are not lent.
- * Who waits for a condition (WAITER_MOVES) is moved to the lock's queue, or gets the lock, by whoever
- * signals it.
+ * Who waits for a condition (WAITER_MOVES) is moved to the lock's queue, or gets the lock, by
+ * whoever signals it.
  * Kernel lock.
  */
 #include <kernel/process.h>

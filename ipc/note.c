@@ -60,7 +60,7 @@ bool note_add(struct note *n, u64 bits)
 	return true;
 }
 
-void note_signal(struct note *n, u64 bits)
+static void note_signal(struct note *n, u64 bits)
 {
 	if (note_add(n, bits))
 		endpoint_post(n->endpoint, &n->node);

@@ -69,7 +69,9 @@ struct thread *route_own_object(struct thread *t, const struct syscall_line *lin
 
 	if (op == __NR_read && h->type == HANDLE_SIGNALFD)
 		return trap_result(t, signalfd_read(t, h->object));
-	return any && op < NR_SYSCALLS ? route_to(t, line, op, any) : route_fail(t, -line->otherwise);
+	if (!any || op >= NR_SYSCALLS)
+		return route_fail(t, -line->otherwise);
+	return route_to(t, line, op, any);
 }
 
 static u64 reference(struct thread *who, u64 fd)

@@ -25,11 +25,9 @@ static void *own(struct thread *t, u64 h, enum handle_type type, unsigned rights
 
 static s64 own_add(struct thread *t, enum handle_type type, void *object, unsigned rights)
 {
-	u32 limit = HANDLES_MAX;
+	struct process *p = t->process;
 
-	if (!t->process->authority)
-		limit = (u32)MIN(process_limit(t->process, RLIMIT_NOFILE), limit);
-	return handle_add(t->process->handles, limit, type, object, rights, true);
+	return handle_add(p->handles, process_fd_limit(p), type, object, rights, true);
 }
 
 s64 native_bind(struct thread *t, u64 *a)
@@ -49,15 +47,6 @@ s64 native_bind(struct thread *t, u64 *a)
 }
 
 /* ---- calling on ---- */
-
-static s64 forward(struct call *c, struct session *s, u64 w0, u64 w1)
-{
-	struct session *old = c->session;
-
-	call_requeue(c, s, w0, w1);
-	session_end_call(old);
-	return 0;
-}
 
 s64 native_forward(struct thread *t, struct call *c, u64 *a)
 {
@@ -83,7 +72,8 @@ s64 native_forward(struct thread *t, struct call *c, u64 *a)
 		handle_ref(h->type, h->object);
 		(void)handle_close(t->process->handles, (u32)a[4]);
 	}
-	return forward(c, s, a[2], a[3]);
+	call_forward(c, s, a[2], a[3]);
+	return 0;
 }
 
 s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
@@ -95,7 +85,10 @@ s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 	(void)t;
 	if (!s)
 		return -EBADF;
-	return s->endpoint->dead ? -EIO : forward(c, s, a[2], a[3]);
+	if (s->endpoint->dead)
+		return -EIO;
+	call_forward(c, s, a[2], a[3]);
+	return 0;
 }
 
 /* ---- giving ---- */

@@ -17,11 +17,6 @@
 #define ALL_RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER | TERN_R_MANAGE)
 #define MAX_SIZE (1ull << 46)
 
-static u32 own_limit(struct thread *t)
-{
-	return t->process->authority ? HANDLES_MAX : process_fd_limit(t->process);
-}
-
 static s64 add_memobj(struct thread *t, struct memobj *m)
 {
 	s64 r;
@@ -29,7 +24,7 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 	if (!m)
 		return -ENOMEM;
 	kernel_lock();
-	r = handle_add(t->process->handles, own_limit(t), HANDLE_MEMOBJ, m, ALL_RIGHTS, true);
+	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_MEMOBJ, m, ALL_RIGHTS, true);
 	kernel_unlock();
 	return r;
 }
@@ -198,7 +193,7 @@ s64 native_aspace_create(struct thread *t, u64 *a)
 	if (a[0])
 		as->mmap_top = MIN(PAGE_DOWN(a[0]), USER_MAX);
 	kernel_lock();
-	r = handle_add(t->process->handles, own_limit(t), HANDLE_ASPACE, as, ALL_RIGHTS, true);
+	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_ASPACE, as, ALL_RIGHTS, true);
 	kernel_unlock();
 	return r;
 }

@@ -172,7 +172,7 @@ void thread_interrupt(struct thread *t)
 		return;
 	}
 	if (t->wait == WAIT_CALL) {
-		call_interrupt(&t->call, SIGINT);
+		call_interrupt(&t->call);
 	} else if (t->interruptible) {
 		if (t->wait_cancel)
 			t->wait_cancel(t);

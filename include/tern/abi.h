@@ -293,7 +293,7 @@ struct tern_msg {
 enum tern_event {
 	TERN_EV_FIRST = 0x10000,
 	TERN_EV_CLOSED = 0x10000, /* badge; a0 = sid: the last handle went, no call in flight */
-	TERN_EV_CANCEL,		  /* badge, token; a0 = signal number: answer soon */
+	TERN_EV_CANCEL,		  /* badge, token: answer soon */
 	TERN_EV_GONE,		  /* badge, token (already stale): drop what was parked */
 	TERN_EV_DONE,		  /* badge = cookie; a0 = result, a1 = handle or -1, a2 = second */
 	TERN_EV_TIMEOUT,	  /* badge, token */

@@ -67,7 +67,6 @@ struct call {
 	u64 gone_badge;
 	const struct syscall_line *line;
 	u32 op;
-	u32 cancel_signal;
 	u64 *args;		 /* the caller's saved a0…a5, or own_args, or a pair's */
 	char *buffer;		 /* NULL, or what its windows are, instead of the caller's memory */
 	struct thread *thread;	 /* the caller; asynchronous: the server's thread */
@@ -119,9 +118,6 @@ static inline void call_unpin(struct call *c)
 struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
 /* The references of a V line's directory arguments, as `who` has them now (ipc/route.c). */
 void route_references(struct call *c, struct thread *who, const struct syscall_line *line);
-/* Answers an asynchronous call: DONE goes to its maker, or it is freed if that one ended. */
-void call_finish_async(struct call *c, s64 result);
-void call_free_async(struct call *c);
 /* Every call that this endpoint's server held gets EIO; t's own asynchronous ones lose their maker.
  * False: one is being copied from or to, so t's space must stay a little longer. */
 void calls_endpoint_died(struct endpoint *ep);
@@ -129,18 +125,17 @@ bool must_check calls_thread_died(struct thread *t);
 /* The server that holds it, or has it in its queue, hears of it. */
 void call_event(struct call *c, unsigned event);
 /* A signal wants the caller; SIGKILL or exit wants it now. */
-void call_interrupt(struct call *c, int sig);
+void call_interrupt(struct call *c);
 void call_abandon(struct call *c);
-/* Fills the receiver's registers from a queued node (which is unlinked); NULL: its endpoint died, and
- * the node is dropped. */
+/* Fills the receiver's registers from a queued node (which is unlinked); NULL: its endpoint died,
+ * and the node is dropped. */
 void message_load(struct thread *receiver, struct ipc_node *n);
 /* t waits for the next message, or has it: who runs next.  Drops the kernel lock. */
 struct thread *endpoint_receive(struct thread *t);
-/* Hands a held call on to another session (counted in it); the old one is the caller's to end. */
-void call_requeue(struct call *c, struct session *s, u64 w0, u64 w1);
+/* Hands a held call on to another session. */
+void call_forward(struct call *c, struct session *s, u64 w0, u64 w1);
 /* Reserves the descriptors that a line makes.  0, EMFILE, ENOMEM. */
 s64 must_check call_reserve(struct call *c, struct thread *t, const struct syscall_line *line);
-void call_release(struct call *c);
 
 /* ipc/window.c: copies between a window of a held, pinned call and memory, no lock held. */
 struct aspace;
