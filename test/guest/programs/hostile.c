@@ -549,10 +549,10 @@ static void remove_folder(void)
 }
 
 /* Makes `calls` calls with `workers` processes.  False when the witness failed. */
-static bool run(uint64_t calls, int workers, bool tell)
+static bool run(uint64_t calls, int workers)
 {
 	uint64_t started = now_ms(), made = 0, succeeded = 0, lives = 0, stuck = 0, killed = 0;
-	uint64_t told_at = started, witness_at = started, witness_seen = 0, longest = 0;
+	uint64_t told_at = started, witness_at = started, witness_seen = 0, longest = 0, ms;
 	int left = workers, status;
 	pid_t pid, watched;
 	bool good = true;
@@ -640,7 +640,7 @@ static bool run(uint64_t calls, int workers, bool tell)
 				return false;
 			}
 		}
-		if (tell && now - told_at > 30000) {
+		if (now - told_at > 30000) {
 			uint64_t sum = 0;
 
 			for (int i = 0; i < workers; i++)
@@ -661,15 +661,12 @@ static bool run(uint64_t calls, int workers, bool tell)
 		made += shared->worker[i].index;
 		succeeded += shared->worker[i].succeeded;
 	}
-	if (tell) {
-		uint64_t ms = now_ms() - started + 1;
-
-		printf("%lu calls, %lu a second, %lu of them succeeded\n", made, made * 1000 / ms, succeeded);
-		printf("%lu lives, %lu ended by a signal, %lu calls had to be interrupted\n", lives, killed,
-		       stuck);
-		printf("the witness: %lu rounds, %lu refused, longest pause %lu ms\n", shared->witness,
-		       shared->witness_refused, longest);
-	}
+	ms = now_ms() - started + 1;
+	printf("%lu calls, %lu a second, %lu of them succeeded\n", made, made * 1000 / ms, succeeded);
+	printf("%lu lives, %lu ended by a signal, %lu calls had to be interrupted\n", lives, killed, stuck);
+	printf("the witness: %lu rounds, %lu refused, longest pause %lu ms\n", shared->witness,
+	       shared->witness_refused, longest);
+	fflush(stdout);
 	remove_folder();
 	return good;
 }
@@ -732,14 +729,14 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (index >= 0)
 		show_one(worker, (uint64_t)index);
-	good = run(20000, workers, false); /* fills caches */
+	good = run(20000, workers); /* fills caches, and has done all that follows once */
 	usleep(100000);
 	objects_read(&after); /* so that all memory of ours is there */
 	objects_read(&before);
 	for (int round = 0; good && round < ROUNDS_OF_A_LEAK; round++) {
 		bool again = false;
 
-		good = run(calls, workers, true);
+		good = run(calls, workers);
 		same = !good || objects_settled(&before, &after, &again);
 		if (same || !again)
 			break;
