@@ -72,10 +72,12 @@ static inline bool objects_steady(struct objects *o)
 	return true;
 }
 
-/* What a server keeps for the most it ever had to do: its heap, and chunks of its table of handles. */
+/* What a server keeps for the most it ever had to do: its heap, the tables that map it, and chunks of its
+ * table of handles. */
 static inline bool objects_may_grow(const char *name)
 {
-	return !strcmp(name, "frames_user") || !strcmp(name, "slab_objects") || !strcmp(name, "frames_kernel");
+	return !strcmp(name, "frames_user") || !strcmp(name, "frames_table") || !strcmp(name, "slab_objects") ||
+	       !strcmp(name, "frames_kernel");
 }
 
 /* Waits until the numbers are as before, a few seconds at most: who has ended may still be on the way
