@@ -73,8 +73,8 @@ static u64 fill_cpus(struct tern_cpu_info *v)
 		v[i].busy_ns = arch_ticks_to_ns(h->stat.busy_ns);
 		v[i].system_ns = arch_ticks_to_ns(h->stat.system_ns);
 		v[i].idle_ns = arch_ticks_to_ns(h->stat.idle_ns);
-		if (h->current == h->idle)
-			v[i].idle_ns += arch_ticks_to_ns(arch_ticks() - h->last_switch);
+		*(h->current == h->idle ? &v[i].idle_ns : &v[i].busy_ns) +=
+			arch_ticks_to_ns(arch_ticks() - h->last_switch);
 		v[i].hartid = (u32)h->hartid;
 		v[i].running = h->runq.count + (h->current != h->idle);
 	}
