@@ -51,15 +51,45 @@ static s64 send_signal(struct process *p, u32 tid, const siginfo_t *si)
 	return signal_send(p, to, si);
 }
 
+static s64 siginfo_get(struct thread *t, siginfo_t *si, va_t va)
+{
+	if (get_user(t, si, va, sizeof *si))
+		return -EFAULT;
+	return si->si_signo < 1 || si->si_signo > _NSIG ? -EINVAL : 0;
+}
+
+/* Who dies of a signal wakes others of his group (a pipe's reader); it must have come to them before. */
+s64 native_signal_send_all(struct thread *t, u64 *a)
+{
+	s32 to[TERN_SIGNAL_MANY];
+	siginfo_t si;
+	s64 r, result;
+
+	if (!a[1] || a[1] > TERN_SIGNAL_MANY)
+		return -EINVAL;
+	if (get_user(t, to, a[0], a[1] * sizeof *to))
+		return -EFAULT;
+	result = siginfo_get(t, &si, a[2]);
+	if (result)
+		return result;
+	result = -ESRCH;
+	kernel_lock();
+	for (u64 i = 0; i < a[1]; i++) {
+		r = send_signal(find(t, (u32)to[i]), 0, &si);
+		if (result)
+			result = r < 0 ? r : 0;
+	}
+	kernel_unlock();
+	return result;
+}
+
 s64 native_signal_send(struct thread *t, u64 *a)
 {
 	siginfo_t si;
-	s64 r;
+	s64 r = siginfo_get(t, &si, a[2]);
 
-	if (get_user(t, &si, a[2], sizeof si))
-		return -EFAULT;
-	if (si.si_signo < 1 || si.si_signo > _NSIG)
-		return -EINVAL;
+	if (r)
+		return r;
 	kernel_lock();
 	r = send_signal(find(t, a[0]), (u32)a[1], &si);
 	kernel_unlock();

@@ -171,6 +171,9 @@ enum tern_op {
 	 * SA_NOCLDWAIT: no zombie is wanted.  SIGCHLD for a stop or continue (CLD_STOPPED,
 	 * CLD_CONTINUED) is dropped where the action has SA_NOCLDSTOP. */
 	TERN_SIGNAL_SEND,
+	/* SYSTEM (int32_t process h[], how many, siginfo *): to all of them before any of them can run on;
+	 * 0 if one took it, else an errno.  EINVAL (none, or over TERN_SIGNAL_MANY). */
+	TERN_SIGNAL_SEND_ALL,
 	TERN_PROCESS_SET,  /* (process h, enum tern_process_word, value, value2) */
 	TERN_PROCESS_STAT, /* INFO (process h, tid or 0, struct tern_process_stat *) */
 	/* INFO (process h, first fd, struct tern_handle_info *, max): its descriptors from that one on,
@@ -459,6 +462,8 @@ struct tern_exec_args {
 	uint64_t set_cred; /* use cred below (set-id files) */
 	struct tern_cred cred;
 };
+
+#define TERN_SIGNAL_MANY 64
 
 enum tern_process_word {
 	TERN_PW_PPID,

@@ -36,10 +36,49 @@ void signal_process(struct proc *p, int sig)
 	signal_post(p, 0, &si);
 }
 
+static void add_result(long r, long *result)
+{
+	/* One success makes the whole a success; else the first refusal is told. */
+	if (r == 0)
+		*result = 0;
+	else if (*result == -ESRCH)
+		*result = r;
+}
+
+/* Several that get one signal, all at the same time as far as they can tell. */
+struct targets {
+	siginfo_t info;
+	long result;
+	uint32_t n;
+	int32_t handle[TERN_SIGNAL_MANY];
+};
+
+static void targets_send(struct targets *g)
+{
+	if (g->n)
+		add_result(tern_signal_send_all(g->handle, g->n, &g->info), &g->result);
+	g->n = 0;
+}
+
+static void targets_add(struct targets *g, struct proc *p)
+{
+	if (!g->info.si_signo || p->state != PROC_ALIVE || p->handle < 0 ||
+	    !deliverable(p, g->info.si_signo)) {
+		add_result(0, &g->result);
+		return;
+	}
+	g->handle[g->n++] = p->handle;
+	if (g->n == TERN_SIGNAL_MANY)
+		targets_send(g);
+}
+
 void signal_group(struct number *group, int sig)
 {
+	struct targets g = { .info = { .si_signo = sig, .si_code = SI_KERNEL } };
+
 	LINK_EACH_SAFE (l, &group->members)
-		signal_process(LINK_OF(l, struct proc, in_group), sig);
+		targets_add(&g, LINK_OF(l, struct proc, in_group));
+	targets_send(&g);
 }
 
 void signal_if_orphaned(struct number *group, const struct proc *without)
@@ -90,45 +129,51 @@ long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code)
 	return 0;
 }
 
+static bool may_signal(const struct sender *s, struct proc *p)
+{
+	return p == s->proc || kill_allowed(s->cred.euid, s->cred.uid, cred_capable(&s->cred, CAP_KILL),
+					    proc_sid(s->proc), p, s->info.si_signo);
+}
+
 long signal_send_one(const struct sender *s, struct proc *p, uint32_t tid)
 {
-	if (p != s->proc && !kill_allowed(s->cred.euid, s->cred.uid, cred_capable(&s->cred, CAP_KILL),
-					  proc_sid(s->proc), p, s->info.si_signo))
+	if (!may_signal(s, p))
 		return -EPERM;
 	return s->info.si_signo == 0 ? 0 : signal_post(p, tid, &s->info);
 }
 
-static void add_result(long r, long *result)
+static void targets_ask(struct targets *g, const struct sender *s, struct proc *p)
 {
-	/* One success makes the whole a success; else the first refusal is told. */
-	if (r == 0)
-		*result = 0;
-	else if (*result == -ESRCH)
-		*result = r;
+	if (may_signal(s, p))
+		targets_add(g, p);
+	else
+		add_result(-EPERM, &g->result);
 }
 
 long signal_send_group(const struct sender *s, struct number *group)
 {
-	long result = -ESRCH;
+	struct targets g = { .info = s->info, .result = -ESRCH };
 
 	if (!group)
 		return -ESRCH;
 	LINK_EACH_SAFE (l, &group->members)
-		add_result(signal_send_one(s, LINK_OF(l, struct proc, in_group), 0), &result);
-	return result;
+		targets_ask(&g, s, LINK_OF(l, struct proc, in_group));
+	targets_send(&g);
+	return g.result;
 }
 
 static long send_all(const struct sender *s)
 {
-	long result = -ESRCH;
+	struct targets g = { .info = s->info, .result = -ESRCH };
 
 	LINK_EACH_SAFE (l, &pm.tree.all) {
 		struct proc *p = LINK_OF(l, struct proc, all);
 
 		if (p != pm.init && p != s->proc)
-			add_result(signal_send_one(s, p, 0), &result);
+			targets_ask(&g, s, p);
 	}
-	return result;
+	targets_send(&g);
+	return g.result;
 }
 
 long pm_kill(struct tern_msg *m)
@@ -233,10 +278,9 @@ long signal_group_method(struct tern_msg *m)
 		return -ESRCH;
 	if (sig && sig <= SIGSYS && (TERN_SIGBIT(sig) & STOP_SIGNALS) && group_orphaned(group, NULL))
 		return -EIO;
-	LINK_EACH_SAFE (l, &group->members) {
-		if (sig)
-			signal_process(LINK_OF(l, struct proc, in_group), sig);
+	LINK_EACH_SAFE (l, &group->members)
 		n++;
-	}
+	if (sig)
+		signal_group(group, sig);
 	return n;
 }

@@ -232,6 +232,10 @@ static inline long tern_signal_send(int proc, uint32_t tid, const struct siginfo
 {
 	return TERN_OP3(TERN_SIGNAL_SEND, proc, tid, TERN_PTR(si));
 }
+static inline long tern_signal_send_all(const int32_t *procs, uint32_t n, const struct siginfo *si)
+{
+	return TERN_OP3(TERN_SIGNAL_SEND_ALL, TERN_PTR(procs), n, TERN_PTR(si));
+}
 static inline long tern_process_set(int proc, enum tern_process_word w, uint64_t v, uint64_t v2)
 {
 	return TERN_OP4(TERN_PROCESS_SET, proc, w, v, v2);
