@@ -16,8 +16,8 @@
 
 #include "futex_priv.h"
 
-#define FUTEX2_SIZE_MASK 3
-#define FUTEX2_FLAGS (FUTEX2_SIZE_MASK | FUTEX_PRIVATE_FLAG)
+#define SIZE_MASK 3u /* FUTEX2_SIZE_MASK, which headers before Linux 6.7 lack */
+#define FUTEX2_FLAGS (SIZE_MASK | FUTEX_PRIVATE_FLAG)
 
 #define BUCKETS 256
 static struct list buckets[BUCKETS];
@@ -353,7 +353,7 @@ s64 sys_futex(struct thread *t, u64 *a)
 
 static bool flags_ok(u64 flags)
 {
-	return !(flags & ~(u64)FUTEX2_FLAGS) && (flags & FUTEX2_SIZE_MASK) == FUTEX_32;
+	return !(flags & ~(u64)FUTEX2_FLAGS) && (flags & SIZE_MASK) == FUTEX_32;
 }
 
 /* An absolute time of a clock, likewise. */
