@@ -353,6 +353,13 @@ void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t s
 int work_start(struct mm_work *w);
 /* A fault meets a long operation that is moving or removing something of [lo, hi): finishes it. */
 void work_help(struct aspace *as, va_t lo, va_t hi);
+enum move_phase {
+	MOVE_CLEAR,   /* zap [target, target + arg) */
+	MOVE_CUT,     /* zap what is behind `end` of the old place */
+	MOVE_PREPARE, /* tables */
+	MOVE_ENTRIES,
+	MOVE_UNDO, /* no memory for tables */
+};
 bool move_step(struct mm_work *w, unsigned *budget); /* remap.c; true: done */
 bool fork_step(struct mm_work *w, unsigned *budget); /* fork.c */
 

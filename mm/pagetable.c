@@ -256,6 +256,16 @@ static va_t zap_huge(struct batch *b, pte_t *upper, va_t va, va_t stop, unsigned
 	return stop;
 }
 
+/* mremap has made tables for what it is moving: they stay, empty as they may be, though an object that
+ * shrinks meanwhile has nothing left in them. */
+static bool tables_are_wanted(const struct aspace *as)
+{
+	const struct mm_work *w = as->busy;
+
+	return unlikely(w != NULL) && w->kind == WORK_MOVE &&
+	       (w->phase == MOVE_PREPARE || w->phase == MOVE_ENTRIES);
+}
+
 va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget)
 {
 	va_t va = start, stop;
@@ -290,7 +300,7 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 		}
 		zap_run(b, t + pt_index(va, 0), va, stop, what == ZAP_KEEP_PRIVATE);
 		va = stop;
-		if (pt_frame(t)->used == 0)
+		if (pt_frame(t)->used == 0 && !tables_are_wanted(b->as))
 			unlink_leaf(b, va - PAGE_SIZE, upper);
 	}
 	return va;

@@ -6,15 +6,7 @@
  * Lock: the space's. */
 #include "mm_priv.h"
 
-enum phase {
-	MOVE_CLEAR,   /* zap [target, target + arg) */
-	MOVE_CUT,     /* zap what is behind `end` of the old place */
-	MOVE_PREPARE, /* tables */
-	MOVE_ENTRIES,
-	MOVE_UNDO, /* no memory for tables */
-};
-
-static void next_phase(struct mm_work *w, enum phase phase, va_t cursor)
+static void next_phase(struct mm_work *w, enum move_phase phase, va_t cursor)
 {
 	w->phase = (u8)phase;
 	w->cursor = cursor;

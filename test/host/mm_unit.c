@@ -618,6 +618,34 @@ static void test_remap_over_a_table(void **unused)
 }
 
 /* Holes found by the tree against the plainest search. */
+/* An object gives pages back while a mapping of it moves: what is private goes on moving, into tables
+ * that were made for it and are empty yet. */
+static void test_punch_meets_a_move(void **unused)
+{
+	enum { N = 4096 }; /* pages: more than one step of a move */
+	struct aspace *as = aspace_create();
+	struct memobj *m = memobj_create(N * P, 9);
+	va_t to = AT + 4 * N * P, at;
+	unsigned steps = 0;
+	int res;
+
+	(void)unused;
+	assert_int_equal(done(aspace_map(as, AT, N * P, 3, 7, MAP_PRIVATE | MAP_FIXED, m, 0, &work, &at)), 0);
+	for (va_t i = 0; i < N; i++)
+		assert_int_equal(aspace_fault(as, AT + i * P, FAULT_WRITE), FAULT_OK);
+	res = aspace_remap(as, AT, N * P, N * P, MREMAP_MAYMOVE | MREMAP_FIXED, to, &work, &at);
+	for (; res == MM_MORE; steps++) {
+		assert_int_equal(memobj_punch(m, 0, N * P), 0);
+		res = mm_work_step(&work);
+	}
+	assert_int_equal(res, 0);
+	assert_true(steps > 2);
+	assert_int_equal(as->resident, N);
+	aspace_check(as);
+	finish(as);
+	memobj_put(m);
+}
+
 static void test_gaps(void **unused)
 {
 	enum { N = 400 };
@@ -1249,6 +1277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_brk, start),
 		cmocka_unit_test_setup(test_remap_rules, start),
 		cmocka_unit_test_setup(test_remap_over_a_table, start),
+		cmocka_unit_test_setup(test_punch_meets_a_move, start),
 		cmocka_unit_test_setup(test_gaps, start),
 		cmocka_unit_test_setup(test_too_many_regions, start),
 		cmocka_unit_test_setup(test_too_many_tables, start),
