@@ -14,16 +14,16 @@
 #include <ipc/call.h>
 #include <ipc/note.h>
 #include <ipc/pager.h>
-#include <ipc/poll.h>
+#include <kernel/linux/poll.h>
 #include <ipc/session.h>
-#include <kernel/bits.h>
+#include <kernel/lib/bits.h>
 #include <kernel/idtable.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/native.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 

@@ -9,13 +9,13 @@
  */
 #include <arch/trap.h>
 #include <ipc/pager.h>
-#include <ipc/poll.h>
+#include <kernel/linux/poll.h>
 #include <ipc/session.h>
 #include <kernel/idtable.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <kernel/thread.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>

@@ -11,7 +11,7 @@
 #include <ipc/session.h>
 #include <kernel/handle.h>
 #include <kernel/lock.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/thread.h>
 #include <mm/memobj.h>
 #include <mm/slab.h>

@@ -10,8 +10,8 @@
 #include <ipc/session.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/string.h>
-#include <kernel/sys.h>
+#include <kernel/lib/string.h>
+#include <kernel/linux/sys.h>
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
 

@@ -1,12 +1,12 @@
 /*
  * Windows: the caller's memory that a server may touch while it holds the call.
  *
- * A window is worked out from the line in kernel/syscalls.def and the caller's arguments at copy
+ * A window is worked out from the line in kernel/linux/syscalls.def and the caller's arguments at copy
  * time; at delivery only its range is checked.  An iovec array is seen as one window by offset.
  * Copies run without the kernel lock, the call pinned.
  */
 #include <kernel/native.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <linux/uio.h>
 #include <mm/frame.h>
 

@@ -8,7 +8,7 @@
  * if all were unpacked.  Pure: every size is checked against what is left.
  */
 #include <kernel/boot.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <tern/linux/errno.h>
 
 #define HEADER_SIZE 110u

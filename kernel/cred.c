@@ -4,7 +4,7 @@
  */
 #include <kernel/lock.h>
 #include <kernel/process.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <mm/slab.h>
 
 static struct slab_cache cache;

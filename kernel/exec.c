@@ -10,13 +10,13 @@
  * given back in steps.
  */
 #include <arch/fpu.h>
-#include <ipc/futex.h>
+#include <kernel/linux/futex.h>
 #include <kernel/exec.h>
 #include <kernel/hart.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>

@@ -7,7 +7,7 @@
  * Pure: every offset and length is checked against the blocks, which are checked against `size`.
  */
 #include <kernel/boot.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <tern/linux/errno.h>
 
 #define MAGIC 0xd00dfeedu

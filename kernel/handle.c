@@ -7,10 +7,10 @@
  * for nobody else: close, dup2 and lookups pass it by.
  * Kernel lock guards all of it.
  */
-#include <kernel/bits.h>
+#include <kernel/lib/bits.h>
 #include <kernel/handle.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>

@@ -4,7 +4,7 @@
 #include <ipc/note.h>
 #include <ipc/session.h>
 #include <kernel/handle.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <mm/aspace.h>
 #include <mm/memobj.h>

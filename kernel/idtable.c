@@ -7,7 +7,7 @@
  * Caller's lock: the kernel lock.
  */
 #include <kernel/idtable.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <mm/slab.h>
 
 #define IDS_MAX_CHUNKS 4096u

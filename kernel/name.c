@@ -4,7 +4,7 @@
  */
 #include <ipc/session.h>
 #include <kernel/process.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <mm/slab.h>
 
 struct name_context *name_context_create(void)

@@ -12,7 +12,7 @@
  * console.
  * Kernel lock.
  */
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/thread.h>
 #include <mm/frame.h>

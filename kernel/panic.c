@@ -10,9 +10,9 @@
 #include <kernel/hart.h>
 #include <kernel/process.h>
 #include <kernel/thread.h>
-#include <kernel/trace.h>
+#include <kernel/lib/trace.h>
 
-#include "log_priv.h"
+#include "lib/log_priv.h"
 
 #define EXIT_STATUS 101
 #define ANSWER_NS 50000000ul

@@ -6,10 +6,10 @@
  * is given back by the last thread before EXITED is queued.
  */
 #include <ipc/session.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 

@@ -9,8 +9,8 @@
  * best their best priority, `first` among them.
  * Caller's lock: the kernel lock.
  */
-#include <kernel/bits.h>
-#include <kernel/log.h>
+#include <kernel/lib/bits.h>
+#include <kernel/lib/log.h>
 #include <kernel/runq.h>
 
 #define STEAL_LIMIT 32

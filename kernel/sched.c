@@ -13,7 +13,7 @@
 #include <arch/cpu.h>
 #include <arch/fpu.h>
 #include <kernel/lock.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/timer.h>

@@ -7,13 +7,13 @@
 #include <arch/cpu.h>
 #include <arch/trap.h>
 #include <arch/vdso.h>
-#include <ipc/futex.h>
+#include <kernel/linux/futex.h>
 #include <kernel/boot.h>
 #include <kernel/hart.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <kernel/timer.h>
 #include <linux/elf.h>
 #include <linux/mman.h>

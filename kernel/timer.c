@@ -11,7 +11,7 @@
 #include <arch/cpu.h>
 #include <kernel/hart.h>
 #include <kernel/lock.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/sched.h>
 #include <kernel/timer.h>
 

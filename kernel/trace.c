@@ -8,11 +8,11 @@
  * lock.  The rings are made when the trace is first switched on, and stay.
  */
 #include <kernel/hart.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/native.h>
-#include <kernel/sys.h>
+#include <kernel/linux/sys.h>
 #include <kernel/thread.h>
-#include <kernel/trace.h>
+#include <kernel/lib/trace.h>
 #include <mm/slab.h>
 #include <tern/abi.h>
 #include <tern/linux/errno.h>

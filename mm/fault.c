@@ -10,7 +10,7 @@
  *   a page without rights   the region's rights are given (W not: that is the case above)
  * A private page with more than one reference never changes; whoever wants to change it copies it.
  * Lock: the space's; the object's below it. */
-#include <kernel/trace.h>
+#include <kernel/lib/trace.h>
 
 #include "mm_priv.h"
 

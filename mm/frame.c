@@ -8,9 +8,9 @@
  * Locks: each stack its own (taken by other harts only when memory is out), then buddy_lock. */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
-#include <kernel/log.h>
-#include <kernel/spinlock.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/spinlock.h>
+#include <kernel/lib/string.h>
 #include <mm/frame.h>
 
 #define STACK_MAX 32

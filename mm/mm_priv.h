@@ -3,8 +3,8 @@
 
 #include <arch/cpu.h>
 #include <arch/mmu.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 #include <linux/mman.h>
 #include <mm/aspace.h>
 #include <mm/frame.h>

@@ -4,7 +4,7 @@
  * others' nodes.  A node exists only while it has an entry, so a sparse object costs what it holds.
  * The tree grows at the root when an index is out of reach, and falls back to nothing when the
  * last entry goes.  The owner's lock guards it. */
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <mm/radix.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>

@@ -10,8 +10,8 @@
  * Locks: cache->lock for the lists and counts, caches_lock for the list of caches. */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/abi.h>

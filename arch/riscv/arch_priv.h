@@ -2,7 +2,7 @@
 #pragma once
 
 #include <arch/mmu.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 /* The vmap GiB: stacks, then device registers. */
 #define VMAP_STACKS VMAP_BASE

@@ -9,7 +9,7 @@
  */
 #include <arch/cpu.h>
 #include <kernel/hart.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 
 #include "arch_priv.h"
 

@@ -12,8 +12,8 @@
 #include <arch/trap.h>
 #include <kernel/boot.h>
 #include <kernel/hart.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 
 #include "arch_priv.h"
 

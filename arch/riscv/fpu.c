@@ -7,7 +7,7 @@
  */
 #include <arch/fpu.h>
 #include <kernel/hart.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <kernel/thread.h>
 
 #define FS_MASK (3ul << 13)

@@ -9,8 +9,8 @@
 #include <arch/sbi.h>
 #include <kernel/boot.h>
 #include <kernel/hart.h>
-#include <kernel/log.h>
-#include <kernel/trace.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/trace.h>
 
 #include "arch_priv.h"
 

@@ -11,7 +11,7 @@
  */
 #include <arch/mmu.h>
 #include <kernel/boot.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <tern/abi.h>
 #include <tern/linux/errno.h>
 

@@ -9,8 +9,8 @@
  */
 #include <arch/cpu.h>
 #include <kernel/boot.h>
-#include <kernel/log.h>
-#include <kernel/spinlock.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/spinlock.h>
 
 #include "arch_priv.h"
 

@@ -9,7 +9,7 @@
 #include <arch/sbi.h>
 #include <arch/vdso.h>
 #include <kernel/boot.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 
 #include "arch_priv.h"
 

@@ -7,13 +7,13 @@
 #include <arch/cpu.h>
 #include <arch/fpu.h>
 #include <arch/trap.h>
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
-#include <kernel/trace.h>
+#include <kernel/lib/trace.h>
 
 #include "arch_priv.h"
 

@@ -5,7 +5,7 @@
  *
  * "h" is a number in the caller's own handle table (the descriptor table), "token" names a call
  * that the caller has received and not answered (stale: -ESRCH), "win" is the index of a window
- * of the call's line in kernel/syscalls.def (0, 1, … in the order written there), "sid" names a
+ * of the call's line in kernel/linux/syscalls.def (0, 1, … in the order written there), "sid" names a
  * session and "rid" a readiness word of an endpoint that the caller's process owns.
  * Pointers are in the caller's own space.  SYSTEM: needs the process authority TERN_AUTH_SYSTEM
  * (pm has it); INFO: needs TERN_AUTH_INFO (pm and vfs).

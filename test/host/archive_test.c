@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include <kernel/boot.h>
-#include <kernel/string.h>
+#include <kernel/lib/string.h>
 #include <tern/linux/errno.h>
 
 static char bytes[65536];

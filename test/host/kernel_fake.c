@@ -1,7 +1,7 @@
 /* See kernel_fake.h. */
 #include "kernel_fake.h"
 
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * a source of numbers. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 /* The n-th allocation from now on fails, and those after it; -1: none. */
 extern long fake_allocs_left;

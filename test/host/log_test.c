@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include <arch/cpu.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 
 u32 panic_hart;
 static char console[1 << 17];

@@ -2,7 +2,7 @@
  * steps; the kernel itself has no use for them. */
 #include "../../mm/mm_priv.h"
 #include "mm_check.h"
-#include <kernel/log.h>
+#include <kernel/lib/log.h>
 #include <tern/abi.h>
 
 void frame_check(void)

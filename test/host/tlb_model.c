@@ -14,8 +14,8 @@
 #include "tlb_model.h"
 
 #include <arch/cpu.h>
-#include <kernel/log.h>
-#include <kernel/string.h>
+#include <kernel/lib/log.h>
+#include <kernel/lib/string.h>
 #include <mm/frame.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The answers that a descriptor gives which its server knows nothing special about: those of an
- * anonymous inode of Linux's, where a line of kernel/syscalls.def has no plainer errno.
+ * anonymous inode of Linux's, where a line of kernel/linux/syscalls.def has no plainer errno.
  */
 #include <server/server.h>
 #include <string.h>
@@ -29,7 +29,7 @@
 static const uint8_t else_errno[CALLS] = {
 #define CALL(number, name, route, right, fds, windows, otherwise, interrupted) \
 	[number] = (otherwise) + 1,
-#include "../../kernel/syscalls.def"
+#include "../../kernel/linux/syscalls.def"
 #undef CALL
 };
 

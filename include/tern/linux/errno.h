@@ -6,7 +6,7 @@
 #undef errno
 #define ENOTSUP EOPNOTSUPP
 
-/* Never seen by a program: how an interrupted call is to go on (kernel/signal.c). */
+/* Never seen by a program: how an interrupted call is to go on (kernel/linux/signal.c). */
 #define ERESTARTSYS 512          /* restart if SA_RESTART or no handler, else EINTR (class s) */
 #define ERESTARTNOINTR 513       /* always restart */
 #define ERESTARTNOHAND 514       /* EINTR if a handler runs, else restart (class n) */

@@ -1,9 +1,9 @@
 /* Messages on their way: what queues on an endpoint, and the call that carries a request. */
 #pragma once
 
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 #include <kernel/timer.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct thread;
 struct process;
@@ -39,7 +39,7 @@ enum call_state {
 #define CALL_MORE_PARKED 1 /* it has, or had, a deadline */
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
-#define CALL_MORE_PAIR 8   /* args and buffer are the kernel's (ipc/pair.c) */
+#define CALL_MORE_PAIR 8   /* args and buffer are the kernel's (kernel/linux/pair.c) */
 #define CALL_MORE_PAGE 16  /* a copy met a page that its pager is to bring */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <ipc/call.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct endpoint;
 struct memobj;

@@ -1,7 +1,7 @@
 /* What the device tree says of the machine, and start-up. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 #include <mm/frame.h>
 
 struct boot_facts {

@@ -1,7 +1,7 @@
 /* What the kernel and the servers keep for a process (kernel/charge.c). */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 #include <mm/frame.h>
 
 struct process;

@@ -1,4 +1,4 @@
-/* fork and exec between pm's operation (kernel/sys_process.c) and the calling thread's own work
+/* fork and exec between pm's operation (kernel/native/native_process.c) and the calling thread's own work
  * (kernel/exec.c). */
 #pragma once
 

@@ -2,8 +2,8 @@
  * Kernel lock guards all of it. */
 #pragma once
 
-#include <kernel/list.h>
-#include <kernel/types.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/types.h>
 #include <tern/abi.h>
 
 struct endpoint;

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <arch/cpu.h>
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 #include <kernel/runq.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 #include <tern/abi.h>
 
 struct thread;

@@ -2,7 +2,7 @@
  * generation, so that a stale number is told from a live one.  Kernel lock. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct idtable {
 	struct idslot **chunks; /* of IDS_PER_CHUNK */

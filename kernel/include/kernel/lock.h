@@ -4,7 +4,7 @@
 #pragma once
 
 #include <kernel/hart.h>
-#include <kernel/spinlock.h>
+#include <kernel/lib/spinlock.h>
 
 extern struct spinlock the_kernel_lock;
 

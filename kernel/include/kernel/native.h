@@ -5,21 +5,21 @@
 
 struct thread *native_call(struct thread *t, u32 op);
 
-/* The doors, by file: ipc/reply.c, ipc/sys_ipc.c, kernel/sys_memory.c, kernel/sys_process.c,
- * kernel/sys_system.c.  A result or SYS_*. */
+/* The doors, by file: ipc/reply.c, ipc/native_ipc.c, kernel/native/native_memory.c, kernel/native/native_process.c,
+ * kernel/native/native_system.c.  A result or SYS_*. */
 #define NATIVE_FREE(name) s64 native_##name(struct thread *t, u64 *a);
 #define NATIVE_LOCKED(name) s64 native_##name(struct thread *t, u64 *a);
 #define NATIVE_HELD(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
 #define NATIVE_PINNED(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);
 #define NATIVE_PROCESS(name) s64 native_##name(struct process *p, u64 *a);
 #define NATIVE(op, name, who, door) NATIVE_##door(name)
-#include "../../native.def"
+#include "../../native/native.def"
 #undef NATIVE
 
 /* Copies descriptions of p's handles from number `first` on to t's memory: the count, EFAULT
- * (ipc/sys_ipc.c). */
+ * (ipc/native_ipc.c). */
 s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);
-/* The memobj behind a handle with those rights, referenced; NULL (kernel/sys_memory.c). */
+/* The memobj behind a handle with those rights, referenced; NULL (kernel/native/native_memory.c). */
 struct memobj *must_check memobj_of(struct thread *t, u64 h, unsigned rights);
-/* The space behind a handle, referenced; NULL: it is none (kernel/sys_memory.c). */
+/* The space behind a handle, referenced; NULL: it is none (kernel/native/native_memory.c). */
 struct aspace *must_check aspace_of_handle(struct thread *t, u32 h);

@@ -4,7 +4,7 @@
 
 #include <kernel/charge.h>
 #include <kernel/handle.h>
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 #include <kernel/signal.h>
 #include <kernel/thread.h>
 #include <tern/abi.h>

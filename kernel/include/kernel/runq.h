@@ -3,7 +3,7 @@
  * Pure: builds on the host.  Caller's lock: the kernel lock. */
 #pragma once
 
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 
 #define PRIO_COUNT 140
 #define PRIO_RT_COUNT 100

@@ -2,8 +2,8 @@
  * signal whom is pm's.  Kernel lock, all of it; the user's stack is written without it. */
 #pragma once
 
-#include <kernel/list.h>
-#include <kernel/types.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/types.h>
 #include <tern/linux/signal.h>
 
 struct thread;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <kernel/thread.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 /* A K function gets the thread and its saved arguments a0…a5 and returns the result, or: */
 #define SYS_BLOCKED ((s64)0x8000000000000001ll) /* thread_block() was called */
@@ -62,9 +62,9 @@ const struct syscall_line *syscall_line(u32 op);
 /* Sends a call by its line's route: who runs next (the caller, with an errno in a0, or another). */
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route);
 
-/* Numbers ipc/poll.c and kernel/sys_*.c provide. */
+/* Numbers kernel/linux/poll.c and kernel/sys_*.c provide. */
 #define CALL(nr, name, ...) s64 sys_##name(struct thread *t, u64 *a);
-#include "../../syscalls.def"
+#include "../../linux/syscalls.def"
 #undef CALL
 
 /* The caller's memory, for K functions: 0 or -EFAULT, in t's space. */

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <ipc/call.h>
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 #include <kernel/lock.h>
 #include <kernel/runq.h>
 #include <kernel/signal.h>
 #include <kernel/timer.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 #include <mm/aspace.h>
 
 struct process;
@@ -67,7 +67,7 @@ enum work {
 	WORK_RESCHED = 1u << 14, /* someone better is ready, or the slice is over */
 };
 
-/* One word that a thread waits for; ipc/futex.c. */
+/* One word that a thread waits for; kernel/linux/futex.c. */
 struct futex_waiter {
 	struct list link; /* in a bucket; self-linked: woken */
 	struct futex_key key;
@@ -163,7 +163,7 @@ struct thread {
 
 	/* long work of its own */
 	struct mm_work mm_work;
-	struct pair *pair;	   /* WORK_PAIR; ipc/pair.c */
+	struct pair *pair;	   /* WORK_PAIR; kernel/linux/pair.c */
 	struct memobj *map_memobj; /* WORK_MAP */
 	u64 map_offset;
 	u8 map_max_prot;

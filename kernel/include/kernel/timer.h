@@ -1,7 +1,7 @@
 /* One-shot timers, in a queue per hart, by absolute monotonic ticks.  Kernel lock. */
 #pragma once
 
-#include <kernel/list.h>
+#include <kernel/lib/list.h>
 
 struct timer {
 	struct list link; /* in a hart's timers, by expiry; self-linked: not armed */

@@ -4,14 +4,14 @@
  * bounded step.  Operations that change regions over a long range run in steps: the first call
  * checks, commits the regions and does a bounded part; if it returns MM_MORE, the caller goes on
  * with mm_work_step() until that returns 0, and meanwhile the space is `busy`: other region
- * operations return MM_BUSY and their threads wait for mm_wake (kernel/sys_mm.c).  Faults and copies
+ * operations return MM_BUSY and their threads wait for mm_wake (kernel/linux/sys_mm.c).  Faults and copies
  * go on meanwhile.  Order: aspaces by address, then memobj, leaf, frames. */
 #pragma once
 
 #include <arch/cpu.h>
 #include <arch/mmu.h>
-#include <kernel/list.h>
-#include <kernel/spinlock.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/spinlock.h>
 #include <mm/frame.h>
 #include <mm/memobj.h>
 #include <tern/abi.h>
@@ -233,7 +233,7 @@ unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, 
 void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w);
 void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
 
-/* Called by mm when a long operation ends and threads may wait for the space (kernel/sys_mm.c; a
+/* Called by mm when a long operation ends and threads may wait for the space (kernel/linux/sys_mm.c; a
  * stub in host tests).  No lock held. */
 void mm_wake(struct aspace *as);
 

@@ -5,8 +5,8 @@
  * name it.  Whoever allocates gets refs = 1. */
 #pragma once
 
-#include <kernel/list.h>
-#include <kernel/types.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/types.h>
 
 enum frame_kind {
 	FRAME_RESERVED, /* not RAM, firmware, kernel image */

@@ -5,8 +5,8 @@
  * size and the list of regions that map it. */
 #pragma once
 
-#include <kernel/list.h>
-#include <kernel/spinlock.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/spinlock.h>
 #include <mm/radix.h>
 
 enum memobj_kind {

@@ -4,7 +4,7 @@
  * locks. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 #define RADIX_BITS 6
 #define RADIX_SLOTS (1u << RADIX_BITS)

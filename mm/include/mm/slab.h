@@ -1,8 +1,8 @@
 /* Slab caches for kernel objects, and kmalloc for odd sizes.  Any context; own locks. */
 #pragma once
 
-#include <kernel/list.h>
-#include <kernel/spinlock.h>
+#include <kernel/lib/list.h>
+#include <kernel/lib/spinlock.h>
 
 struct slab_cache {
 	const char *name;

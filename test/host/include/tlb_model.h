@@ -3,7 +3,7 @@
 #pragma once
 
 #include <arch/mmu.h>
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 #include <mm/aspace.h>
 
 #define MODEL_HARTS 4u

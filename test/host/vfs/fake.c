@@ -1,5 +1,5 @@
 /* The kernel and user/lib as vfs needs them, in a few hundred lines: windows made from the lines of
- * kernel/syscalls.def, memory objects as plain memory, one program with its descriptors.
+ * kernel/linux/syscalls.def, memory objects as plain memory, one program with its descriptors.
  *
  * A call is made as the kernel makes it: rights are checked, references resolved, descriptors
  * reserved; given sessions are committed by a result >= 0 and closed by an error.
@@ -75,7 +75,7 @@ enum { CWD = -2, ANY = 0, PATH_OK = 0, FD_CLOEXEC = 1 };
 #pragma GCC diagnostic ignored "-Wmissing-braces"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct line lines[512] = {
-#include "../../../kernel/syscalls.def"
+#include "../../../kernel/linux/syscalls.def"
 };
 #pragma GCC diagnostic pop
 static const struct line exec_line = { 'V', 0, -1, 0, 0, { { W_STR, 1, 0 } } };

@@ -136,7 +136,7 @@ static long do_pwrite(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
 
-	/* A write to an end for reading can only be the kernel's (ipc/pair.c). */
+	/* A write to an end for reading can only be the kernel's (kernel/linux/pair.c). */
 	if (d && d->kind == DESC_PIPE && d->mode == MODE_R)
 		return pipe_take_back(d->pipe, m->token, length(m));
 	return server_default(m);

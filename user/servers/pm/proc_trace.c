@@ -8,12 +8,12 @@
 
 static const char *const calls[512] = {
 #define CALL(number, name, route, right, fds, windows, otherwise, interrupted) [number] = #name,
-#include "../../../kernel/syscalls.def"
+#include "../../../kernel/linux/syscalls.def"
 #undef CALL
 };
 static const char *const natives[TERN_OP_END - TERN_OP_FIRST] = {
 #define NATIVE(op, name, who, way) [TERN_##op - TERN_OP_FIRST] = "tern_" #name,
-#include "../../../kernel/native.def"
+#include "../../../kernel/native/native.def"
 #undef NATIVE
 	[TERN_RECV - TERN_OP_FIRST] = "tern_recv",
 	[TERN_REPLY_RECV - TERN_OP_FIRST] = "tern_reply_recv",

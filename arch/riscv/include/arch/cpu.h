@@ -1,7 +1,7 @@
 /* The hart we run on. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct hart;
 

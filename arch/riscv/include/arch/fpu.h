@@ -2,7 +2,7 @@
  * saved only when dirty. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct thread;
 struct hart;

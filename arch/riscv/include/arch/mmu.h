@@ -6,7 +6,7 @@
  * Source: RISC-V privileged specification, "Sv39", "sfence.vma". */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 typedef u64 pte_t;
 

@@ -1,7 +1,7 @@
 /* Calls of the firmware (RISC-V SBI specification 1.0). */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct sbi_result {
 	s64 error, value;

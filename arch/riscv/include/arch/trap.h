@@ -1,7 +1,7 @@
 /* From the trap vector (arch/riscv/entry.S) into C, and back. */
 #pragma once
 
-#include <kernel/types.h>
+#include <kernel/lib/types.h>
 
 struct thread;
 

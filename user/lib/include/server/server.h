@@ -22,7 +22,7 @@ typedef long (*server_handler)(struct tern_msg *m);
 
 struct server_ops {
 	/* By Linux call number, 0…511.  A missing one is answered with the `else` errno of its line
-	 * in kernel/syscalls.def (0 there means success; an fstat or fstatfs of an anonymous
+	 * in kernel/linux/syscalls.def (0 there means success; an fstat or fstatfs of an anonymous
 	 * object gets default contents, see server_default). */
 	const server_handler *calls;
 	/* TERN_METHOD… and TERN_VFS_EXEC_OPEN: ENOSYS if missing. */

@@ -1,0 +1,37 @@
+/* Spin locks.  The kernel runs with interrupts off, so a lock needs no more than the word. */
+#pragma once
+
+#include <arch/cpu.h>
+#include <kernel/lib/types.h>
+
+struct spinlock {
+	u32 locked;
+};
+
+#define SPINLOCK_INIT { 0 }
+
+#ifdef TERN_HOST
+static inline void spin_lock(struct spinlock *l) { l->locked = 1; }
+static inline void spin_unlock(struct spinlock *l) { l->locked = 0; }
+static inline bool spin_trylock(struct spinlock *l)
+{
+	bool ok = !l->locked;
+	l->locked = 1;
+	return ok;
+}
+#else
+static inline bool spin_trylock(struct spinlock *l)
+{
+	return arch_swap_acquire(&l->locked, 1) == 0;
+}
+static inline void spin_lock(struct spinlock *l)
+{
+	while (unlikely(!spin_trylock(l)))
+		arch_spin_wait(&l->locked);
+}
+static inline void spin_unlock(struct spinlock *l)
+{
+	arch_store_release(&l->locked, 0);
+}
+#endif
+static inline bool spin_is_locked(const struct spinlock *l) { return READ_ONCE(l->locked) != 0; }

@@ -1,0 +1,7 @@
+/* Between log.c and panic.c. */
+#pragma once
+
+#include <kernel/lib/log.h>
+#include <stdarg.h>
+
+void log_vprint(const char *fmt, va_list *ap);

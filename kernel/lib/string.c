@@ -1,0 +1,42 @@
+/*
+ * The parts of memory and string handling that no hot path needs; arch/ has the fast ones.
+ * Pure functions, no state.  The compiler must not turn a loop here into a call of its own function.
+ */
+#include <kernel/lib/string.h>
+#include <kernel/lib/types.h>
+
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *p = a, *q = b;
+
+	for (; n; n--, p++, q++)
+		if (*p != *q)
+			return *p < *q ? -1 : 1;
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	const char *p = s;
+
+	while (*p)
+		p++;
+	return (size_t)(p - s);
+}
+
+int strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return (u8)*a - (u8)*b;
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+	for (; n; n--, a++, b++)
+		if (*a != *b || !*a)
+			return (u8)*a - (u8)*b;
+	return 0;
+}

@@ -1,0 +1,470 @@
+/*
+ * Waiting for readiness: ppoll and pselect6.
+ *
+ * Readiness is a word of bits; nobody is asked.  A call scans its descriptors under the kernel
+ * lock; if nothing is ready it hangs one entry for each on the words' lists of waiters and blocks,
+ * without dropping the lock in between, so no edge is lost.  Whatever ends the wait - an edge, the
+ * deadline, a signal - undoes the entries and has the thread scan again (t->resume): the arguments
+ * are in its registers, the deadline in t->again.
+ * An entry holds a reference to what it hangs on.
+ * Kernel lock.
+ */
+#include <arch/cpu.h>
+#include <kernel/linux/poll.h>
+#include <kernel/lib/log.h>
+#include <kernel/process.h>
+#include <kernel/signal.h>
+#include <kernel/lib/string.h>
+#include <kernel/linux/sys.h>
+#include <linux/poll.h>
+#include <mm/slab.h>
+
+#define POLL_ALWAYS (POLLERR | POLLHUP)
+#define SMALL_POLL 8
+
+struct poll_wait {
+	s64 (*resume)(struct thread *t);
+	u32 n, bytes;
+	struct poll_entry entry[];
+};
+
+/* ---- objects ---- */
+
+u32 object_poll_bits(struct thread *t, enum handle_type type, void *object)
+{
+	struct ready *r;
+
+	if (likely(type == HANDLE_SESSION))
+		return session_ready_bits(object);
+	r = object_ready(type, object);
+	return r ? r->own->bits(t, r) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
+
+struct ready *object_ready(enum handle_type type, void *object)
+{
+	switch (type) {
+	case HANDLE_SESSION:
+		return ((struct session *)object)->ready;
+	case HANDLE_WAITSET:
+	case HANDLE_SIGNALFD:
+		return object; /* it begins with it */
+	default:
+		return NULL;
+	}
+}
+
+/* ---- entries ---- */
+
+static void poll_cancel(struct thread *t)
+{
+	struct poll_wait *w = t->wait_on.poll;
+
+	for (u32 i = 0; i < w->n; i++) {
+		list_del(&w->entry[i].link);
+		ready_put(w->entry[i].ready);
+	}
+	wait_resumes(t, w->resume);
+	t->wait_on.poll = NULL;
+	kfree_for(t->process, w, w->bytes);
+}
+
+static bool poll_notified(struct poll_entry *e, u32 bits)
+{
+	struct thread *t = e->owner;
+
+	(void)bits;
+	poll_cancel(t);
+	thread_wake(t, 0);
+	return true;
+}
+
+u64 poll_event = 1;
+
+/* An entry may unlink any other, and the word itself lives as long as one hangs on it.  A set of
+ * epoll's passes the event on to its own word: so this is recursive, as deep as sets are nested. */
+void poll_wake(struct ready *r, u32 set)
+{
+	static unsigned depth;
+	bool taken = false;
+	struct list todo;
+
+	if (list_empty(&r->waiters))
+		return;
+	depth++;
+	todo = r->waiters;
+	todo.next->prev = todo.prev->next = &todo;
+	list_init(&r->waiters);
+	while (!list_empty(&todo)) {
+		struct poll_entry *e = list_entry(todo.next, struct poll_entry, link);
+
+		list_del(&e->link);
+		list_add_tail(&r->waiters, &e->link);
+		if (e->events & set && !(taken && e->exclusive)) {
+			bool exclusive = e->exclusive;
+
+			taken |= e->notify(e, set) && exclusive;
+		}
+	}
+	if (!--depth)
+		poll_event++;
+}
+
+static void poll_watch(struct thread *t, struct poll_wait *w, struct ready *r, u32 events)
+{
+	struct poll_entry *e = &w->entry[w->n++];
+
+	e->ready = r;
+	e->events = events | POLL_ALWAYS;
+	e->notify = poll_notified;
+	e->owner = t;
+	list_add_tail(&r->waiters, &e->link);
+	ready_get(r);
+}
+
+static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(struct thread *t))
+{
+	u32 bytes = (u32)(sizeof(struct poll_wait) + n * sizeof(struct poll_entry));
+	struct poll_wait *w = kmalloc_for(t->process, bytes);
+
+	if (w) {
+		w->bytes = bytes;
+		w->resume = resume;
+	}
+	return w;
+}
+
+/* Blocks; the lock is dropped. */
+static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
+{
+	t->wait_on.poll = w;
+	return wait_block(t, WAIT_POLL, deadline, poll_cancel);
+}
+
+s64 poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline,
+		    s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w = poll_alloc(t, 1, resume);
+
+	if (!w) {
+		kernel_unlock();
+		return -ENOMEM;
+	}
+	poll_watch(t, w, r, events);
+	return poll_block(t, w, deadline);
+}
+
+/* ---- settling ---- */
+
+/*
+ * A word says what its server has said.  What the server has yet to hear - the CLOSED of a
+ * descriptor that this thread, or one it has waited for, closed a moment ago - is in its queue; a
+ * poll must see it, as it would where closing is done at once.  So a poll of a busy server first
+ * waits until all that is queued there now has been acted on: its own node goes through the queue.
+ */
+static void settle_cancel(struct thread *t)
+{
+	list_del(&t->sync_node.link);
+	wait_resumes(t, t->wait_on.settle);
+}
+
+void poll_settled(struct thread *receiver, struct ipc_node *n)
+{
+	struct thread *t = container_of(n, struct thread, sync_node);
+
+	(void)receiver;
+	wait_resumes(t, t->wait_on.settle);
+	thread_wake(t, 0);
+}
+
+/* True: the thread is blocked, the lock dropped; resume will run the call again. */
+static bool settle(struct thread *t, const struct pollfd *v, unsigned n, u64 deadline,
+		   s64 (*resume)(struct thread *t))
+{
+	for (; t->settled < n; t->settled++) {
+		struct handle *h = v[t->settled].fd < 0 ?
+					   NULL :
+					   handle_find(t->process->handles, (u32)v[t->settled].fd);
+		struct endpoint *ep;
+
+		if (!h || h->type != HANDLE_SESSION)
+			continue;
+		ep = ((struct session *)h->object)->endpoint;
+		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || !ep->receiver ||
+		    ep->receiver == t)
+			continue;
+		/* When the time is over it is enough. */
+		if (deadline && deadline_passed(deadline))
+			return false;
+		t->settled++;
+		t->settled_at = ep;
+		t->wait_on.settle = resume;
+		list_add_tail(&ep->queue, &t->sync_node.link);
+		(void)wait_block(t, WAIT_POLL, deadline ? deadline : NO_DEADLINE, settle_cancel);
+		return true;
+	}
+	return false;
+}
+
+/* ---- scanning ---- */
+
+/* Fills revents: how many are not 0.  Kernel lock. */
+static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
+{
+	const struct handle_table *table = t->process->handles;
+	s64 ready = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct handle *h;
+		u32 bits;
+
+		v[i].revents = 0;
+		if (v[i].fd < 0)
+			continue;
+		h = handle_find(table, (u32)v[i].fd);
+		bits = POLLNVAL;
+		if (likely(h))
+			bits = h->rights & TERN_R_PATH ? POLLNVAL :
+							 object_poll_bits(t, h->type, h->object);
+		bits &= (u16)v[i].events | POLL_ALWAYS | POLLNVAL;
+		v[i].revents = (s16)bits;
+		ready += bits != 0;
+	}
+	return ready;
+}
+
+/* Scans and, if there is nothing, waits: how many are ready, 0 when the time is over,
+ * ERESTARTNOHAND, ENOMEM, or SYS_BLOCKED. No lock held. */
+static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 deadline,
+			s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w;
+	s64 ready;
+
+	kernel_lock();
+	if (settle(t, v, n, deadline, resume))
+		return SYS_BLOCKED;
+	ready = scan(t, v, n);
+	if (likely(ready) || !deadline || deadline_passed(deadline))
+		goto out_unlock;
+	ready = -ERESTARTNOHAND;
+	if (signal_pending(t))
+		goto out_unlock;
+	ready = -ENOMEM;
+	w = poll_alloc(t, n, resume);
+	if (!w)
+		goto out_unlock;
+	for (unsigned i = 0; i < n; i++) {
+		struct handle *h = v[i].fd < 0 ? NULL : handle_find(t->process->handles, (u32)v[i].fd);
+		struct ready *r = h ? object_ready(h->type, h->object) : NULL;
+
+		if (r) /* else it never changes */
+			poll_watch(t, w, r, (u16)v[i].events);
+	}
+	return poll_block(t, w, deadline);
+out_unlock:
+	kernel_unlock();
+	return ready;
+}
+
+s64 poll_mask_set(struct thread *t, va_t va, u64 size)
+{
+	u64 mask;
+
+	if (!va)
+		return 0;
+	if (size != 8)
+		return -EINVAL;
+	if (get_user(t, &mask, va, 8))
+		return -EFAULT;
+	kernel_lock();
+	signal_set_temporary_mask(t, mask);
+	kernel_unlock();
+	return 0;
+}
+
+s64 poll_mask_back(struct thread *t, s64 r)
+{
+	if (r != SYS_BLOCKED && r != -ERESTARTNOHAND && r != -EINTR) {
+		kernel_lock();
+		signal_restore_mask(t);
+		kernel_unlock();
+	}
+	return r;
+}
+
+/* The common begin: the time, and the mask. */
+static inline s64 poll_begin(struct thread *t, va_t time, va_t mask, u64 size)
+{
+	s64 r = timeout_get(t, time);
+
+	t->settled = 0;
+	t->settled_at = NULL;
+	t->orig_a0 = t->regs.x[REG_A0];
+	return r || !mask ? r : poll_mask_set(t, mask, size);
+}
+
+/* The time left is written back: a result, or what becomes of it where that cannot be. */
+static s64 time_left(struct thread *t, s64 r, va_t time)
+{
+	u64 deadline = t->again.deadline_ns, now = arch_now_ns();
+
+	if (timespec_put(t, time, now < deadline ? deadline - now : 0) && r == -ERESTARTNOHAND)
+		return -EINTR;
+	return r;
+}
+
+/* The common end. */
+static inline s64 poll_done(struct thread *t, s64 r, va_t time)
+{
+	if (time && t->again.deadline_ns && r != SYS_BLOCKED)
+		r = time_left(t, r, time);
+	return poll_mask_end(t, r);
+}
+
+/* ---- ppoll ---- */
+
+static s64 ppoll_run(struct thread *t)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	va_t fds = a[0];
+	unsigned n = (u32)a[1];
+	struct pollfd small[SMALL_POLL] __attribute__((aligned(8))), *v = small;
+	s64 r;
+
+	if (unlikely(n > SMALL_POLL)) {
+		r = -EINVAL;
+		if (n > process_limit(t->process, RLIMIT_NOFILE))
+			goto out;
+		r = -ENOMEM;
+		v = kmalloc((u64)n * sizeof *v);
+		if (!v)
+			goto out;
+	}
+	r = -EFAULT;
+	if (likely(n == 1 && !(fds & 7))) {
+		if (unlikely(user_read_u64(t->aspace, fds, (u64 *)v)))
+			goto out;
+	} else if (unlikely(get_user(t, v, fds, (u64)n * sizeof *v))) {
+		goto out;
+	}
+	r = scan_or_wait(t, v, n, t->again.deadline_ns, ppoll_run);
+	if (r < 0 || !n)
+		goto out;
+	if (likely(n == 1 && !(fds & 7))) {
+		/* events, as it was, and revents */
+		if (user_write_u32(t->aspace, fds + 4, ((u32 *)v)[1]))
+			r = -EFAULT;
+	} else if (put_user(t, fds, v, (u64)n * sizeof *v)) {
+		r = -EFAULT;
+	}
+out:
+	if (v != small)
+		kfree(v);
+	return poll_done(t, r, a[2]);
+}
+
+s64 sys_ppoll(struct thread *t, u64 *a)
+{
+	s64 r = poll_begin(t, a[2], a[3], a[4]);
+
+	return r ? r : ppoll_run(t);
+}
+
+/* ---- pselect6 ---- */
+
+#define IN_BITS (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
+#define OUT_BITS (POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR)
+#define EX_BITS POLLPRI
+
+/* The three sets (words of them each) as poll entries: how many, or EBADF. Kernel lock. */
+static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsigned n,
+		       struct pollfd *v)
+{
+	unsigned count = 0;
+
+	for (unsigned fd = 0; fd < n; fd++) {
+		u64 bit = 1ull << (fd % 64);
+		bool in = sets[fd / 64] & bit, out = sets[words + fd / 64] & bit,
+		     ex = sets[2 * words + fd / 64] & bit;
+
+		if (!in && !out && !ex)
+			continue;
+		if (!handle_find(t->process->handles, fd))
+			return -EBADF;
+		v[count].fd = (s32)fd;
+		v[count].events = (s16)((in ? IN_BITS : 0) | (out ? OUT_BITS : 0) | (ex ? EX_BITS : 0));
+		v[count].revents = 0;
+		count++;
+	}
+	return count;
+}
+
+static s64 pselect_run(struct thread *t)
+{
+	u64 *a = &t->regs.x[REG_A0];
+	s32 nfds = (s32)a[0];
+	unsigned words, n, count;
+	struct pollfd *v;
+	u64 *sets = NULL;
+	s64 r = -EINVAL;
+
+	if (nfds < 0)
+		goto out;
+	n = MIN((unsigned)nfds, MAX(t->process->handles->nchunks, 1u) * HANDLES_PER_CHUNK);
+	words = (n + 63) / 64;
+	sets = kmalloc((u64)words * 24 + (u64)n * sizeof *v + 8);
+	r = -ENOMEM;
+	if (!sets)
+		goto out;
+	v = (struct pollfd *)(sets + 3 * words);
+	r = -EFAULT;
+	for (unsigned s = 0; s < 3; s++)
+		if (a[1 + s] && get_user(t, sets + s * words, a[1 + s], words * 8ul))
+			goto out;
+	kernel_lock();
+	r = sets_to_fds(t, sets, words, n, v);
+	kernel_unlock();
+	if (r < 0)
+		goto out;
+	count = (unsigned)r;
+	r = scan_or_wait(t, v, count, t->again.deadline_ns, pselect_run);
+	if (r < 0)
+		goto out;
+	/* The result counts bits, not descriptors. */
+	r = 0;
+	for (unsigned i = 0; i < count; i++) {
+		static const u16 bits[3] = { IN_BITS, OUT_BITS, EX_BITS };
+
+		for (unsigned s = 0; s < 3; s++) {
+			u64 *word = &sets[s * words + (unsigned)v[i].fd / 64];
+			u64 bit = 1ull << (v[i].fd % 64);
+
+			if (!(*word & bit))
+				continue;
+			if ((u16)v[i].revents & bits[s])
+				r++;
+			else
+				*word &= ~bit;
+		}
+	}
+	for (unsigned s = 0; s < 3; s++)
+		if (a[1 + s] && put_user(t, a[1 + s], sets + s * words, words * 8ul))
+			r = -EFAULT;
+out:
+	kfree(sets);
+	return poll_done(t, r, a[4]);
+}
+
+s64 sys_pselect6(struct thread *t, u64 *a)
+{
+	struct {
+		va_t mask;
+		u64 size;
+	} sig = { 0 };
+	s64 r;
+
+	if (a[5] && get_user(t, &sig, a[5], sizeof sig))
+		return -EFAULT;
+	r = poll_begin(t, a[4], sig.mask, sig.size);
+	return r ? r : pselect_run(t);
+}

@@ -1,7 +1,0 @@
-/* Between log.c and panic.c. */
-#pragma once
-
-#include <kernel/log.h>
-#include <stdarg.h>
-
-void log_vprint(const char *fmt, va_list *ap);
