@@ -14,7 +14,6 @@
 #include <ipc/call.h>
 #include <ipc/note.h>
 #include <ipc/pager.h>
-#include <kernel/linux/poll.h>
 #include <ipc/session.h>
 #include <kernel/lib/bits.h>
 #include <kernel/idtable.h>

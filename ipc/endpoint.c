@@ -9,7 +9,6 @@
  */
 #include <arch/trap.h>
 #include <ipc/pager.h>
-#include <kernel/linux/poll.h>
 #include <ipc/session.h>
 #include <kernel/idtable.h>
 #include <kernel/lib/log.h>
@@ -335,4 +334,50 @@ struct thread *endpoint_receive(struct thread *t)
 	t = sched_next();
 	/* Its message may have come before anybody else could run here. */
 	return t == ep->receiver ? THREAD_RELOAD(t) : t;
+}
+
+/* ---- what becomes of threads and processes ---- */
+
+void process_event(struct process *p, u32 bits)
+{
+	bool queued = !list_empty(&p->events.node.link);
+
+	if (!p->events_at || p->events_at->dead)
+		return;
+	p->events.pending |= bits;
+	if (!queued) {
+		process_get(p); /* the queue's */
+		endpoint_post(p->events_at, &p->events.node);
+	}
+}
+
+void thread_ended_event(struct thread *t)
+{
+	struct endpoint *pm = t->process->events_at;
+
+	if (!pm || pm->dead)
+		return;
+	thread_get(t); /* the queue's */
+	endpoint_post(pm, &t->exit_node);
+}
+
+void endpoint_receiver_killed(struct thread *t)
+{
+	struct endpoint *ep = t->endpoint;
+
+	if (!ep)
+		return;
+	ep->last = NULL;
+	if (t->state == THREAD_BLOCKED && t->wait == WAIT_RECV)
+		ep->waiting = false;
+}
+
+void endpoints_thread_died(struct thread *t, bool last)
+{
+	struct list *owned = &t->process->endpoints;
+
+	if (t->endpoint)
+		endpoint_kill(t->endpoint); /* drops t->endpoint's reference */
+	while (last && !list_empty(owned))
+		endpoint_kill(list_entry(owned->next, struct endpoint, in_owner));
 }

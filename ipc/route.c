@@ -11,7 +11,7 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/lib/string.h>
-#include <kernel/linux/sys.h>
+#include <kernel/syscall.h>
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
 

@@ -10,7 +10,6 @@
  * given back in steps.
  */
 #include <arch/fpu.h>
-#include <kernel/linux/futex.h>
 #include <kernel/exec.h>
 #include <kernel/hart.h>
 #include <kernel/lib/log.h>

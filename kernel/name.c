@@ -2,7 +2,6 @@
  * Name contexts: root, working directory, umask and one session per service.  fork copies one,
  * CLONE_FS shares it.  Each slot counts as a handle of its session.  Kernel lock.
  */
-#include <ipc/session.h>
 #include <kernel/process.h>
 #include <kernel/lib/string.h>
 #include <mm/slab.h>
@@ -27,12 +26,12 @@ struct name_context *name_context_copy(const struct name_context *old)
 	*n = *old;
 	n->refs = 1;
 	if (n->root)
-		session_get(n->root);
+		handle_ref(HANDLE_SESSION, n->root);
 	if (n->cwd)
-		session_get(n->cwd);
+		handle_ref(HANDLE_SESSION, n->cwd);
 	for (unsigned i = 0; i < TERN_NSERVICES; i++)
 		if (n->service[i])
-			session_get(n->service[i]);
+			handle_ref(HANDLE_SESSION, n->service[i]);
 	return n;
 }
 
@@ -44,7 +43,7 @@ void name_context_set(struct session **slot, struct session *s)
 
 	*slot = s;
 	if (old)
-		session_put(old);
+		handle_unref(HANDLE_SESSION, old);
 }
 
 void name_context_put(struct name_context *n)

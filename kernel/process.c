@@ -5,7 +5,6 @@
  * reaped the process, so the object outlives its threads; everything else - handles, names, space -
  * is given back by the last thread before EXITED is queued.
  */
-#include <ipc/session.h>
 #include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -50,23 +49,10 @@ void process_free(struct process *p)
 	if (p->aspace)
 		aspace_put(p->aspace);
 	if (p->events_at)
-		endpoint_put(p->events_at);
+		handle_unref(HANDLE_ENDPOINT, p->events_at);
 	if (p->account)
 		account_leave(p);
 	slab_free(&cache, p);
-}
-
-void process_event(struct process *p, u32 bits)
-{
-	bool queued = !list_empty(&p->events.node.link);
-
-	if (!p->events_at || p->events_at->dead)
-		return;
-	p->events.pending |= bits;
-	if (!queued) {
-		process_get(p); /* the queue's */
-		endpoint_post(p->events_at, &p->events.node);
-	}
 }
 
 void process_apply_limits(struct process *p)

@@ -7,7 +7,6 @@
 #include <arch/cpu.h>
 #include <arch/trap.h>
 #include <arch/vdso.h>
-#include <kernel/linux/futex.h>
 #include <kernel/boot.h>
 #include <kernel/hart.h>
 #include <kernel/lib/log.h>

@@ -11,17 +11,12 @@
 #include <arch/cpu.h>
 #include <arch/fpu.h>
 #include <arch/trap.h>
-#include <ipc/call.h>
-#include <kernel/linux/futex.h>
-#include <kernel/linux/pair.h>
-#include <ipc/session.h>
 #include <kernel/lib/bits.h>
 #include <kernel/exec.h>
 #include <kernel/lib/log.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/lib/string.h>
-#include <kernel/linux/sys.h>
 #include <kernel/syscall.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
@@ -187,17 +182,13 @@ void thread_kill(struct thread *t)
 	assert_kernel_locked();
 	thread_add_work(t, WORK_KILLED);
 	/* A server on its way to recv takes the long way, and sees it there. */
-	if (t->endpoint)
-		t->endpoint->last = NULL;
+	endpoint_receiver_killed(t);
 	switch (t->state) {
 	case THREAD_BLOCKED:
 		if (t->wait == WAIT_CALL) {
 			call_abandon(&t->call);
 			if (t->call.dying)
 				return; /* the unpin wakes it */
-		} else if (t->wait == WAIT_RECV) {
-			if (t->endpoint)
-				t->endpoint->waiting = false;
 		} else if (t->wait_cancel) {
 			t->wait_cancel(t);
 		}
@@ -241,12 +232,11 @@ static void unlink_thread(struct process *p, struct thread *t)
 static bool leave_process(struct thread *t)
 {
 	struct process *p = t->process;
-	struct endpoint *ep = t->endpoint;
+	bool last = p->nthreads == 1;
 
-	if (ep)
-		endpoint_kill(ep); /* drops t->endpoint's reference */
+	endpoints_thread_died(t, last);
 	sigpending_remove(p, &t->sig_pending, ALL_SIGNALS);
-	if (p->nthreads > 1) {
+	if (!last) {
 		signal_thread_leaves(t);
 		unlink_thread(p, t);
 		if (p->leader == t)
@@ -256,8 +246,6 @@ static bool leave_process(struct thread *t)
 	}
 	if (p->state == PROCESS_ALIVE)
 		p->state = PROCESS_DYING;
-	while (!list_empty(&p->endpoints))
-		endpoint_kill(list_entry(p->endpoints.next, struct endpoint, in_owner));
 	return false;
 }
 
@@ -288,8 +276,6 @@ static struct thread *exit_user_words(struct thread *t)
 
 static struct thread *exit_leave(struct thread *t)
 {
-	struct endpoint *pm = t->process->events_at;
-
 	kernel_lock();
 	if (!calls_thread_died(t)) {
 		kernel_unlock();
@@ -300,10 +286,7 @@ static struct thread *exit_leave(struct thread *t)
 		memobj_put(t->map_memobj);
 	if (leave_process(t)) {
 		leave_aspace(t);
-		if (pm && !pm->dead) {
-			thread_get(t);
-			endpoint_post(pm, &t->exit_node);
-		}
+		thread_ended_event(t);
 		return die(t);
 	}
 	kernel_unlock();

@@ -8,9 +8,10 @@
  * lock.  The rings are made when the trace is first switched on, and stay.
  */
 #include <kernel/hart.h>
+#include <arch/cpu.h>
 #include <kernel/lib/log.h>
 #include <kernel/native.h>
-#include <kernel/linux/sys.h>
+#include <kernel/syscall.h>
 #include <kernel/thread.h>
 #include <kernel/lib/trace.h>
 #include <mm/slab.h>

@@ -9,7 +9,6 @@
  * until t->again's deadline; a waiter's link points at itself once it was woken.
  * Kernel lock.
  */
-#include <kernel/linux/futex.h>
 #include <kernel/process.h>
 #include <kernel/signal.h>
 #include <mm/slab.h>

@@ -13,7 +13,6 @@
 #include <arch/trap.h>
 #include <asm/stat.h>
 #include <asm/unistd.h>
-#include <kernel/linux/pair.h>
 #include <kernel/process.h>
 #include <kernel/linux/sys.h>
 #include <linux/poll.h>

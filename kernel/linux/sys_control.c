@@ -353,3 +353,26 @@ s64 native_threads(struct thread *t, u64 *a)
 		return -EFAULT;
 	return n;
 }
+
+/* ---- the end ---- */
+
+s64 sys_exit(struct thread *t, u64 *a)
+{
+	struct process *p = t->process;
+
+	kernel_lock();
+	/* The status of the last one that comes here is the process's. */
+	if (p->state == PROCESS_ALIVE)
+		p->exit_status = TERN_W_EXIT((s32)a[0]);
+	kernel_unlock();
+	thread_exit_self(t);
+	return 0;
+}
+
+s64 sys_exit_group(struct thread *t, u64 *a)
+{
+	kernel_lock();
+	process_kill(t->process, TERN_W_EXIT((s32)a[0]));
+	kernel_unlock();
+	return 0;
+}

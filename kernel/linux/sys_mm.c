@@ -2,11 +2,8 @@
  * Memory calls: the address space's operations, which check as the man pages say.
  *
  * An operation over a long range goes on in t->mm_work before the thread returns to user mode
- * (WORK_MM); its success is already in a0 and a failure replaces it.  A space that is busy with
- * another thread's long operation makes its caller wait in a hashed list of its space; woken, it
- * executes the ecall again.  A file mapping goes to the file's session first, and what comes back
+ * (WORK_MM); its success is already in a0 and a failure replaces it (kernel/mm_wait.c).  A file mapping goes to the file's session first, and what comes back
  * is placed by mmap_finish().
- * Kernel lock guards the lists of waiters.
  */
 #include <asm/unistd.h>
 #include <kernel/handle.h>
@@ -21,98 +18,6 @@
 #define SHM_RND 020000
 #define SHM_REMAP 040000
 #define SHM_EXEC 0100000
-
-/* ---- a busy space ---- */
-
-#define WAIT_BUCKETS 8
-static struct list waiters[WAIT_BUCKETS];
-
-static struct list *bucket_of(const struct aspace *as)
-{
-	struct list *b = &waiters[((u64)as >> 8 ^ (u64)as >> 12) % WAIT_BUCKETS];
-
-	if (!b->next)
-		list_init(b);
-	return b;
-}
-
-static void wait_unlink(struct thread *t) { list_del(&t->wait_link); }
-
-/* The space that a thread in a list waits for: what it copies for a fork, else its own. */
-static struct aspace *awaited(const struct thread *t)
-{
-	return t->fork_child ? t->fork_child->fork_from : t->aspace;
-}
-
-/* The kernel lock is held on entry; dropped. */
-static s64 wait_for_aspace(struct thread *t, void (*cancel)(struct thread *))
-{
-	list_add_tail(bucket_of(awaited(t)), &t->wait_link);
-	thread_block(t, WAIT_ASPACE, false, cancel);
-	/* mm clears `busy` before it calls mm_wake: either it is seen here, or we are found there. */
-	if (t->wait == WAIT_ASPACE && !READ_ONCE(awaited(t)->busy)) {
-		cancel(t);
-		thread_wake(t, (s64)t->orig_a0);
-	}
-	kernel_unlock();
-	return SYS_BLOCKED;
-}
-
-struct thread *mm_wait(struct thread *t)
-{
-	kernel_lock();
-	(void)wait_for_aspace(t, wait_unlink);
-	return sched_after_block();
-}
-
-void mm_wake(struct aspace *as)
-{
-	/* A space without references has nobody who waits; its end may be under the kernel lock. */
-	if (!__atomic_load_n(&as->refs, __ATOMIC_RELAXED))
-		return;
-	struct list *b;
-
-	kernel_lock();
-	b = bucket_of(as);
-	list_for_each_safe(p, n, b) {
-		struct thread *t = list_entry(p, struct thread, wait_link);
-
-		if (awaited(t) == as) {
-			t->wait_cancel(t);
-			thread_wake(t, (s64)t->orig_a0);
-		}
-	}
-	kernel_unlock();
-}
-
-/* What an operation of the space answered, `value` being the call's result if it succeeds. */
-static s64 finish(struct thread *t, u64 *a, int r, s64 value)
-{
-	if (likely(r == 0))
-		return value;
-	if (r < 0)
-		return r;
-	if (r == MM_BUSY) {
-		kernel_lock();
-		t->orig_a0 = a[0];
-		t->regs.x[REG_PC] -= 4;
-		return wait_for_aspace(t, wait_unlink);
-	}
-	thread_add_work(t, WORK_MM);
-	return value;
-}
-
-struct thread *mm_work_run(struct thread *t)
-{
-	int r = mm_work_step(&t->mm_work);
-
-	if (r == MM_MORE)
-		return t;
-	thread_clear_work(t, WORK_MM);
-	if (r < 0)
-		t->regs.x[REG_A0] = (u64)(s64)r;
-	return t;
-}
 
 /* ---- mmap ---- */
 
@@ -160,7 +65,7 @@ s64 sys_mmap(struct thread *t, u64 *a)
 		return -EINVAL;
 	r = aspace_map(t->aspace, a[0], len, prot, PROT_READ | PROT_WRITE | PROT_EXEC,
 		       (unsigned)flags, NULL, 0, &t->mm_work, &at);
-	return finish(t, a, r, (s64)at);
+	return mm_result(t, a, r, (s64)at);
 }
 
 static s64 place(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot, va_t *at)
@@ -213,11 +118,11 @@ static s64 map_resume(struct thread *t)
 
 	if (r == MM_BUSY) {
 		kernel_lock();
-		return wait_for_aspace(t, map_cancel);
+		return mm_wait_for(t, map_cancel);
 	}
 	t->map_memobj = NULL;
 	memobj_put(m);
-	return finish(t, NULL, (int)r, (s64)at);
+	return mm_result(t, NULL, (int)r, (s64)at);
 }
 
 static void map_cancel(struct thread *t)
@@ -239,14 +144,14 @@ s64 mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_pro
 		wait_resumes(t, map_resume);
 		return 0;
 	}
-	return finish(t, NULL, (int)r, (s64)at);
+	return mm_result(t, NULL, (int)r, (s64)at);
 }
 
 /* ---- the others ---- */
 
 s64 sys_munmap(struct thread *t, u64 *a)
 {
-	return finish(t, a, aspace_unmap(t->aspace, a[0], a[1], &t->mm_work), 0);
+	return mm_result(t, a, aspace_unmap(t->aspace, a[0], a[1], &t->mm_work), 0);
 }
 
 s64 sys_brk(struct thread *t, u64 *a)
@@ -254,7 +159,7 @@ s64 sys_brk(struct thread *t, u64 *a)
 	va_t out;
 	int r = aspace_brk(t->aspace, a[0], &t->mm_work, &out);
 
-	return finish(t, a, r, (s64)out);
+	return mm_result(t, a, r, (s64)out);
 }
 
 s64 sys_mremap(struct thread *t, u64 *a)
@@ -262,19 +167,19 @@ s64 sys_mremap(struct thread *t, u64 *a)
 	va_t out;
 	int r = aspace_remap(t->aspace, a[0], a[1], a[2], a[3], a[4], &t->mm_work, &out);
 
-	return finish(t, a, r, (s64)out);
+	return mm_result(t, a, r, (s64)out);
 }
 
 s64 sys_mprotect(struct thread *t, u64 *a)
 {
-	return finish(t, a, aspace_protect(t->aspace, a[0], a[1], a[2], &t->mm_work), 0);
+	return mm_result(t, a, aspace_protect(t->aspace, a[0], a[1], a[2], &t->mm_work), 0);
 }
 
 s64 sys_madvise(struct thread *t, u64 *a)
 {
 	if ((u32)a[2] >= MADV_LOCK)
 		return -EINVAL;
-	return finish(t, a, aspace_advise(t->aspace, a[0], a[1], (int)a[2], &t->mm_work), 0);
+	return mm_result(t, a, aspace_advise(t->aspace, a[0], a[1], (int)a[2], &t->mm_work), 0);
 }
 
 s64 sys_msync(struct thread *t, u64 *a)
@@ -340,8 +245,8 @@ static s64 lock(struct thread *t, u64 *a, bool fault_in)
 		return -ENOMEM;
 	r = aspace_advise(t->aspace, start, len, MADV_LOCK, &t->mm_work);
 	if (r || !fault_in)
-		return finish(t, a, r, 0);
-	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_LOCKED, &t->mm_work), 0);
+		return mm_result(t, a, r, 0);
+	return mm_result(t, a, aspace_advise(t->aspace, start, len, MADV_POPULATE_LOCKED, &t->mm_work), 0);
 }
 
 s64 sys_mlock(struct thread *t, u64 *a) { return lock(t, a, true); }
@@ -362,7 +267,7 @@ s64 sys_munlock(struct thread *t, u64 *a)
 		return -EINVAL;
 	if (!user_range_ok(start, len))
 		return -ENOMEM;
-	return finish(t, a, aspace_advise(t->aspace, start, len, MADV_UNLOCK, &t->mm_work), 0);
+	return mm_result(t, a, aspace_advise(t->aspace, start, len, MADV_UNLOCK, &t->mm_work), 0);
 }
 
 /* All regions there are; that there is nothing between them is no error. */
@@ -370,7 +275,7 @@ static s64 advise_all(struct thread *t, u64 *a, int advice)
 {
 	int r = aspace_advise(t->aspace, 0, USER_MAX, advice, &t->mm_work);
 
-	return r == -ENOMEM ? 0 : finish(t, a, r, 0);
+	return r == -ENOMEM ? 0 : mm_result(t, a, r, 0);
 }
 
 s64 sys_mlockall(struct thread *t, u64 *a)

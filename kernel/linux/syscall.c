@@ -6,8 +6,7 @@
 #include <kernel/native.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-#include <kernel/lib/string.h>
-#include <kernel/syscall.h>
+#include <kernel/linux/sys.h>
 #include <tern/linux/errno.h>
 
 u32 enosys_counts[NR_SYSCALLS];

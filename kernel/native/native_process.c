@@ -8,7 +8,7 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/lib/string.h>
-#include <kernel/linux/sys.h>
+#include <kernel/syscall.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
@@ -402,27 +402,4 @@ s64 native_cred_set(struct thread *t, u64 *a)
 	kernel_unlock();
 	cred_put(n);
 	return caller ? 0 : -ESRCH;
-}
-
-/* ---- Linux's own two ---- */
-
-s64 sys_exit(struct thread *t, u64 *a)
-{
-	struct process *p = t->process;
-
-	kernel_lock();
-	/* The status of the last one that comes here is the process's. */
-	if (p->state == PROCESS_ALIVE)
-		p->exit_status = TERN_W_EXIT((s32)a[0]);
-	kernel_unlock();
-	thread_exit_self(t);
-	return 0;
-}
-
-s64 sys_exit_group(struct thread *t, u64 *a)
-{
-	kernel_lock();
-	process_kill(t->process, TERN_W_EXIT((s32)a[0]));
-	kernel_unlock();
-	return 0;
 }

@@ -99,7 +99,6 @@ static inline u32 session_ready_bits(const struct session *s)
 		return POLLERR | POLLHUP;
 	return s->ready ? s->ready->bits : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
-void poll_wake(struct ready *r, u32 set); /* kernel/linux/poll.c */
 /* Sets and clears bits, and wakes who polls for those set. */
 static inline void ready_change(struct ready *r, u32 set, u32 clear)
 {

@@ -4,6 +4,7 @@
 
 #include <kernel/charge.h>
 #include <kernel/handle.h>
+#include <kernel/hooks.h>
 #include <kernel/lib/list.h>
 #include <kernel/signal.h>
 #include <kernel/thread.h>
@@ -129,12 +130,17 @@ static inline u32 process_fd_limit(const struct process *p)
 }
 /* A handle table of its own, if it shares one: 0, ENOMEM, EINVAL (it has several threads). */
 int must_check process_unshare_handles(struct process *p);
-/* Queues an event for pm (bits of process_events.pending).  Kernel lock held. */
-void process_event(struct process *p, u32 bits);
 /* WORK_FORK and WORK_EXEC of thread_exit_work(). */
 struct thread *process_fork_step(struct thread *t);
-/* The space that t copies is busy with a long operation: t waits for its end. */
+/* The space that t copies is busy with a long operation: t waits for its end (kernel/mm_wait.c). */
 struct thread *mm_wait(struct thread *t);
+/* The same as a call's result; `cancel` takes t off the list (t->wait_link) when the wait ends.  The kernel
+ * lock is held on entry and dropped. */
+s64 mm_wait_for(struct thread *t, void (*cancel)(struct thread *t));
+/* What an operation of t's own space answered, `value` being the call's result if it succeeds: the
+ * result for now.  A busy space makes t wait and run its call, with arguments a, again. */
+s64 must_check mm_result(struct thread *t, u64 *a, int r, s64 value);
+struct thread *mm_work_run(struct thread *t); /* WORK_MM */
 struct thread *process_exec_step(struct thread *t);
 void process_exec_abort(struct thread *t);
 extern struct memobj *vdso_memobj;

@@ -62,11 +62,6 @@ const struct syscall_line *syscall_line(u32 op);
 /* Sends a call by its line's route: who runs next (the caller, with an errno in a0, or another). */
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route);
 
-/* Numbers kernel/linux/poll.c and kernel/sys_*.c provide. */
-#define CALL(nr, name, ...) s64 sys_##name(struct thread *t, u64 *a);
-#include "../../linux/syscalls.def"
-#undef CALL
-
 /* The caller's memory, for K functions: 0 or -EFAULT, in t's space. */
 static inline s64 must_check get_user(struct thread *t, void *to, va_t from, size_t n)
 {

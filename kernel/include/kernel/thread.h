@@ -1,7 +1,7 @@
 /* Threads.  A blocked thread is a state and its saved registers, never a stack. */
 #pragma once
 
-#include <ipc/call.h>
+#include <kernel/call.h>
 #include <kernel/lib/list.h>
 #include <kernel/lock.h>
 #include <kernel/runq.h>
@@ -218,7 +218,3 @@ s64 restart_code(unsigned restart_class);
 
 /* Before user mode, with work set: does it in bounded steps; returns who runs next. entry.S. */
 struct thread *thread_exit_work(struct thread *t);
-
-/* t's access to va found no page of a pager's: it waits, or gets SIGBUS; who runs next.  No lock held
- * before and after.  ipc/pager.c. */
-struct thread *pager_fault(struct thread *t, va_t va);

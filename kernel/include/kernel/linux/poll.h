@@ -14,14 +14,9 @@ struct poll_entry {
 	bool (*notify)(struct poll_entry *e, u32 bits); /* whether somebody woke; may end it */
 	void *owner;
 };
-/* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
- * acted on all that was queued before.  Kernel lock. */
-void poll_settled(struct thread *receiver, struct ipc_node *n);
 /* Bits of an object that a handle may name, as thread t sees it; its readiness word or NULL. */
 u32 object_poll_bits(struct thread *t, enum handle_type type, void *object);
 struct ready *object_ready(enum handle_type type, void *object);
-/* The last handle of an object went: epoll items of it end.  Kernel lock. */
-void poll_object_gone(const void *object);
 /* Waits until r gets one of the events or the deadline passed; then, or if a signal comes, the
  * thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
 s64 must_check poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline_ns,

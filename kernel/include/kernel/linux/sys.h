@@ -1,12 +1,18 @@
-/* What the system calls of kernel/sys_*.c and the waits of ipc/ share, and offer to the rest. */
+/* What the sys_ doors and the waits of kernel/linux share. */
 #pragma once
 
 #include <arch/cpu.h>
+#include <kernel/linux/signal.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
 #include <tern/linux/errno.h>
 #include <tern/linux/time.h>
+
+/* The functions of kernel/linux/syscalls.def's K lines. */
+#define CALL(nr, name, ...) s64 sys_##name(struct thread *t, u64 *a);
+#include "../../../linux/syscalls.def"
+#undef CALL
 
 #define NSEC_PER_SEC 1000000000ull
 #define NO_DEADLINE (~0ull)
@@ -47,30 +53,3 @@ static inline s64 wait_block(struct thread *t, enum wait_kind kind, u64 deadline
 	kernel_unlock();
 	return SYS_BLOCKED;
 }
-
-/* sys_mm.c */
-s64 must_check mmap_finish(struct thread *t, struct memobj *m, u64 offset, unsigned max_prot);
-struct thread *mm_work_run(struct thread *t);
-
-/* sys_signal.c */
-struct signalfd;
-/* t's read(2) of it.  Kernel lock held, and dropped. */
-s64 signalfd_read(struct thread *t, struct signalfd *s);
-
-/* signal.c, beyond kernel/signal.h */
-bool process_protected(const struct process *p); /* pid 1 and servers */
-/* Takes the next pending signal of the set out; 0 if there is none.  Kernel lock. */
-int signal_dequeue(struct thread *t, u64 wanted, siginfo_t *si);
-void signal_set_mask(struct thread *t, u64 mask); /* and recalculates */
-void signal_restore_mask(struct thread *t);	   /* undoes signal_set_temporary_mask */
-/* The frame at the thread's sp becomes its registers: false if it cannot be.  No lock held. */
-bool signal_return(struct thread *t);
-/* sigaltstack's rules: 0, EINVAL, ENOMEM, EPERM. */
-s64 must_check signal_stack_set(struct thread *t, const struct tern_stack *s);
-void signal_stack_get(const struct thread *t, struct tern_stack *s);
-/* sys_signal.c: a signal became pending: signalfds and sigtimedwait want to know. */
-void signalfd_notify(u64 bit);
-void signal_wait_notify(struct thread *t);
-/* A thread ends: process signals that it was to take go to another.  Kernel lock. */
-void signal_thread_leaves(struct thread *t);
-
