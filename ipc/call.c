@@ -167,12 +167,12 @@ static inline void load_references(struct thread *r, const struct call *c, const
 {
 	u64 *x = r->regs.x;
 
-	x[7] = c->ref[0];
-	x[28] = c->ref[1];
-	x[29] = c->root;
+	x[MSG_REF0] = c->ref[0];
+	x[MSG_REF1] = c->ref[1];
+	x[MSG_ROOT] = c->root;
 	/* The maker of an asynchronous call may have ended meanwhile. */
 	if (likely(who->process->names))
-		x[17] |= (u64)who->process->names->umask << 48;
+		x[MSG_OP] |= (u64)who->process->names->umask << 48;
 }
 
 /* What a forwarded or an asynchronous call carries besides. */
@@ -183,40 +183,30 @@ static void load_call_more(struct thread *r, struct call *c)
 
 	if (c->async || c->line->route == ROUTE_V || c->line->route == ROUTE_S)
 		load_references(r, c, who);
-	x[6] = who->who;
-	x[19] = who->tid;
-	x[17] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
-	x[30] = c->word[0];
-	x[31] = c->word[1];
+	x[MSG_WHO] = who->who;
+	x[MSG_TID] = who->tid;
+	x[MSG_OP] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
+	x[MSG_WORD0] = c->word[0];
+	x[MSG_WORD1] = c->word[1];
 	if (c->fwd_object) {
 		long fd = handle_add(r->process->handles, HANDLES_MAX, c->fwd_type,
 				     c->fwd_object, c->fwd_rights, true);
 
 		c->fwd_object = NULL;
-		x[18] = fd < 0 ? ~0ull : (u64)fd;
+		x[MSG_HANDLE] = fd < 0 ? ~0ull : (u64)fd;
 	}
 }
 
 static inline __attribute__((always_inline)) void load_call(struct thread *r, struct call *c)
 {
-	u64 *x = r->regs.x;
-	const u64 *a = c->args;
+	u64 *x = message_begin(r, c->op, c->session->badge, c->token);
 
 	c->state = CALL_RECEIVED;
 	c->session->endpoint->last = c;
-	x[10] = a[0];
-	x[11] = a[1];
-	x[12] = a[2];
-	x[13] = a[3];
-	x[14] = a[4];
-	x[15] = a[5];
-	x[16] = c->token;
-	x[17] = c->op;
-	x[5] = c->session->badge;
-	x[6] = c->thread->who;
-	x[7] = x[28] = x[29] = x[30] = x[31] = 0;
-	x[18] = ~0ull;
-	x[19] = c->thread->tid;
+	for (unsigned i = 0; i < 6; i++)
+		x[MSG_ARGS + i] = c->args[i];
+	x[MSG_WHO] = c->thread->who;
+	x[MSG_TID] = c->thread->tid;
 	if (unlikely(c->forwarded | c->async))
 		load_call_more(r, c);
 	else if (c->line->route == ROUTE_V || c->line->route == ROUTE_S)
@@ -272,8 +262,8 @@ static void load_done(struct thread *r, struct ipc_node *n)
 
 	message_event(r, TERN_EV_DONE, c->cookie, (u64)c->result, c->subject_token);
 	if (r) {
-		r->regs.x[11] = (u64)c->result_fds[0];
-		r->regs.x[12] = (u64)c->result_fds[1];
+		r->regs.x[MSG_ARGS + 1] = (u64)c->result_fds[0];
+		r->regs.x[MSG_ARGS + 2] = (u64)c->result_fds[1];
 	}
 	free_async(c);
 }
@@ -338,7 +328,7 @@ static void deliver_path(struct thread *r, const struct call *c)
 
 	if (c->line->route != ROUTE_V || w->kind != WIN_STR || !to || !r->aspace)
 		return;
-	r->regs.x[30] = (u64)(aspace_try_string(r->aspace, to, c->thread->aspace, c->args[w->arg],
+	r->regs.x[MSG_WORD0] = (u64)(aspace_try_string(r->aspace, to, c->thread->aspace, c->args[w->arg],
 						TERN_PATH_MAX) + 1);
 }
 

@@ -10,6 +10,7 @@
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
+#include <tern/registers.h>
 
 #include "window_priv.h"
 
@@ -81,21 +82,32 @@ static inline bool call_end_plain(struct call *c, struct endpoint *ep)
 /* A server busy, dead callers, names to carry: everything that is not the straight path. */
 struct thread *call_send_slowly(struct thread *t, struct session *s);
 
-/* An event straight into the receiver's registers; NULL: its endpoint died. */
+/* Begins a message in r's saved registers: its head, and nothing in what only some carry.  What is left
+ * to be set: the arguments, WHO and TID. */
+static inline u64 *message_begin(struct thread *r, u64 op, u64 badge, u64 token)
+{
+	u64 *x = r->regs.x;
+
+	x[MSG_TOKEN] = token;
+	x[MSG_OP] = op;
+	x[MSG_BADGE] = badge;
+	x[MSG_REF0] = x[MSG_REF1] = x[MSG_ROOT] = x[MSG_WORD0] = x[MSG_WORD1] = 0;
+	x[MSG_HANDLE] = ~0ull;
+	return x;
+}
+
+/* An event as a message; r NULL: its endpoint died. */
 static inline void message_event(struct thread *r, u64 op, u64 badge, u64 a0, u64 token)
 {
 	u64 *x;
 
 	if (!r)
 		return;
-	x = r->regs.x;
-	x[10] = a0;
-	x[11] = x[12] = x[13] = x[14] = x[15] = 0;
-	x[16] = token;
-	x[17] = op;
-	x[5] = badge;
-	x[6] = x[7] = x[28] = x[29] = x[30] = x[31] = x[19] = 0;
-	x[18] = ~0ull;
+	x = message_begin(r, op, badge, token);
+	x[MSG_ARGS] = a0;
+	for (unsigned i = 1; i < 6; i++)
+		x[MSG_ARGS + i] = 0;
+	x[MSG_WHO] = x[MSG_TID] = 0;
 }
 
 /* ep's waiting server gets the hart from t, which waits for its answer.  Who runs next. */
@@ -169,7 +181,7 @@ route_call_inline(struct thread *t, const struct syscall_line *line, u32 op, uns
 	kernel_lock();
 	if (unlikely(route > ROUTE_M && route != ROUTE_METHOD))
 		return route_others(t, line, op, route);
-	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[16] : a[line->arg]);
+	fd = (u32)(route == ROUTE_METHOD ? t->regs.x[CALL_SESSION] : a[line->arg]);
 	h = handle_find(t->process->handles, fd);
 	if (unlikely(!h || ((route == ROUTE_METHOD ? TERN_R_IO : line->rights) & ~h->rights)))
 		return route_refuse(t, line, op, h);

@@ -40,27 +40,27 @@ struct thread *entry_reply_recv(struct thread *t)
 	}
 	kernel_lock();
 	c = ep->last;
-	if (unlikely(!c || c->token != x[10]))
+	if (unlikely(!c || c->token != x[REPLY_TOKEN]))
 		return reply_recv_slowly(t);
-	if (x[12]) {
+	if (x[REPLY_FLAGS]) {
 		if (unlikely(!reply_extras(t, c, x))) {
 			kernel_unlock();
 			return THREAD_RELOAD(t);
 		}
-		if (unlikely(c->token != x[10] || x[12]))
+		if (unlikely(c->token != x[REPLY_TOKEN] || x[REPLY_FLAGS]))
 			return reply_recv_slowly(t);
 	}
 	if (unlikely(c->special)) {
 		if (c->nfds == 1 && !c->async)
-			x[11] = (u64)call_settle(c, (s64)x[11]);
+			x[REPLY_RESULT] = (u64)call_settle(c, (s64)x[REPLY_RESULT]);
 		if (c->special)
 			return reply_recv_slowly(t);
 	}
 	next = c->thread;
-	if (unlikely((s64)x[11] == -TERN_ECANCELLED || !list_empty(&ep->queue) ||
+	if (unlikely((s64)x[REPLY_RESULT] == -TERN_ECANCELLED || !list_empty(&ep->queue) ||
 		     !sched_may_switch(h, next)))
 		return reply_recv_slowly(t);
-	next->regs.x[REG_A0] = x[11];
+	next->regs.x[REG_A0] = x[REPLY_RESULT];
 	next->wait = WAIT_NONE;
 	if (unlikely(call_end_plain(c, ep)) && !list_empty(&ep->queue)) {
 		/* CLOSED is there. */

@@ -31,35 +31,35 @@ static s64 write_fds(struct call *c)
 /* Everything of a reply but the switch.  Kernel lock held.  *next: whom to switch to. */
 static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 {
-	struct call *c = call_lookup(t, x[10]);
+	struct call *c = call_lookup(t, x[REPLY_TOKEN]);
 	s64 result;
 
 	*next = NULL;
 	if (unlikely(!c)) {
 		/* A copy that did not happen is to be undone. */
-		if (x[12] & TERN_REPLY_EXACT) {
-			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, x[10]);
+		if (x[REPLY_FLAGS] & TERN_REPLY_EXACT) {
+			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, x[REPLY_TOKEN]);
 			return COPY_SHORT;
 		}
 		/* The server's words are true all the same. */
-		if (x[12] & TERN_REPLY_READY)
+		if (x[REPLY_FLAGS] & TERN_REPLY_READY)
 			reply_readies(t, x);
 		return -ESRCH;
 	}
 	if (unlikely(!reply_extras(t, c, x)))
 		return COPY_SHORT;
-	if (unlikely(call_lookup(t, x[10]) != c))
+	if (unlikely(call_lookup(t, x[REPLY_TOKEN]) != c))
 		return -ESRCH;
-	result = (s64)x[11];
+	result = (s64)x[REPLY_RESULT];
 	if (c->nfds == 2 && result >= 0 && !c->async) {
 		s64 err = write_fds(c);
 
-		if (call_lookup(t, x[10]) != c)
+		if (call_lookup(t, x[REPLY_TOKEN]) != c)
 			return -ESRCH;
 		if (err)
 			result = err;
 	}
-	*next = call_finish(c, result, (int)x[12], direct);
+	*next = call_finish(c, result, (int)x[REPLY_FLAGS], direct);
 	return 0;
 }
 
@@ -68,7 +68,7 @@ s64 native_reply(struct thread *t, u64 *a)
 	struct thread *next;
 
 	(void)a;
-	t->regs.x[12] &= ~(u64)TERN_REPLY_EXACT;
+	t->regs.x[REPLY_FLAGS] &= ~(u64)TERN_REPLY_EXACT;
 	return do_reply(t, t->regs.x, false, &next);
 }
 

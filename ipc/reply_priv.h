@@ -32,20 +32,20 @@ static inline void reply_ready(struct thread *t, u64 rid, u64 bits)
 
 static inline void reply_readies(struct thread *t, const u64 *x)
 {
-	reply_ready(t, x[5], x[6]);
-	if (unlikely(x[7]))
-		reply_ready(t, x[7], x[28]);
+	reply_ready(t, x[REPLY_RID1], x[REPLY_BITS1]);
+	if (unlikely(x[REPLY_RID2]))
+		reply_ready(t, x[REPLY_RID2], x[REPLY_BITS2]);
 }
 
 /* Bytes, or an errno.  The lock is dropped meanwhile, and the caller may be gone afterwards. */
 static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 {
-	unsigned dir = x[12] & TERN_REPLY_IN ? WINDOW_IN : WINDOW_OUT;
+	unsigned dir = x[REPLY_FLAGS] & TERN_REPLY_IN ? WINDOW_IN : WINDOW_OUT;
 	struct memobj *m = NULL;
 	s64 r;
 
-	if (x[12] & TERN_REPLY_COPY_MEMOBJ) {
-		struct handle *h = handle_find(t->process->handles, (u32)x[16]);
+	if (x[REPLY_FLAGS] & TERN_REPLY_COPY_MEMOBJ) {
+		struct handle *h = handle_find(t->process->handles, (u32)x[REPLY_MEMOBJ]);
 
 		if (unlikely(!h || h->type != HANDLE_MEMOBJ ||
 			     !(h->rights & (dir == WINDOW_IN ? TERN_R_WRITE : TERN_R_READ))))
@@ -59,37 +59,37 @@ static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 	call_pin(c);
 	kernel_unlock();
 	if (m) {
-		r = window_copy_memobj(c, (unsigned)x[15], dir, 0, m, x[13], x[14]);
+		r = window_copy_memobj(c, (unsigned)x[REPLY_WIN], dir, 0, m, x[REPLY_FROM], x[REPLY_LENGTH]);
 		memobj_put(m);
 	} else {
-		r = window_copy(c, (unsigned)x[15], dir, 0, t->aspace, x[13], x[14]);
+		r = window_copy(c, (unsigned)x[REPLY_WIN], dir, 0, t->aspace, x[REPLY_FROM], x[REPLY_LENGTH]);
 	}
 	kernel_lock();
 	call_unpin(c);
 	return r;
 }
 
-/* Takes the extras out of the reply in t's registers x: x[11] is then the result, and x[12] the
- * signal alone.  The call may be gone then.  False: the copy was to be exact and is not; the
- * registers hold the event that says so. */
+/* Takes the extras out of the reply in t's registers x: the result is then the copy's where it is
+ * to be, and the flags are the signal alone.  The call may be gone then.  False: the copy was to be
+ * exact and is not; the registers hold the event that says so. */
 static inline bool reply_extras(struct thread *t, struct call *c, u64 *x)
 {
-	u64 flags = x[12];
+	u64 flags = x[REPLY_FLAGS];
 
 	if (flags & (TERN_REPLY_COPY | TERN_REPLY_COPY_MEMOBJ)) {
 		s64 copied = reply_copy(t, c, x);
 
 		if (flags & TERN_REPLY_KEEP) {
-			if (unlikely((u64)copied != x[14]))
-				x[11] = (u64)(copied == -EAGAIN ? -EAGAIN : -EFAULT);
-		} else if (unlikely(flags & TERN_REPLY_EXACT && (u64)copied != x[14])) {
-			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)copied, x[10]);
+			if (unlikely((u64)copied != x[REPLY_LENGTH]))
+				x[REPLY_RESULT] = (u64)(copied == -EAGAIN ? -EAGAIN : -EFAULT);
+		} else if (unlikely(flags & TERN_REPLY_EXACT && (u64)copied != x[REPLY_LENGTH])) {
+			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)copied, x[REPLY_TOKEN]);
 			return false;
 		} else {
-			x[11] = (u64)copied;
+			x[REPLY_RESULT] = (u64)copied;
 		}
 	}
-	x[12] = flags & TERN_REPLY_SIGNAL;
+	x[REPLY_FLAGS] = flags & TERN_REPLY_SIGNAL;
 	if (flags & TERN_REPLY_READY)
 		reply_readies(t, x);
 	return true;

@@ -15,6 +15,8 @@
  * It is cleared with release order after the last store, before this hart waits for the next
  * thread's own on_hart: two harts that exchange threads cannot wait for each other.
  */
+#include <tern/registers.h>
+
 #include "asm-offsets.h"
 
 #define X(n) ((n) * 8)
@@ -27,6 +29,8 @@
 #define T3_T6 28,29,30,31
 #define A1_A5 11,12,13,14,15
 #define A0_A7 10,A1_A5,16,17
+/* What only some messages carry. */
+#define MSG_RARELY MSG_REF0,MSG_REF1,MSG_ROOT,MSG_WORD0,MSG_WORD1
 #define S0_S11 8,9,18,19,20,21,22,23,24,25,26,27
 
 	.macro	save t, regs:vararg
@@ -207,11 +211,11 @@ deliver:
 	save	t0, S0_S11
 1:
 	ld	s0, T_BADGE(t0)
-	ld	a6, T_TOKEN(t0)
-	lwu	a7, T_OP(t0)
+	ld	REG(MSG_TOKEN), T_TOKEN(t0)
+	lwu	REG(MSG_OP), T_OP(t0)
 	ld	s1, T_WHO(t0)
-	lwu	s3, T_TID(t0)
-	load	t0, 10,A1_A5
+	lwu	REG(MSG_TID), T_TID(t0)
+	load	t0, MSG_ARGS,A1_A5
 	sd	t1, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t0)
@@ -229,20 +233,20 @@ deliver:
 	ld	tp, X(4)(t1)
 	csrw	sepc, t2
 	csrw	sscratch, t1
-	mv	t0, s0
-	mv	t1, s1
-	li	s2, -1
-	.irp	n, 1,7,8,9,20,21,22,23,24,25,26,27,T3_T6
+	mv	REG(MSG_BADGE), s0
+	mv	REG(MSG_WHO), s1
+	li	REG(MSG_HANDLE), -1
+	.irp	n, MSG_RARELY,1,8,9,20,21,22,23,24,25,26,27
 	li	x\n, 0
 	.endr
 	sret
 	/* The server has work to do first: its message waits in memory. */
 deliver_memory:
-	li	s2, -1
-	save	t1, A0_A7,18,19
-	sd	s0, X(5)(t1)
-	sd	s1, X(6)(t1)
-	.irp	n, 7,T3_T6
+	li	REG(MSG_HANDLE), -1
+	save	t1, A0_A7,MSG_HANDLE,MSG_TID
+	sd	s0, X(MSG_BADGE)(t1)
+	sd	s1, X(MSG_WHO)(t1)
+	.irp	n, MSG_RARELY
 	sd	zero, X(\n)(t1)
 	.endr
 	mv	a0, t1

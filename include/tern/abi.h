@@ -261,7 +261,7 @@ enum tern_service {
 #define TERN_SLOT_CWD 0x40
 #define TERN_SLOT_ROOT 0x41
 
-/* A delivered message, in the order in which recv's registers are stored:
+/* A delivered message, in the order in which recv's registers (tern/registers.h) are stored:
  * a0…a5, a6, a7, t0…t6, s2, s3. */
 struct tern_msg {
 	uint64_t args[6]; /* a0…a5: as the caller made them (or an event's words) */
@@ -312,8 +312,7 @@ enum tern_event {
 };
 #define TERN_STATUS_NEVER_RAN (-1) /* EXITED: the fork failed for want of memory */
 
-/* reply's extras; user/lib puts them into registers: a2 flags, a3 from, a4 length, a5 win,
- * a6 memobj, t0…t3 the readiness words. */
+/* reply's extras, in the order of the registers that they go into (tern/registers.h): a2…a6, t0…t3. */
 struct tern_reply {
 	uint64_t flags;	 /* TERN_REPLY_* | signal number to raise in the caller (0: none) */
 	uint64_t from;	 /* local address, or offset in the memobj */

@@ -8,11 +8,19 @@
  * A call's number below 512 goes straight to its function; all else goes through server_other(),
  * which returns SERVER_NO_REPLY for events.
  */
+#include <tern/registers.h>
+
 #define TERN_RECV 1025
 #define TERN_REPLY_RECV 1027
 #define F_TOKEN 48
 #define F_OP 56
 #define F_EXTRA 136
+
+/* Words of the message and of the reply, in the order in which they lie in the frame. */
+#define MSG_ALL MSG_ARGS,11,12,13,14,15,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_REF0,MSG_REF1,MSG_ROOT, \
+	MSG_WORD0,MSG_WORD1,MSG_HANDLE,MSG_TID
+#define REPLY_EXTRAS REPLY_FROM,REPLY_LENGTH,REPLY_WIN,REPLY_MEMOBJ,REPLY_RID1,REPLY_BITS1,REPLY_RID2, \
+	REPLY_BITS2
 
 	.text
 	.globl	server_loop
@@ -26,23 +34,11 @@ server_loop:
 	ecall
 .Lreceived:
 	la	s1, server_frame
-	sd	a0, 0(s1)
-	sd	a1, 8(s1)
-	sd	a2, 16(s1)
-	sd	a3, 24(s1)
-	sd	a4, 32(s1)
-	sd	a5, 40(s1)
-	sd	a6, 48(s1)
-	sd	a7, 56(s1)
-	sd	t0, 64(s1)
-	sd	t1, 72(s1)
-	sd	t2, 80(s1)
-	sd	t3, 88(s1)
-	sd	t4, 96(s1)
-	sd	t5, 104(s1)
-	sd	t6, 112(s1)
-	sd	s2, 120(s1)
-	sd	s3, 128(s1)
+	.set	at, 0
+	.irp	n, MSG_ALL
+	sd	x\n, at(s1)
+	.set	at, at + 8
+	.endr
 	lwu	t0, F_OP(s1)
 	li	t1, 512
 	ld	t2, server_calls
@@ -57,23 +53,20 @@ server_loop:
 	li	t0, -1
 	slli	t0, t0, 63
 	beq	a0, t0, .Lnothing
-	ld	a2, F_EXTRA(s1)
-	mv	a1, a0
-	ld	a0, F_TOKEN(s1)
-	bnez	a2, .Lextras
+	ld	REG(REPLY_FLAGS), F_EXTRA(s1)
+	mv	REG(REPLY_RESULT), a0
+	ld	REG(REPLY_TOKEN), F_TOKEN(s1)
+	bnez	REG(REPLY_FLAGS), .Lextras
 	li	a7, TERN_REPLY_RECV
 	ecall
 	j	.Lreceived
 .Lextras:
 	sd	zero, F_EXTRA(s1)
-	ld	a3, F_EXTRA+8(s1)
-	ld	a4, F_EXTRA+16(s1)
-	ld	a5, F_EXTRA+24(s1)
-	ld	a6, F_EXTRA+32(s1)
-	ld	t0, F_EXTRA+40(s1)
-	ld	t1, F_EXTRA+48(s1)
-	ld	t2, F_EXTRA+56(s1)
-	ld	t3, F_EXTRA+64(s1)
+	.set	at, F_EXTRA + 8
+	.irp	n, REPLY_EXTRAS
+	ld	x\n, at(s1)
+	.set	at, at + 8
+	.endr
 	li	a7, TERN_REPLY_RECV
 	ecall
 	j	.Lreceived

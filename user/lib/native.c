@@ -2,21 +2,26 @@
  * extras, whose words go into a6 and t0…t3 (include/tern/abi.h, struct tern_reply).
  * All the others are inline functions of server/native.h. */
 #include <server/native.h>
+#include <tern/registers.h>
+
+/* A variable in the register of that number. */
+#define IN_REGISTER(number) __asm__(REGISTER_NAME(number))
+#define REGISTER_NAME(number) "x" #number
 
 long tern_reply_with(uint64_t token, long result, const struct tern_reply *extra)
 {
-	register uint64_t a0 __asm__("a0") = token;
-	register uint64_t a1 __asm__("a1") = (uint64_t)result;
-	register uint64_t a2 __asm__("a2") = extra->flags;
-	register uint64_t a3 __asm__("a3") = extra->from;
-	register uint64_t a4 __asm__("a4") = extra->length;
-	register uint64_t a5 __asm__("a5") = extra->win;
-	register uint64_t a6 __asm__("a6") = extra->memobj;
-	register uint64_t t0 __asm__("t0") = extra->rid1;
-	register uint64_t t1 __asm__("t1") = extra->bits1;
-	register uint64_t t2 __asm__("t2") = extra->rid2;
-	register uint64_t t3 __asm__("t3") = extra->bits2;
-	register long a7 __asm__("a7") = TERN_REPLY;
+	register uint64_t a0 IN_REGISTER(REPLY_TOKEN) = token;
+	register uint64_t a1 IN_REGISTER(REPLY_RESULT) = (uint64_t)result;
+	register uint64_t a2 IN_REGISTER(REPLY_FLAGS) = extra->flags;
+	register uint64_t a3 IN_REGISTER(REPLY_FROM) = extra->from;
+	register uint64_t a4 IN_REGISTER(REPLY_LENGTH) = extra->length;
+	register uint64_t a5 IN_REGISTER(REPLY_WIN) = extra->win;
+	register uint64_t a6 IN_REGISTER(REPLY_MEMOBJ) = extra->memobj;
+	register uint64_t t0 IN_REGISTER(REPLY_RID1) = extra->rid1;
+	register uint64_t t1 IN_REGISTER(REPLY_BITS1) = extra->bits1;
+	register uint64_t t2 IN_REGISTER(REPLY_RID2) = extra->rid2;
+	register uint64_t t3 IN_REGISTER(REPLY_BITS2) = extra->bits2;
+	register long a7 IN_REGISTER(CALL_OP) = TERN_REPLY;
 
 	__asm__ volatile("ecall"
 			 : "+r"(a0)

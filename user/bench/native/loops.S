@@ -3,6 +3,8 @@
  * Receiving clobbers every register but sp, gp and tp, so these keep what the calling convention
  * wants kept on the stack; a call keeps all but a0, so its loop needs nothing but a counter.
  */
+#include <tern/registers.h>
+
 #define TERN_RECV	 1025
 #define TERN_REPLY_RECV	 1027
 #define TERN_MEMOBJ_SUPPLY 1077
@@ -61,7 +63,7 @@ loop_entry:
 	.globl	loop_call
 loop_call:
 	mv	t0, a0
-	mv	a6, a1
+	mv	REG(CALL_SESSION), a1
 	li	a0, 10
 	li	a1, 11
 	li	a2, 12
@@ -81,12 +83,12 @@ serve:
 	keep
 	li	a7, TERN_RECV
 1:	ecall
-	sext.w	t0, a7
+	sext.w	t0, REG(MSG_OP)
 	li	t1, TERN_METHOD
 	bne	t0, t1, 2f
-	mv	a1, a0
-	mv	a0, a6
-	li	a2, 0
+	mv	REG(REPLY_RESULT), a0
+	mv	REG(REPLY_TOKEN), REG(MSG_TOKEN)
+	li	REG(REPLY_FLAGS), 0
 	li	a7, TERN_REPLY_RECV
 	j	1b
 2:	li	t1, EVENTS
@@ -95,9 +97,9 @@ serve:
 	add	a1, a1, a2
 	add	a1, a1, a3
 	add	a1, a1, a4
-	add	a1, a1, a5
-	mv	a0, a6
-	li	a2, 0
+	add	REG(REPLY_RESULT), a1, a5
+	mv	REG(REPLY_TOKEN), REG(MSG_TOKEN)
+	li	REG(REPLY_FLAGS), 0
 	li	a7, TERN_REPLY_RECV
 	j	1b
 3:	mv	a0, t0
