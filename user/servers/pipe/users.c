@@ -3,13 +3,12 @@
  * What counts is capacity.  A user without privilege who has more than the soft limit gets small pipes,
  * and cannot have one made larger.  What the bytes in a pipe take is charged to a process besides
  * (ring_resize). */
+#include <server/cred.h>
 #include <stdlib.h>
 
 #include "pipe_priv.h"
 
 #define PIPE_SMALL 8192u
-#define CAP_SYS_ADMIN (1ull << 21)
-#define CAP_SYS_RESOURCE (1ull << 24)
 
 struct user {
 	struct user *next;
@@ -29,8 +28,8 @@ void owner_learn(struct tern_msg *m)
 	server->uid = who.cred.fsuid;
 	server->gid = who.cred.fsgid;
 	server->ruid = who.cred.uid;
-	server->resource = who.cred.cap_effective & CAP_SYS_RESOURCE;
-	server->privileged = who.cred.cap_effective & (CAP_SYS_ADMIN | CAP_SYS_RESOURCE);
+	server->resource = cred_capable(&who.cred, CAP_SYS_RESOURCE);
+	server->privileged = server->resource || cred_capable(&who.cred, CAP_SYS_ADMIN);
 }
 
 bool user_may_have(const struct pipe *p, uint32_t capacity)

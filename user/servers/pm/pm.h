@@ -7,6 +7,7 @@
 #include <server/server.h>
 #include <server/fcntl.h>
 #include <server/sched.h>
+#include <linux/capability.h>
 #include <tern/linux/signal.h>
 #include <tern/linux/time.h>
 
@@ -49,30 +50,7 @@ long async_call(int session, uint32_t op, uint64_t subject, const uint64_t args[
 /* Keeps a process's line in the table that vfs maps. */
 void pidmap_update(const struct proc *p);
 
-enum {
-	CAP_CHOWN = 0,
-	CAP_DAC_OVERRIDE = 1,
-	CAP_DAC_READ_SEARCH = 2,
-	CAP_FOWNER = 3,
-	CAP_FSETID = 4,
-	CAP_KILL = 5,
-	CAP_SETGID = 6,
-	CAP_SETUID = 7,
-	CAP_SETPCAP = 8,
-	CAP_LINUX_IMMUTABLE = 9,
-	CAP_SYS_PTRACE = 19,
-	CAP_SYS_ADMIN = 21,
-	CAP_SYS_BOOT = 22,
-	CAP_SYS_NICE = 23,
-	CAP_SYS_RESOURCE = 24,
-	CAP_SYS_TIME = 25,
-	CAP_MKNOD = 27,
-	CAP_MAC_OVERRIDE = 32,
-	CAP_SYSLOG = 34,
-	CAP_WAKE_ALARM = 35,
-	CAP_LAST = 40,
-};
-#define CAP_ALL ((1ull << (CAP_LAST + 1)) - 1)
+#define CAP_ALL ((1ull << (CAP_LAST_CAP + 1)) - 1)
 
 /* ---- boot.c, init.c ---- */
 void boot(void);	/* endpoints, sessions, servers; returns to run the loop */

@@ -1,34 +1,8 @@
 /* prctl: attributes of a process or thread.  Pointers are in the window `any`, whose offsets are
  * the caller's addresses. */
 #include "pm.h"
+#include <linux/prctl.h>
 #include <string.h>
-
-enum {
-	PR_SET_PDEATHSIG = 1,
-	PR_GET_PDEATHSIG = 2,
-	PR_GET_DUMPABLE = 3,
-	PR_SET_DUMPABLE = 4,
-	PR_GET_KEEPCAPS = 7,
-	PR_SET_KEEPCAPS = 8,
-	PR_GET_TIMING = 13,
-	PR_SET_TIMING = 14,
-	PR_SET_NAME = 15,
-	PR_GET_NAME = 16,
-	PR_GET_SECCOMP = 21,
-	PR_CAPBSET_READ = 23,
-	PR_CAPBSET_DROP = 24,
-	PR_GET_SECUREBITS = 27,
-	PR_SET_TIMERSLACK = 29,
-	PR_GET_TIMERSLACK = 30,
-	PR_SET_CHILD_SUBREAPER = 36,
-	PR_GET_CHILD_SUBREAPER = 37,
-	PR_SET_NO_NEW_PRIVS = 38,
-	PR_GET_NO_NEW_PRIVS = 39,
-	PR_SET_THP_DISABLE = 41,
-	PR_GET_THP_DISABLE = 42,
-	PR_CAP_AMBIENT = 47,
-	PR_SET_VMA = 0x53564d41,
-};
 
 static long put_int(struct tern_msg *m, int32_t v)
 {
@@ -75,7 +49,7 @@ static long drop_bounding(struct tern_msg *m)
 
 	if (!caller_cred(m, &c))
 		return -ESRCH;
-	if (m->args[1] > CAP_LAST)
+	if (m->args[1] > CAP_LAST_CAP)
 		return -EINVAL;
 	if (!cred_capable(&c, CAP_SETPCAP))
 		return -EPERM;
@@ -87,7 +61,7 @@ static long read_bounding(struct tern_msg *m)
 {
 	struct tern_cred c;
 
-	if (m->args[1] > CAP_LAST)
+	if (m->args[1] > CAP_LAST_CAP)
 		return -EINVAL;
 	return caller_cred(m, &c) ? (long)(c.cap_bounding >> m->args[1] & 1) : -ESRCH;
 }
@@ -100,7 +74,7 @@ static long ambient(struct tern_msg *m, struct proc *p)
 	uint64_t op = m->args[1], cap = m->args[2], bit;
 	struct tern_cred c;
 
-	if (m->args[3] || m->args[4] || (op == AMBIENT_CLEAR_ALL ? cap != 0 : cap > CAP_LAST))
+	if (m->args[3] || m->args[4] || (op == AMBIENT_CLEAR_ALL ? cap != 0 : cap > CAP_LAST_CAP))
 		return -EINVAL;
 	if (!caller_cred(m, &c))
 		return -ESRCH;

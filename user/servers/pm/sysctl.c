@@ -16,7 +16,7 @@ static struct setting {
 } settings[] = {
 	{ TERN_PROC_SYS_PID_MAX, TERN_PID_MAX, 0, 0 },
 	{ TERN_PROC_SYS_CORE_USES_PID, 0, 0, 1 },
-	{ TERN_PROC_SYS_CAP_LAST, CAP_LAST, 0, 0 },
+	{ TERN_PROC_SYS_CAP_LAST, CAP_LAST_CAP, 0, 0 },
 	{ TERN_PROC_SYS_NGROUPS_MAX, sizeof((struct tern_cred *)0)->groups / sizeof(uint32_t), 0, 0 },
 	{ TERN_PROC_SYS_OVERFLOW_UID, 65534, 0, 0 },
 	{ TERN_PROC_SYS_OVERFLOW_GID, 65534, 0, 0 },

@@ -13,15 +13,6 @@
 
 #include "tty_priv.h"
 
-#define TIOCPKT 0x5420
-#define TIOCGPTN 0x80045430u
-#define TIOCSPTLCK 0x40045431u
-#define TIOCSIG 0x40045436u
-#define TIOCGPKT 0x80045438u
-#define TIOCGPTLCK 0x80045439u
-#define TIOCPKT_STOP 4
-#define TIOCPKT_START 8
-
 /* Whether a read of the master has something to say, be it that there is nobody any more. */
 static bool has_output(const struct pty *p)
 {

@@ -1,22 +1,16 @@
 /* Terminal ioctls (tty_ioctl(2)).  What changes the terminal is only for the foreground group:
  * others get SIGTTOU first.  TCSETSW, TCSETSF and TCSBRK wait until the output has gone. */
+#include <server/cred.h>
 #include <server/fcntl.h>
 #include <tern/linux/signal.h>
 
 #include "tty_priv.h"
 
-#define CAP_SYS_ADMIN (1ull << 21)
-#define TIOCMGET 0x5415
-#define TCGETS2 0x802c542au
-#define TCSETS2 0x402c542bu
-#define TCSETSW2 0x402c542cu
-#define TCSETSF2 0x402c542du
-#define TIOCGEXCL 0x80045440u
-#define TIOCGDEV 0x80045432u
 #define TIOCM_LINES 0x166 /* DTR, RTS, CTS, CD, DSR */
 #define SPEED 38400u
 
-struct termios2 {
+/* struct termios2, which the terminal keeps the first part of. */
+struct both_termios {
 	struct tern_termios t;
 	uint32_t ispeed, ospeed;
 };
@@ -88,7 +82,7 @@ static long set_termios(struct desc *d, struct tern_msg *m, uint32_t op)
 
 static long get_termios2(struct desc *d, struct tern_msg *m)
 {
-	struct termios2 t = { .t = d->tty->l.t, .ispeed = SPEED, .ospeed = SPEED };
+	struct both_termios t = { .t = d->tty->l.t, .ispeed = SPEED, .ospeed = SPEED };
 
 	return server_out(m, 0, &t, sizeof t, 0);
 }
@@ -152,7 +146,7 @@ static long type_char(struct tty *t, struct tern_msg *m)
 
 	if (r < 0)
 		return r;
-	if ((!t->session || who.sid != t->session) && !(who.cred.cap_effective & CAP_SYS_ADMIN))
+	if ((!t->session || who.sid != t->session) && !cred_capable(&who.cred, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (tern_copy_in(m->token, 0, 0, &c, 1) != 1)
 		return -EFAULT;

@@ -4,6 +4,7 @@
  * pm's, which is asked by asynchronous calls.  Until its answer the client's call waits as a req
  * that lies in no queue; the answer's cookie is the req's badge.
  */
+#include <server/cred.h>
 #include <server/fcntl.h>
 #include <tern/linux/signal.h>
 
@@ -13,8 +14,6 @@
 #define DEV_PTMX 0x502
 #define DEV_CONSOLE 0x440 /* ttyS0 */
 #define REOPEN 0xFD00u
-#define OP_OPENAT2 437
-#define CAP_SYS_ADMIN (1ull << 21)
 
 /* ---- signals ---- */
 
@@ -128,7 +127,7 @@ long tty_take(struct desc *d, struct tern_msg *m)
 		return 0;
 	if (tty_of_session(who.sid))
 		return -EPERM;
-	if (!t->session || (m->args[2] == 1 && (who.cred.cap_effective & CAP_SYS_ADMIN))) {
+	if (!t->session || (m->args[2] == 1 && cred_capable(&who.cred, CAP_SYS_ADMIN))) {
 		take(t, who.sid, who.pgid);
 		return 0;
 	}
@@ -333,7 +332,7 @@ static long open_device(struct tern_msg *m, uint64_t flags)
 		return m->word[0] == DEV_TTY ? -ENXIO : -EIO;
 	if (t->pty && t->pty->locked)
 		return -EIO;
-	if (t->exclusive && !(who.cred.cap_effective & CAP_SYS_ADMIN))
+	if (t->exclusive && !cred_capable(&who.cred, CAP_SYS_ADMIN))
 		return -EBUSY;
 	d = desc_create(t, flags, m->word[1]);
 	if (!d)
@@ -383,7 +382,7 @@ long tty_open(struct tern_msg *m)
 		if (d && !d->master)
 			result = open_again(m, d);
 	} else if (m->badge == TERN_BADGE_FROM_VFS) {
-		if (TERN_MSG_OP(m->op) == OP_OPENAT2 &&
+		if (TERN_MSG_OP(m->op) == __NR_openat2 &&
 		    tern_copy_in(m->token, 1, 0, &flags, sizeof flags) != (long)sizeof flags)
 			result = -EFAULT;
 		else if ((uint32_t)m->word[0] == DEV_PTMX)

@@ -538,19 +538,19 @@ static void done(uint64_t cookie, long result, int handle, int handle2)
 }
 
 static const server_handler calls[512] = {
-	[25] = do_fcntl,
-	[29] = tty_ioctl,
-	[56] = tty_open,
-	[63] = do_read,
-	[64] = do_write,
-	[65] = do_readv,
-	[66] = do_writev,
-	[79] = do_fstat,
-	[80] = do_fstat,
-	[286] = do_preadv2,
-	[287] = do_pwritev2,
-	[291] = do_fstat,
-	[437] = tty_open,
+	[__NR_fcntl] = do_fcntl,
+	[__NR_ioctl] = tty_ioctl,
+	[__NR_openat] = tty_open,
+	[__NR_read] = do_read,
+	[__NR_write] = do_write,
+	[__NR_readv] = do_readv,
+	[__NR_writev] = do_writev,
+	[__NR_newfstatat] = do_fstat,
+	[__NR_fstat] = do_fstat,
+	[__NR_preadv2] = do_preadv2,
+	[__NR_pwritev2] = do_pwritev2,
+	[__NR_statx] = do_fstat,
+	[__NR_openat2] = tty_open,
 };
 
 const struct server_ops tty_server_ops = {

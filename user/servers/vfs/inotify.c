@@ -8,6 +8,8 @@
  */
 #include "vfs.h"
 
+#include <asm-generic/ioctls.h>
+
 #include <linux/poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,6 @@
 #define NR_LSEEK 62
 #define NR_READ 63
 #define NR_READV 65
-#define FIONREAD 0x541B
 
 struct event {
 	struct event *next;

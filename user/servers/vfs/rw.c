@@ -8,11 +8,12 @@
  */
 #include "vfs.h"
 
+#include <asm-generic/ioctls.h>
 #include <linux/mman.h>
 #include <stdlib.h>
+#include <tern/linux/signal.h>
 
 #define GROW_STEP (64 * 1024ull)
-#define SIGXFSZ 25
 
 static long no_memory(long err)
 {
@@ -701,10 +702,6 @@ long vfs_fadvise(struct tern_msg *m)
 		return -EINVAL;
 	return 0;
 }
-
-#define FIONREAD 0x541B
-#define FIONBIO 0x5421
-#define FIOASYNC 0x5452
 
 long vfs_ioctl(struct tern_msg *m)
 {

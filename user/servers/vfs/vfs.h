@@ -9,6 +9,7 @@
 #include <server/inotify.h>
 #include <server/server.h>
 #include <string.h>
+#include <linux/capability.h>
 #include <tern/linux/errno.h>
 #include <server/fcntl.h>
 #include <server/stat.h>
@@ -173,8 +174,6 @@ struct tern_timespec vfs_now(void);
 void tree_check(const struct node *dir); /* asserts the invariants of one directory */
 
 /* ---- cred.c: who may do what ---- */
-enum { CAP_CHOWN = 0, CAP_DAC_OVERRIDE = 1, CAP_DAC_READ_SEARCH = 2, CAP_FOWNER = 3, CAP_FSETID = 4,
-       CAP_SYS_CHROOT = 18, CAP_SYS_ADMIN = 21, CAP_MKNOD = 27 };
 const struct tern_cred *cred_of(const struct tern_msg *m);
 static inline bool capable(const struct tern_cred *c, unsigned bit)
 {

@@ -5,13 +5,11 @@
  */
 #include "vfs.h"
 
+#include <linux/xattr.h>
 #include <stdlib.h>
 
 #define NAME_ROOM 257		/* XATTR_NAME_MAX, a NUL, and one more to see that it is too long */
 #define SIZE_MAX_VALUE 65536ull /* XATTR_SIZE_MAX, XATTR_LIST_MAX */
-#define XATTR_CREATE 1
-#define XATTR_REPLACE 2
-enum { CAP_SETFCAP = 31 };
 
 struct xattr {
 	struct xattr *next;

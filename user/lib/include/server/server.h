@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <tern/linux/unistd.h>
 
 #define SERVER_NO_REPLY ((long)0x8000000000000000ull)
 
