@@ -305,7 +305,7 @@ void message_load(struct thread *r, struct ipc_node *n)
 		[NODE_CALL] = load_request, [NODE_CALL_EVENT] = load_call_event,
 		[NODE_CLOSED] = load_closed, [NODE_DONE] = load_done, [NODE_NOTE] = note_load,
 		[NODE_PROCESS] = load_process, [NODE_THREAD] = load_thread,
-		[NODE_TIMER] = load_timer, [NODE_SYNC] = poll_settled, [NODE_PAGER] = pager_load,
+		[NODE_TIMER] = load_timer, [NODE_PAGER] = pager_load,
 	};
 
 	loads[n->kind](r, n);

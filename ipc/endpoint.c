@@ -112,6 +112,7 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 	s->badge = badge;
 	s->kind = (u8)kind;
 	s->ident = ident;
+	s->sees = 0xffff;
 	s->ready = ready;
 	if (ready)
 		ready_get(ready);
@@ -126,6 +127,34 @@ out_session:
 out_charge:
 	account_discharge(payer, SESSION_BYTES);
 	return NULL;
+}
+
+/* One more session (n: 1), or one less (-1), has the ends that s has. */
+static void session_count_ends(const struct session *s, int n)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(s->ready->end); i++) {
+		struct ready_end *e = &s->ready->end[i];
+
+		if (!(s->ends & TERN_R_READ << i))
+			continue;
+		e->sessions += (u32)n;
+		if (!e->sessions)
+			ready_change(s->ready, e->gone, 0);
+		else if (e->sessions == 1)
+			ready_change(s->ready, 0, e->gone);
+	}
+}
+
+void session_take_ends(struct session *s, unsigned rights)
+{
+	const struct ready_end *end = s->ready ? s->ready->end : NULL;
+
+	if (!end || !(end[0].gone | end[1].gone))
+		return;
+	s->ends = rights & (TERN_R_READ | TERN_R_WRITE);
+	s->sees = (s->ends & TERN_R_READ ? POLLIN | POLLRDNORM | end[1].gone : 0) |
+		  (s->ends & TERN_R_WRITE ? POLLOUT | POLLWRNORM | end[0].gone : 0);
+	session_count_ends(s, 1);
 }
 
 struct session *session_find(u64 sid) { return id_find(&sessions, sid); }
@@ -159,6 +188,8 @@ static void session_maybe_close(struct session *s)
 {
 	if (s->handles || s->calls)
 		return;
+	if (s->ends)
+		session_count_ends(s, -1);
 	if (s->endpoint->dead)
 		session_free(s);
 	else
@@ -318,10 +349,6 @@ struct thread *endpoint_receive(struct thread *t)
 		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
-		if (unlikely(n->kind == NODE_SYNC)) {
-			poll_settled(t, n);
-			continue;
-		}
 		message_load(t, n);
 		kernel_unlock();
 		return THREAD_RELOAD(t);

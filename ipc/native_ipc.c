@@ -162,6 +162,7 @@ s64 native_give_session(struct thread *t, struct call *c, u64 *a)
 	if (sid < 0)
 		return sid;
 	session_get(s);
+	session_take_ends(s, (unsigned)(a[1] >> 8));
 	r = give(c, a[1] & 0xff, HANDLE_SESSION, s, (a[1] >> 8) & 0xffff);
 	return r ? r : sid;
 }
@@ -429,7 +430,11 @@ s64 native_ready_create(struct thread *t, u64 *a)
 {
 	struct ready *r = t->endpoint ? ready_create(t->endpoint, (u32)a[0]) : NULL;
 
-	return r ? (s64)r->id : -ENOMEM;
+	if (!r)
+		return -ENOMEM;
+	r->end[0].gone = (u16)a[1];
+	r->end[1].gone = (u16)a[2];
+	return (s64)r->id;
 }
 
 s64 native_charge(struct thread *t, struct call *c, u64 *a)

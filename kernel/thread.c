@@ -59,8 +59,6 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	list_init(&t->page.link);
 	list_init(&t->exit_node.link);
 	t->exit_node.kind = NODE_THREAD;
-	list_init(&t->sync_node.link);
-	t->sync_node.kind = NODE_SYNC;
 	timer_init(&t->timer, wait_timed_out);
 	sigpending_init(&t->sig_pending);
 	t->sig_stack.flags = SS_DISABLE;

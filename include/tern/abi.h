@@ -96,7 +96,11 @@ enum tern_op {
 	TERN_SESSION_CREATE,
 	/* (sid, rights): h of it in the caller's own table. */
 	TERN_SESSION_HANDLE,
-	/* (initial bits): rid of a new readiness word (POLL* bits). */
+	/* (initial bits, bits while no reader is left, bits while no writer is left): rid of a new readiness
+	 * word (POLL* bits).  If one of the last two is not 0 the word has two ends, as a pipe's has: a
+	 * session that GIVE_SESSION gives with it has the end to read, the end to write, or both, by its
+	 * rights, and sees IN or OUT.  As the last session that has an end closes, the kernel sets the
+	 * bits, which sessions of the other end see; it clears them as a new one is given. */
 	TERN_READY_CREATE,
 	/* (rid, set, clear): each bit set is an edge and wakes who waits. */
 	TERN_READY_SET,

@@ -216,7 +216,7 @@ static s64 item_add(struct thread *t, struct waitset *w, s32 fd, const struct ha
 	i->events = ev->events;
 	i->data = ev->data;
 	i->entry.ready = r;
-	i->entry.events = ~0u;
+	i->entry.events = object_poll_mask(h->type, h->object);
 	i->entry.exclusive = ev->events & EPOLLEXCLUSIVE;
 	i->entry.notify = item_notified;
 	i->entry.owner = i;

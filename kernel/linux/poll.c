@@ -40,6 +40,11 @@ u32 object_poll_bits(struct thread *t, enum handle_type type, void *object)
 	return r ? r->own->bits(t, r) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 
+u32 object_poll_mask(enum handle_type type, const void *object)
+{
+	return type == HANDLE_SESSION ? ((const struct session *)object)->sees : ~0u;
+}
+
 struct ready *object_ready(enum handle_type type, void *object)
 {
 	switch (type) {
@@ -114,7 +119,7 @@ static void poll_watch(struct thread *t, struct poll_wait *w, struct ready *r, u
 	struct poll_entry *e = &w->entry[w->n++];
 
 	e->ready = r;
-	e->events = events | POLL_ALWAYS;
+	e->events = events;
 	e->notify = poll_notified;
 	e->owner = t;
 	list_add_tail(&r->waiters, &e->link);
@@ -149,60 +154,8 @@ s64 poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline,
 		kernel_unlock();
 		return -ENOMEM;
 	}
-	poll_watch(t, w, r, events);
+	poll_watch(t, w, r, events | POLL_ALWAYS);
 	return poll_block(t, w, deadline);
-}
-
-/* ---- settling ---- */
-
-/*
- * A word says what its server has said.  What the server has yet to hear - the CLOSED of a
- * descriptor that this thread, or one it has waited for, closed a moment ago - is in its queue; a
- * poll must see it, as it would where closing is done at once.  So a poll of a busy server first
- * waits until all that is queued there now has been acted on: its own node goes through the queue.
- */
-static void settle_cancel(struct thread *t)
-{
-	list_del(&t->sync_node.link);
-	wait_resumes(t, t->wait_on.settle);
-}
-
-void poll_settled(struct thread *receiver, struct ipc_node *n)
-{
-	struct thread *t = container_of(n, struct thread, sync_node);
-
-	(void)receiver;
-	wait_resumes(t, t->wait_on.settle);
-	thread_wake(t, 0);
-}
-
-/* True: the thread is blocked, the lock dropped; resume will run the call again. */
-static bool settle(struct thread *t, const struct pollfd *v, unsigned n, u64 deadline,
-		   s64 (*resume)(struct thread *t))
-{
-	for (; t->settled < n; t->settled++) {
-		struct handle *h = v[t->settled].fd < 0 ?
-					   NULL :
-					   handle_find(t->process->handles, (u32)v[t->settled].fd);
-		struct endpoint *ep;
-
-		if (!h || h->type != HANDLE_SESSION)
-			continue;
-		ep = ((struct session *)h->object)->endpoint;
-		if (likely(ep->waiting) || ep->dead || ep == t->settled_at || !ep->receiver ||
-		    ep->receiver == t)
-			continue;
-		/* When the time is over it is enough. */
-		if (deadline && deadline_passed(deadline))
-			return false;
-		t->settled++;
-		t->settled_at = ep;
-		t->wait_on.settle = resume;
-		list_add_tail(&ep->queue, &t->sync_node.link);
-		(void)wait_block(t, WAIT_POLL, deadline ? deadline : NO_DEADLINE, settle_cancel);
-		return true;
-	}
-	return false;
 }
 
 /* ---- scanning ---- */
@@ -241,8 +194,6 @@ static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 dead
 	s64 ready;
 
 	kernel_lock();
-	if (settle(t, v, n, deadline, resume))
-		return SYS_BLOCKED;
 	ready = scan(t, v, n);
 	if (likely(ready) || !deadline || deadline_passed(deadline))
 		goto out_unlock;
@@ -258,7 +209,9 @@ static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 dead
 		struct ready *r = h ? object_ready(h->type, h->object) : NULL;
 
 		if (r) /* else it never changes */
-			poll_watch(t, w, r, (u16)v[i].events);
+			poll_watch(t, w, r,
+				   ((u16)v[i].events | POLL_ALWAYS) &
+					   object_poll_mask(h->type, h->object));
 	}
 	return poll_block(t, w, deadline);
 out_unlock:
@@ -297,8 +250,6 @@ static inline s64 poll_begin(struct thread *t, va_t time, va_t mask, u64 size)
 {
 	s64 r = timeout_get(t, time);
 
-	t->settled = 0;
-	t->settled_at = NULL;
 	t->orig_a0 = t->regs.x[REG_A0];
 	return r || !mask ? r : poll_mask_set(t, mask, size);
 }

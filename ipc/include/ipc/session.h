@@ -44,6 +44,12 @@ struct ready {
 	u64 charged; /* bytes that its server keeps */
 	struct account *payer; /* NULL: nothing is charged */
 	struct list in_endpoint;
+	/* Who has an end of what the word is about: [0] may read, [1] may write.  The bits `gone` are
+	 * set while no session has that end any more; both 0: the word has no ends. */
+	struct ready_end {
+		u32 sessions;
+		u16 gone;
+	} end[2];
 	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
 };
 
@@ -58,6 +64,8 @@ struct session {
 	u64 ident;
 	u64 sid;
 	u8 kind; /* enum tern_kind */
+	u8 ends; /* TERN_R_READ, TERN_R_WRITE: those of its readiness word that it counts at */
+	u16 sees; /* bits of its readiness word that concern it */
 	struct session *next_hidden; /* in a handle table's list */
 	struct ipc_node closed; /* the CLOSED event */
 };
@@ -71,6 +79,8 @@ struct session *must_check session_create(struct endpoint *ep, u64 badge, unsign
 					  struct ready *ready, struct session *meta,
 					  struct process *payer);
 struct session *session_find(u64 sid);
+/* A session that nobody has yet is to be given with these rights: it has those ends of its word. */
+void session_take_ends(struct session *s, unsigned rights);
 
 struct endpoint *must_check endpoint_create(void);
 void endpoint_set_owner(struct endpoint *ep, struct process *p);
@@ -97,7 +107,7 @@ static inline u32 session_ready_bits(const struct session *s)
 {
 	if (s->endpoint->dead)
 		return POLLERR | POLLHUP;
-	return s->ready ? s->ready->bits : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	return s->ready ? s->ready->bits & s->sees : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 /* Sets and clears bits, and wakes who polls for those set. */
 static inline void ready_change(struct ready *r, u32 set, u32 clear)

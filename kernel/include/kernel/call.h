@@ -16,7 +16,7 @@ struct syscall_line;
  * never allocates. */
 enum ipc_node_kind {
 	NODE_CALL, NODE_CALL_EVENT, NODE_CLOSED, NODE_DONE, NODE_NOTE,
-	NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_SYNC, NODE_PAGER,
+	NODE_PROCESS, NODE_THREAD, NODE_TIMER, NODE_PAGER,
 };
 struct ipc_node {
 	struct list link; /* endpoint->queue; self-linked: not queued */

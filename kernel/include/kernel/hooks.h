@@ -61,9 +61,6 @@ s64 signalfd_read(struct thread *t, struct signalfd *s);
 void poll_wake(struct ready *r, u32 set);
 /* The last handle of an object went: epoll items of it end. */
 void poll_object_gone(const void *object);
-/* A NODE_SYNC has come to the head of its endpoint's queue (or the endpoint died): its server has
- * acted on all that was queued before. */
-void poll_settled(struct thread *receiver, struct ipc_node *n);
 
 void sigpending_init(struct sigpending *p);
 /* Takes the signals of a set out, with their siginfos. */

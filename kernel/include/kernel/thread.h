@@ -130,7 +130,6 @@ struct thread {
 			struct futex_key target; /* WAITER_MOVES: the lock */
 		} futex;
 		struct poll_wait *poll;
-		s64 (*settle)(struct thread *t);
 		u64 sig_wanted; /* sigtimedwait */
 	} wait_on;
 	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, with the call's a0 */
@@ -145,9 +144,6 @@ struct thread {
 	struct call call;	   /* the request it makes */
 	struct endpoint *endpoint; /* it receives there; referenced */
 	u32 async_calls;	   /* it made, not yet freed */
-	struct ipc_node sync_node; /* NODE_SYNC: a poll waits for what is queued before it */
-	struct endpoint *settled_at; /* the last one it waited for so; only compared */
-	u32 settled;		   /* descriptors of the poll that need no such wait any more */
 	struct ipc_node exit_node; /* THREAD_EXITED on its way to pm */
 
 	/* signals (signal.h) */

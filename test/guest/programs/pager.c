@@ -1,6 +1,7 @@
 /* Objects whose pages a server brings: this program is the pager, its children have the object mapped.
  * It answers late, in the wrong order, twice, or never; and again, when memory was short.    tern only */
 #include "test.h"
+#include <poll.h>
 #include <tern/abi.h>
 
 #define PAGES 16
@@ -127,6 +128,30 @@ TEST(late_and_in_the_wrong_order)
 	bring(0); /* once more harms nobody */
 	CHECK_EQ(test_wait(reader(0)), 0);
 	CHECK_EQ(at[PAGE], 'b');
+}
+
+TEST(poll_waits_for_no_server)
+{
+	struct timespec before, after;
+	struct pollfd f;
+	pid_t pid;
+	int ep;
+
+	ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
+	CHECK_EQ(syscall(TERN_BIND, ep, 0, 0, 0, 0, 0), 0);
+	f = (struct pollfd){ .events = POLLIN };
+	f.fd = (int)syscall(TERN_SESSION_HANDLE,
+			    syscall(TERN_SESSION_CREATE, -1, 1, TERN_KIND_FILE, 1, 0, -1), 7, 0, 0, 0, 0);
+	CHECK(f.fd >= 0);
+	pid = fork();
+	if (pid == 0) {
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		CHECK_EQ(poll(&f, 1, 0), 1);
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		_exit(after.tv_sec - before.tv_sec > 1);
+	}
+	test_sleep_ms(3000);
+	CHECK_EQ(test_wait(pid), 0);
 }
 
 TEST(one_question_for_many)

@@ -87,6 +87,98 @@ TEST(hangup_wakes)
 	CHECK_EQ(test_wait(pid), 0);
 }
 
+/* Children that keep the pipes' server at work until they are killed. */
+static void keep_busy(pid_t *pid, int n)
+{
+	static char big[65536];
+	int p[2];
+
+	while (n--) {
+		pid[n] = fork();
+		CHECK(pid[n] >= 0);
+		if (pid[n] == 0) {
+			CHECK(pipe(p) == 0);
+			while (write(p[1], big, sizeof big) > 0 && read(p[0], big, sizeof big) > 0)
+				;
+			_exit(1);
+		}
+	}
+}
+
+static short look(int fd, short events)
+{
+	struct pollfd f = { fd, events, 0 };
+
+	CHECK(poll(&f, 1, 0) >= 0);
+	return f.revents;
+}
+
+/* What this process has closed, or one that it has waited for, is closed for a poll that does not wait. */
+TEST(a_close_is_seen_at_once)
+{
+	pid_t busy[3], pid;
+	int p[2];
+
+	keep_busy(busy, 3);
+	for (int i = 0; i < 500; i++) {
+		CHECK(pipe(p) == 0);
+		CHECK_EQ(look(p[0], POLLIN), 0);
+		CHECK_EQ(look(p[1], POLLIN | POLLOUT), POLLOUT);
+		close(p[i % 2]);
+		CHECK_EQ(look(p[1 - i % 2], POLLIN | POLLOUT), i % 2 ? POLLHUP : POLLOUT | POLLERR);
+		close(p[1 - i % 2]);
+	}
+	for (int i = 0; i < 20; i++) {
+		CHECK(pipe(p) == 0);
+		pid = fork();
+		if (pid == 0)
+			_exit(write(p[1], "x", 1) != 1);
+		close(p[1]);
+		CHECK_EQ(test_wait(pid), 0);
+		CHECK_EQ(look(p[0], POLLIN), POLLIN | POLLHUP);
+		close(p[0]);
+	}
+	for (int i = 0; i < 3; i++) {
+		kill(busy[i], SIGKILL);
+		waitpid(busy[i], NULL, 0);
+	}
+}
+
+/* A FIFO's ends come and go; who has it open for both counts as both. */
+TEST(ends_of_a_fifo)
+{
+	pid_t busy[3];
+	int r, w, both;
+
+	CHECK_EQ(mkfifo("fifo", 0600), 0);
+	keep_busy(busy, 3);
+	for (int i = 0; i < 100; i++) {
+		r = open("fifo", O_RDONLY | O_NONBLOCK);
+		CHECK(r >= 0);
+		CHECK_EQ(look(r, POLLIN), 0);
+		w = open("fifo", O_WRONLY);
+		both = open("fifo", O_RDWR);
+		CHECK(w >= 0 && both >= 0);
+		CHECK_EQ(look(both, POLLIN | POLLOUT), POLLOUT);
+		close(w);
+		CHECK_EQ(look(r, POLLIN), 0);
+		close(both);
+		CHECK_EQ(look(r, POLLIN), POLLHUP);
+		w = open("fifo", O_WRONLY | O_NONBLOCK);
+		CHECK_EQ(look(r, POLLIN), 0);
+		both = open("fifo", O_RDWR);
+		close(r);
+		CHECK_EQ(look(w, POLLOUT), POLLOUT);
+		close(both);
+		CHECK_EQ(look(w, POLLOUT), POLLOUT | POLLERR);
+		close(w);
+	}
+	for (int i = 0; i < 3; i++) {
+		kill(busy[i], SIGKILL);
+		waitpid(busy[i], NULL, 0);
+	}
+}
+
 TEST(ppoll_swaps_the_mask)
 {
 	sigset_t block, none;

@@ -45,7 +45,7 @@ static long create(struct tern_msg *m, enum desc_kind kind, unsigned flags, stru
 	d->count = init->count;
 	d->semaphore = init->semaphore;
 	d->clock = init->clock;
-	if (!word_make(&d->word, event_bits(d))) {
+	if (!word_make(&d->word, event_bits(d), 0, 0)) {
 		pool_free(&server->descs, d);
 		return -ENOMEM;
 	}

@@ -39,11 +39,8 @@ void fifo_forget(struct pipe *p)
 /* Counts in as an end of the pipe. */
 static struct desc *desc_create(struct pipe *p, unsigned mode, unsigned flags)
 {
-	struct desc *d;
+	struct desc *d = pool_alloc(&server->descs);
 
-	if (!pipe_word(p, mode))
-		return NULL;
-	d = pool_alloc(&server->descs);
 	if (!d)
 		return NULL;
 	d->kind = DESC_PIPE;
@@ -52,10 +49,8 @@ static struct desc *desc_create(struct pipe *p, unsigned mode, unsigned flags)
 	d->pipe = p;
 	if (mode & MODE_R)
 		p->readers++;
-	if (mode & MODE_W) {
+	if (mode & MODE_W)
 		p->writers++;
-		p->had_writer = true;
-	}
 	return d;
 }
 
@@ -67,7 +62,7 @@ static long give(uint64_t token, unsigned slot, struct desc *d, int meta)
 
 	return tern_give_session(token, slot, rights, p->fifo ? TERN_KIND_FIFO : TERN_KIND_PIPE,
 				 pool_badge(&server->descs, d), p->ident,
-				 (uint64_t)p->word[d->mode - 1].rid, meta);
+				 (uint64_t)p->word.rid, meta);
 }
 
 long pipe_pipe2(struct tern_msg *m)

@@ -79,17 +79,11 @@ void reply_done(void)
 
 /* ---- readiness ---- */
 
-bool word_make(struct word *w, unsigned bits)
+bool word_make(struct word *w, unsigned bits, unsigned no_reader, unsigned no_writer)
 {
-	if (!w->rid) {
-		w->rid = tern_ready_create(bits);
-		if (w->rid < 0) {
-			w->rid = 0;
-			return false;
-		}
-		w->bits = bits;
-	}
-	return true;
+	w->rid = tern_ready_create_ends(bits, no_reader, no_writer);
+	w->bits = bits;
+	return w->rid >= 0;
 }
 
 void word_change(struct word *w, unsigned bits, bool in_reply)
@@ -105,51 +99,28 @@ void word_change(struct word *w, unsigned bits, bool in_reply)
 
 void word_again(const struct word *w)
 {
-	if (w->rid)
-		tern_ready_set((uint64_t)w->rid, w->bits, ~w->bits);
+	tern_ready_set((uint64_t)w->rid, w->bits, WORD_BITS & ~w->bits);
 }
 
-static unsigned read_bits(const struct pipe *p)
+static unsigned pipe_bits(const struct pipe *p)
 {
 	return (p->used ? POLLIN | POLLRDNORM : 0) |
-	       (!p->writers && p->had_writer ? POLLHUP : 0);
+	       (p->capacity - p->used >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0);
 }
 
-static unsigned write_bits(const struct pipe *p)
+static inline void sync_word(struct pipe *p, bool in_reply)
 {
-	return (p->capacity - p->used >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) |
-	       (!p->readers ? POLLERR : 0);
-}
-
-static unsigned mode_bits(const struct pipe *p, unsigned mode)
-{
-	return (mode & MODE_R ? read_bits(p) : 0) | (mode & MODE_W ? write_bits(p) : 0);
-}
-
-struct word *pipe_word(struct pipe *p, unsigned mode)
-{
-	struct word *w = &p->word[mode - 1];
-
-	return word_make(w, mode_bits(p, mode)) ? w : NULL;
-}
-
-static inline void sync_words(struct pipe *p, bool in_reply)
-{
-	word_set(&p->word[0], read_bits(p), in_reply);
-	word_set(&p->word[1], write_bits(p), in_reply);
-	if (p->word[2].rid)
-		word_set(&p->word[2], mode_bits(p, MODE_R | MODE_W), in_reply);
+	word_set(&p->word, pipe_bits(p), in_reply);
 }
 
 void pipe_sync(struct pipe *p, bool in_reply)
 {
-	sync_words(p, in_reply);
+	sync_word(p, in_reply);
 }
 
 void pipe_sync_again(struct pipe *p)
 {
-	for (int i = 0; i < 3; i++)
-		word_again(&p->word[i]);
+	word_again(&p->word);
 }
 
 /* Ends a handler's turn. */
@@ -159,7 +130,7 @@ static long finish(struct pipe *p, long result)
 		pipe_sync(p, false);
 		reply_done();
 	} else {
-		sync_words(p, result != SERVER_NO_REPLY);
+		sync_word(p, result != SERVER_NO_REPLY);
 	}
 	return result;
 }
@@ -207,9 +178,7 @@ static void ring_free(void *ring, uint32_t size)
 /* The process that writes first pays for the ring. */
 static bool ring_charge(struct pipe *p, uint32_t size, uint64_t token)
 {
-	for (int i = 0; i < 3 && !p->paid; i++)
-		p->paid = p->word[i].rid;
-	return tern_charge(token, (uint64_t)p->paid, size) >= 0;
+	return tern_charge(token, (uint64_t)p->word.rid, size) >= 0;
 }
 
 /* On behalf of the call `token`. */
@@ -312,20 +281,23 @@ struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo)
 	p->gid = server->gid;
 	p->mode = 0600;
 	p->capacity = PIPE_DEFAULT;
-	if (!user_join(p)) {
-		pool_free(&server->pipes, p);
-		return NULL;
-	}
+	if (!word_make(&p->word, pipe_bits(p), POLLERR, POLLHUP))
+		goto out_pool;
+	if (!user_join(p))
+		goto out_word;
 	p->ident = ident;
 	p->fifo = fifo;
 	return p;
+out_word:
+	tern_ready_destroy((uint64_t)p->word.rid);
+out_pool:
+	pool_free(&server->pipes, p);
+	return NULL;
 }
 
 void pipe_destroy(struct pipe *p)
 {
-	for (int i = 0; i < 3; i++)
-		if (p->word[i].rid)
-			tern_ready_destroy((uint64_t)p->word[i].rid);
+	tern_ready_destroy((uint64_t)p->word.rid);
 	ring_free(p->ring, p->size);
 	if (p->fifo)
 		fifo_forget(p);
@@ -476,10 +448,10 @@ long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 		server->last.pipe = p;
 		server->last.written = (uint32_t)len;
 		p->used += (uint32_t)len;
-		sync_words(p, true);
+		sync_word(p, true);
 		/* Each write is an edge for those who wait for edges. */
-		if (p->used > len && p->word[0].rid)
-			server_reply_ready((uint64_t)p->word[0].rid, POLLIN | POLLRDNORM, 0);
+		if (p->used > len)
+			server_reply_ready((uint64_t)p->word.rid, POLLIN | POLLRDNORM, 0);
 		return (long)len;
 	}
 	return write_any(d, token, len, nonblock);
@@ -604,7 +576,7 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 		/* Next time in one piece again. */
 		if (!p->used)
 			p->head = 0;
-		sync_words(p, true);
+		sync_word(p, true);
 		return n;
 	}
 	return read_any(d, token, len, nonblock);

@@ -40,8 +40,9 @@ struct queue {
 };
 
 /* A readiness word and what it was last set to. */
+#define WORD_BITS (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM) /* those that this server sets */
 struct word {
-	int64_t rid; /* 0: not made */
+	int64_t rid;
 	uint32_t bits;
 };
 
@@ -51,12 +52,11 @@ struct pipe {
 	uint8_t *ring;
 	uint32_t size, capacity, head, used;
 	uint32_t readers, writers;
-	bool had_writer, fifo;
+	bool fifo;
 	struct queue rq, wq, openers;
-	struct word word[3]; /* of read ends, write ends, and opens for both */
+	struct word word; /* both ends'; the kernel sees to HUP and ERR */
 	uint64_t ident;
 	struct user *user;
-	int64_t paid; /* the word by which the ring is charged; 0: none yet */
 	uint32_t uid, gid, mode;
 	uint64_t born; /* ns, 0: nobody has asked yet */
 	struct pipe *hash_next;
@@ -143,18 +143,17 @@ void req_free(struct req *r);
 /* Takes the call out of its queue; it is answered as the turn ends. */
 void req_complete(struct queue *q, struct req *r, int64_t result);
 void reply_done(void);
-bool word_make(struct word *w, unsigned bits);
+bool word_make(struct word *w, unsigned bits, unsigned no_reader, unsigned no_writer);
 void word_change(struct word *w, unsigned bits, bool in_reply);
 static inline void word_set(struct word *w, unsigned bits, bool in_reply)
 {
-	if (bits != w->bits && w->rid)
+	if (bits != w->bits)
 		word_change(w, bits, in_reply);
 }
 /* Says it again: the reply that carried it never went out, its caller being dead. */
 void word_again(const struct word *w);
 struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo); /* without any end; NULL: no memory */
 void pipe_destroy(struct pipe *p);
-struct word *pipe_word(struct pipe *p, unsigned mode);
 void pipe_sync(struct pipe *p, bool in_reply);
 void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);

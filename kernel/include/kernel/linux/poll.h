@@ -17,6 +17,8 @@ struct poll_entry {
 /* Bits of an object that a handle may name, as thread t sees it; its readiness word or NULL. */
 u32 object_poll_bits(struct thread *t, enum handle_type type, void *object);
 struct ready *object_ready(enum handle_type type, void *object);
+/* Those of the word's bits that concern it. */
+u32 object_poll_mask(enum handle_type type, const void *object);
 /* Waits until r gets one of the events or the deadline passed; then, or if a signal comes, the
  * thread runs `resume`.  Kernel lock held, and dropped.  SYS_BLOCKED, ENOMEM. */
 s64 must_check poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline_ns,

@@ -141,7 +141,11 @@ static inline long tern_session_handle(uint64_t sid, unsigned rights)
 {
 	return TERN_OP2(TERN_SESSION_HANDLE, sid, rights);
 }
-static inline long tern_ready_create(unsigned bits) { return TERN_OP1(TERN_READY_CREATE, bits); }
+static inline long tern_ready_create(unsigned bits) { return TERN_OP3(TERN_READY_CREATE, bits, 0, 0); }
+static inline long tern_ready_create_ends(unsigned bits, unsigned no_reader, unsigned no_writer)
+{
+	return TERN_OP3(TERN_READY_CREATE, bits, no_reader, no_writer);
+}
 static inline long tern_ready_set(uint64_t rid, unsigned set, unsigned clear)
 {
 	return TERN_OP3(TERN_READY_SET, rid, set, clear);
