@@ -190,6 +190,30 @@ TEST(subreaper_gets_orphans)
 	CHECK_EQ(WEXITSTATUS(status), 8);
 }
 
+/* Who waits for a child gets that child's zombie, as a subreaper, in the same moment. */
+TEST(subreaper_waits_for_the_parent_of_a_zombie)
+{
+	int status;
+	pid_t pid;
+
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	for (int i = 0; i < 20; i++) {
+		pid = fork();
+		if (pid == 0) {
+			pid_t zombie = fork();
+
+			if (zombie == 0)
+				_exit(8);
+			CHECK(test_await_state(zombie, 'Z'));
+			test_sleep_ms(2); /* the parent waits */
+			_exit(7);
+		}
+		CHECK_EQ(WEXITSTATUS(test_wait(pid)), 7);
+		CHECK(wait(&status) > 0);
+		CHECK_EQ(WEXITSTATUS(status), 8);
+	}
+}
+
 /* ---- exec ---- */
 
 EXEC(exit_with)

@@ -2,8 +2,8 @@
  * timer.
  *
  * EXITED comes when everything of the process is given back.  Then, in this order: its numbers
- * and timers go, a parent waiting in vfork is answered, it becomes a zombie, its children find a
- * new parent, orphaned groups are told, its session's terminal is told, its parent is told.
+ * and timers go, a parent waiting in vfork is answered, its children find a new parent, it becomes
+ * a zombie, orphaned groups are told, its session's terminal is told, its parent is told.
  */
 #include "pm.h"
 #include <stdio.h>
@@ -136,10 +136,12 @@ static void exited(struct proc *p, int status)
 	}
 	was_orphaned = group_orphaned(p->group, NULL);
 	p->status = status;
+	/* Whoever gets a zombie here may be waiting for p, too, and must not find it before all of this
+	 * is done: so p becomes one itself only afterwards. */
+	give_children_away(p);
 	proc_make_zombie(p);
 	pidmap_update(p);
 	pidfds_ended(p);
-	give_children_away(p);
 	if (!was_orphaned)
 		signal_if_orphaned(p->group, p);
 	if (proc_sid(p) == p->pid)
