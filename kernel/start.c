@@ -129,7 +129,7 @@ static void start_pm(void)
 	p = process_create(PM_PID);
 	if (!p)
 		cannot_start("no memory for pm");
-	p->authority = TERN_AUTH_SYSTEM | TERN_AUTH_INFO | TERN_AUTH_SERVER;
+	p->authority = TERN_AUTH_SYSTEM | TERN_AUTH_INFO | TERN_AUTH_SERVER | TERN_AUTH_SERVE;
 	p->pgid = p->sid = PM_PID;
 	memset(p->limits, 0xff, sizeof p->limits); /* RLIM_INFINITY */
 	p->aspace = aspace_create();

@@ -18,6 +18,7 @@
 #include <kernel/sched.h>
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>
+#include <linux/capability.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
@@ -76,6 +77,8 @@ void thread_set_cred(struct thread *t, const struct cred *c)
 	cred_put(t->cred);
 	t->cred = c;
 	t->who = t->process->pid | (u64)c->c.id << 32;
+	if (unlikely(!(c->c.cap_permitted >> CAP_SYS_ADMIN & 1)))
+		t->process->authority &= ~TERN_AUTH_SERVE;
 }
 
 void thread_put(struct thread *t)

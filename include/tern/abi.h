@@ -8,7 +8,9 @@
  * of the call's line in kernel/linux/syscalls.def (0, 1, … in the order written there), "sid" names a
  * session and "rid" a readiness word of an endpoint that the caller's process owns.
  * Pointers are in the caller's own space.  SYSTEM: needs the process authority TERN_AUTH_SYSTEM
- * (pm has it); INFO: needs TERN_AUTH_INFO (pm and vfs).
+ * (pm has it); INFO: needs TERN_AUTH_INFO (pm and vfs); SERVER: needs TERN_AUTH_SERVER (the servers
+ * of the boot archive).  All else needs TERN_AUTH_SERVE, but for what kernel/native/native.def
+ * says that ANYONE may do.  docs/native.md has each operation's rights, charges and bounds.
  */
 #pragma once
 
@@ -448,7 +450,16 @@ struct tern_process_args {
 };
 #define TERN_AUTH_SYSTEM 1
 #define TERN_AUTH_INFO 2
-#define TERN_AUTH_SERVER 4 /* never chosen as a victim; its death is reported on the console */
+/* An account without a bound, the highest priority; never chosen as a victim; its death is reported on
+ * the console. */
+#define TERN_AUTH_SERVER 4
+/* The receive side: endpoints, sessions, calls of others.  fork and exec keep it; it goes when a
+ * credential without CAP_SYS_ADMIN in its permitted set becomes a thread's (kernel/thread.c). */
+#define TERN_AUTH_SERVE 8
+
+/* prctl(TERN_PR_SERVE, 1) gives the calling process TERN_AUTH_SERVE, prctl(TERN_PR_SERVE, 0) takes it
+ * away.  EPERM without CAP_SYS_ADMIN; EINVAL on other systems. */
+#define TERN_PR_SERVE 0x5445524e
 
 struct tern_fork_args {
 	uint64_t flags; /* CLONE_* */
@@ -475,6 +486,7 @@ enum tern_process_word {
 	TERN_PW_RLIMIT, /* value = resource | (1 << 8 for the maximum), value2 */
 	TERN_PW_COMM, /* value, value2: the 16 bytes of the name */
 	TERN_PW_NO_HUGE, /* value: no pages of 2 MiB */
+	TERN_PW_SERVE,	 /* value: it has TERN_AUTH_SERVE */
 };
 
 /* What the kernel, and servers as far as they say so, keep for a process: bytes. */

@@ -127,6 +127,9 @@ s64 native_process_set(struct process *p, u64 *a)
 		p->no_huge = a[2];
 		process_apply_limits(p);
 		break;
+	case TERN_PW_SERVE:
+		p->authority = (p->authority & ~TERN_AUTH_SERVE) | (a[2] ? TERN_AUTH_SERVE : 0);
+		break;
 	default:
 		return -EINVAL;
 	}

@@ -12,18 +12,23 @@
 #include <tern/linux/errno.h>
 
 struct native {
-	enum { DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED, DOOR_PROCESS } door;
+	enum { DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED, DOOR_PROCESS, DOOR_OWN } door;
 	u32 authority;
 	union {
 		sys_fn FREE, LOCKED;
 		s64 (*HELD)(struct thread *t, struct call *c, u64 *a);
 		s64 (*PINNED)(struct thread *t, struct call *c, u64 *a);
 		s64 (*PROCESS)(struct process *p, u64 *a);
+		int OWN;
 	};
 };
 
+/* They have no function in the table. */
+enum { native_recv, native_reply_recv, native_note_signal };
+
 static const struct native natives[TERN_OP_END - TERN_OP_FIRST] = {
 #define AUTH_ANYONE 0
+#define AUTH_SERVE TERN_AUTH_SERVE
 #define AUTH_SERVER TERN_AUTH_SERVER
 #define AUTH_INFO TERN_AUTH_INFO
 #define AUTH_SYSTEM TERN_AUTH_SYSTEM
@@ -63,6 +68,9 @@ static s64 enter(const struct native *n, struct thread *t, u64 *a)
 
 	if (unlikely(n->authority & ~t->process->authority))
 		return -EPERM;
+	/* Receiving without a bound endpoint: who has one took the operation's own path. */
+	if (unlikely(n->door == DOOR_OWN))
+		return -EINVAL;
 	if (n->door == DOOR_FREE)
 		return likely(n->FREE) ? n->FREE(t, a) : -ENOSYS;
 	kernel_lock();
@@ -86,5 +94,5 @@ struct thread *native_call(struct thread *t, u32 op)
 	}
 	if (op == TERN_NOTE_SIGNAL)
 		return note_signal_call(t);
-	return trap_result(t, op == TERN_RECV ? -EINVAL : enter(&natives[op - TERN_OP_FIRST], t, a));
+	return trap_result(t, enter(&natives[op - TERN_OP_FIRST], t, a));
 }

@@ -180,6 +180,7 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 	p->badge = g->badge;
 	p->events_at = t->endpoint;
 	endpoint_get(t->endpoint);
+	p->authority = from->authority & TERN_AUTH_SERVE;
 	p->personality = from->personality;
 	p->no_huge = from->no_huge;
 	memcpy(p->limits, from->limits, sizeof p->limits);

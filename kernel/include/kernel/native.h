@@ -7,6 +7,7 @@ struct thread *native_call(struct thread *t, u32 op);
 
 /* The doors, by file: ipc/reply.c, ipc/native_ipc.c, kernel/native/native_memory.c, kernel/native/native_process.c,
  * kernel/native/native_system.c.  A result or SYS_*. */
+#define NATIVE_OWN(name)
 #define NATIVE_FREE(name) s64 native_##name(struct thread *t, u64 *a);
 #define NATIVE_LOCKED(name) s64 native_##name(struct thread *t, u64 *a);
 #define NATIVE_HELD(name) s64 native_##name(struct thread *t, struct call *c, u64 *a);

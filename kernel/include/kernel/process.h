@@ -126,7 +126,7 @@ void process_apply_limits(struct process *p); /* to its space */
 /* Numbers that its descriptors stay below. */
 static inline u32 process_fd_limit(const struct process *p)
 {
-	return p->authority ? HANDLES_MAX : (u32)MIN(process_limit(p, RLIMIT_NOFILE), HANDLES_MAX);
+	return p->authority & TERN_AUTH_SERVER ? HANDLES_MAX : (u32)MIN(process_limit(p, RLIMIT_NOFILE), HANDLES_MAX);
 }
 /* A handle table of its own, if it shares one: 0, ENOMEM, EINVAL (it has several threads). */
 int must_check process_unshare_handles(struct process *p);

@@ -33,6 +33,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <tern/abi.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 16
@@ -464,6 +465,8 @@ static _Noreturn void work(int number)
 		_exit(1);
 	if (root && chroot(".") < 0)
 		root = false;
+	if (root)
+		prctl(TERN_PR_SERVE, 1, 0, 0, 0); /* Tern's own operations are not refused at once */
 	if (!root && (setgid(1000) || setuid(1000)))
 		_exit(1);
 	state = seed ^ w->index;

@@ -2,7 +2,8 @@
  * It answers late, in the wrong order, twice, or never; and again, when memory was short.    tern only */
 #include "test.h"
 #include <poll.h>
-#include <tern/abi.h>
+#include <server/receive.h>
+#include <sys/prctl.h>
 
 #define PAGES 16
 #define PAGE 4096ul
@@ -29,17 +30,12 @@ static void limit_time(void)
 	}
 }
 
-/* The message comes in registers; every one but sp, gp and tp is lost. */
 static struct event next_event(void)
 {
-	register long a0 __asm__("a0"), a7 __asm__("a7") = TERN_RECV, t0 __asm__("t0");
+	struct tern_msg m;
 
-	__asm__ volatile("addi sp, sp, -16; sd s0, 0(sp); ecall; ld s0, 0(sp); addi sp, sp, 16"
-			 : "=r"(a0), "+r"(a7), "=r"(t0)
-			 :
-			 : "ra", "t1", "t2", "t3", "t4", "t5", "t6", "a1", "a2", "a3", "a4", "a5", "a6",
-			   "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "memory");
-	return (struct event){ a7, t0, a0 };
+	tern_receive(&m);
+	return (struct event){ (long)m.op, (long)m.badge, (long)m.args[0] };
 }
 
 static void asked_for(int page)
@@ -70,9 +66,11 @@ static char *map_object(int flags)
 
 static void become_pager_of(long pages)
 {
-	int ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
+	int ep;
 
 	limit_time();
+	CHECK_EQ(prctl(TERN_PR_SERVE, 1, 0, 0, 0), 0);
+	ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
 	CHECK(ep >= 0);
 	CHECK_EQ(syscall(TERN_BIND, ep, 0, 0, 0, 0, 0), 0);
 	object = (int)syscall(TERN_MEMOBJ_CREATE, pages * PAGE, 99, TERN_MEMOBJ_PAGED, BADGE, 0, 0);
@@ -137,6 +135,7 @@ TEST(poll_waits_for_no_server)
 	pid_t pid;
 	int ep;
 
+	CHECK_EQ(prctl(TERN_PR_SERVE, 1, 0, 0, 0), 0);
 	ep = (int)syscall(TERN_EP_CREATE, 0, 0, 0, 0, 0, 0);
 	CHECK_EQ(syscall(TERN_BIND, ep, 0, 0, 0, 0, 0), 0);
 	f = (struct pollfd){ .events = POLLIN };
@@ -317,9 +316,9 @@ TEST(unmapped)
 	char *map;
 	pid_t pid;
 
+	become_pager();
 	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, -1, 0), -1);
 	CHECK_EQ(errno, EBADF);
-	become_pager();
 	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, object, BADGE + 1), 0);
 	CHECK_EQ(syscall(TERN_MEMOBJ_WATCH, object, BADGE + 1), -1);
 	CHECK_EQ(errno, EBUSY);

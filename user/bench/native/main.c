@@ -31,6 +31,7 @@
 #define SYS_YIELD 124
 #define SYS_KILL 129
 #define SYS_SETPRIORITY 140
+#define SYS_PRCTL 167
 #define SYS_CLONE 220
 #define SYS_MMAP 222
 #define SYS_WAIT4 260
@@ -293,6 +294,8 @@ static void pager(const char *name)
 
 int main(void)
 {
+	if (TERN_OP5(SYS_PRCTL, TERN_PR_SERVE, 1, 0, 0, 0) < 0)
+		fail("no right to serve");
 	measure("kernel_entry", entry, 0);
 	calls("call_reply", 0);
 	calls("call_reply_busy", SPINNERS);

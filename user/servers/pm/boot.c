@@ -137,7 +137,7 @@ static void start_server(int which, uint32_t pid, uint32_t authority)
 	struct elf_image e;
 	uint64_t sp = TERN_STACK_TOP - ((sizeof b + 15) & ~15ull);
 
-	a.authority = authority;
+	a.authority = authority | TERN_AUTH_SERVER | TERN_AUTH_SERVE;
 	a.badge = pool_badge(&pm.procs, p);
 	a.aspace = must(tern_aspace_create(0), "a space");
 	load_server(a.aspace, names[which], &e);
@@ -209,10 +209,10 @@ void boot(void)
 	pm.service[TERN_SVC_PIPE] = make_session(S_PIPE, TERN_BADGE_SERVICE);
 	make_objects();
 	register_server(PID_PM);
-	start_server(S_TTY, PID_TTY, TERN_AUTH_INFO | TERN_AUTH_SERVER);
-	start_server(S_PIPE, PID_PIPE, TERN_AUTH_SERVER);
+	start_server(S_TTY, PID_TTY, TERN_AUTH_INFO);
+	start_server(S_PIPE, PID_PIPE, 0);
 	/* Last: as soon as it runs it moves pages out of the archive that the others are read from. */
-	start_server(S_VFS, PID_VFS, TERN_AUTH_INFO | TERN_AUTH_SERVER);
+	start_server(S_VFS, PID_VFS, TERN_AUTH_INFO);
 	for (int i = S_VFS; i < NSERVERS; i++)
 		for (int to = 0; to < NSERVERS; to++)
 			if (i != to)

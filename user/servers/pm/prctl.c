@@ -43,6 +43,20 @@ static long get_name(struct tern_msg *m, struct proc *p)
 	return tern_copy_out(m->token, 0, m->args[1], name, 16) == 16 ? 0 : -EFAULT;
 }
 
+/* The one door to the right to serve. */
+static long set_serve(struct tern_msg *m, struct proc *p)
+{
+	struct tern_cred c;
+
+	if (m->args[1] > 1 || m->args[2] || m->args[3] || m->args[4])
+		return -EINVAL;
+	if (!caller_cred(m, &c))
+		return -ESRCH;
+	if (!cred_capable(&c, CAP_SYS_ADMIN))
+		return -EPERM;
+	return tern_process_set(p->handle, TERN_PW_SERVE, m->args[1], 0);
+}
+
 static long drop_bounding(struct tern_msg *m)
 {
 	struct tern_cred c;
@@ -172,6 +186,8 @@ long pm_prctl(struct tern_msg *m)
 		return a || rest ? -EINVAL : p->no_huge;
 	case PR_CAP_AMBIENT:
 		return ambient(m, p);
+	case TERN_PR_SERVE:
+		return set_serve(m, p);
 	case PR_SET_VMA:
 		return a == 0 ? 0 : -EINVAL; /* a name that nobody shows */
 	}

@@ -12,12 +12,9 @@ static const char *const calls[512] = {
 #undef CALL
 };
 static const char *const natives[TERN_OP_END - TERN_OP_FIRST] = {
-#define NATIVE(op, name, who, way) [TERN_##op - TERN_OP_FIRST] = "tern_" #name,
+#define NATIVE(op, name, ...) [TERN_##op - TERN_OP_FIRST] = "tern_" #name,
 #include "../../../kernel/native/native.def"
 #undef NATIVE
-	[TERN_RECV - TERN_OP_FIRST] = "tern_recv",
-	[TERN_REPLY_RECV - TERN_OP_FIRST] = "tern_reply_recv",
-	[TERN_NOTE_SIGNAL - TERN_OP_FIRST] = "tern_note_signal",
 };
 
 /* How far one hart's events were read. */

@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <tern/abi.h>
+#if defined(__riscv) && !defined(TERN_SERVER)
+#include <errno.h> /* a program of Linux's */
+#else
 #include <tern/linux/errno.h>
+#endif
 
 #ifdef __riscv
 static inline long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
