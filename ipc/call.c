@@ -372,7 +372,7 @@ void call_forward(struct call *c, struct session *s, u64 w0, u64 w1)
 
 	call_unheld(c);
 	new_token(c);
-	c->forwarded = 1;
+	c->forwarded++;
 	c->cancel_sent = 0;
 	c->word[0] = w0;
 	c->word[1] = w1;

@@ -48,20 +48,34 @@ s64 native_bind(struct thread *t, u64 *a)
 
 /* ---- calling on ---- */
 
+/* How often a call may be forwarded. */
+#define FORWARDS_MAX 8
+
+/* Whether the call may be forwarded to s: 0, or an errno for its forwarder, who still holds it then
+ * and answers it.  A forwarder does not get its own forwards, and no chain of servers is endless. */
+static s64 forward_check(const struct call *c, const struct session *s)
+{
+	if (!s)
+		return -EBADF;
+	if (s->endpoint->dead)
+		return -EIO;
+	return s->endpoint == c->session->endpoint || c->forwarded >= FORWARDS_MAX ? -ELOOP : 0;
+}
+
 s64 native_forward(struct thread *t, struct call *c, u64 *a)
 {
 	struct session *s = own(t, a[1], HANDLE_SESSION, 0);
 	struct handle *h = NULL;
+	s64 err;
 
 	if ((s32)a[4] != -1) {
 		h = handle_find(t->process->handles, (u32)a[4]);
 		if (!h)
 			return -EBADF;
 	}
-	if (!s)
-		return -EBADF;
-	if (s->endpoint->dead)
-		return -EIO;
+	err = forward_check(c, s);
+	if (err)
+		return err;
 	if (h) {
 		if (c->fwd_object)
 			handle_unref(c->fwd_type, c->fwd_object);
@@ -81,14 +95,12 @@ s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 	struct handle_table *handles = call_subject(c)->process->handles;
 	struct session *s =
 		handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, 0) : NULL;
+	s64 err = forward_check(c, s);
 
 	(void)t;
-	if (!s)
-		return -EBADF;
-	if (s->endpoint->dead)
-		return -EIO;
-	call_forward(c, s, a[2], a[3]);
-	return 0;
+	if (!err)
+		call_forward(c, s, a[2], a[3]);
+	return err;
 }
 
 /* ---- giving ---- */

@@ -31,10 +31,12 @@ enum tern_op {
 	TERN_REPLY,
 	/* The same, then recv.  A stale token is dropped silently. */
 	TERN_REPLY_RECV,
-	/* (token, session h, w0, w1, h to hand on or -1): hands the call on as the caller made it. */
+	/* (token, session h, w0, w1, h to hand on or -1): hands the call on as the caller made it.
+	 * ELOOP: the session is one of the forwarder's own endpoint, or the call has been forwarded
+	 * eight times. */
 	TERN_FORWARD,
 	/* (token, descriptor number of the *caller*, w0, w1): to the session behind it.  The callee
-	 * sees the badge of that session.  EBADF. */
+	 * sees the badge of that session.  EBADF, ELOOP. */
 	TERN_FORWARD_FD,
 	/* (cookie, session h, op, subject token or 0, const uint64_t args[6]): asynchronous call with
 	 * the caller's own memory as windows; with a subject, references, root, credentials and

@@ -49,7 +49,8 @@ struct call {
 	/* All zero for a plain call, which then ends on the short path (ipc/fastpath.c). */
 	union {
 		struct {
-			u8 forwarded, async;
+			u8 forwarded; /* how often */
+			u8 async;
 			u8 pins;   /* copies under way: its end waits for them */
 			u8 events; /* CALL_EVENT_* pending */
 			u8 cancel_sent, dying;

@@ -2,6 +2,7 @@
 #include "test.h"
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
@@ -345,4 +346,36 @@ TEST(too_many)
 	}
 	CHECK_EQ(n, 16384);
 	none();
+}
+
+/* An inotify descriptor is no file; by number, by name and as a place it still has an inode's answers. */
+TEST(as_a_descriptor)
+{
+	char name[40];
+	struct stat st;
+	int on = 1;
+
+	begin();
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0600);
+	CHECK_EQ(fstatat(fd, "", &st, AT_EMPTY_PATH), 0);
+	CHECK_EQ(st.st_mode & 07777, 0600);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	CHECK_EQ(stat(name, &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0600);
+	CHECK_EQ(access(name, F_OK), 0);
+	CHECK_ERR(open(name, O_RDONLY), ENXIO);
+	snprintf(name, sizeof name, "/dev/fd/%d", fd);
+	CHECK_ERR(open(name, O_RDONLY), ENXIO);
+	CHECK_ERR(openat(fd, "x", O_RDONLY), ENOTDIR);
+	CHECK_ERR(fchdir(fd), ENOTDIR);
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_ERR(write(fd, "x", 1), EBADF);
+	CHECK_ERR(pread(fd, name, 1, 0), ESPIPE);
+	CHECK_ERR(fsync(fd), EINVAL);
+	CHECK_ERR(ftruncate(fd, 0), EINVAL);
+	CHECK_EQ(flock(fd, LOCK_EX), 0);
+	CHECK_EQ(fcntl(fd, F_SETFL, 0), 0);
+	CHECK_EQ(ioctl(fd, FIONBIO, &on), 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 }

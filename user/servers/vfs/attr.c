@@ -128,8 +128,8 @@ static long stat_walk(struct request *r, unsigned flags, bool null_path, struct 
 	if (at->node)
 		return 0;
 	err = tern_forward_fd(r->m->token, w.foreign_fd, 0, flags);
-	if (err == -EBADF)
-		return server_default(r->m); /* an object of the kernel's */
+	if (err == -EBADF || err == -ELOOP)
+		return server_default(r->m); /* an object of the kernel's, or vfs's own and no file */
 	return err < 0 ? err : SERVER_NO_REPLY;
 }
 
@@ -320,8 +320,11 @@ long vfs_fchmodat2(struct tern_msg *m)
 long vfs_fchmod(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
-	long err = f ? mount_writable(f->at.mount) : -EBADF;
+	long err;
 
+	if (!f)
+		return vfs_no_file(m);
+	err = mount_writable(f->at.mount);
 	return err < 0 ? err : set_mode(f->at.node, (uint32_t)m->args[1], cred_of(m));
 }
 
@@ -380,8 +383,11 @@ long vfs_fchownat(struct tern_msg *m)
 long vfs_fchown(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
-	long err = f ? mount_writable(f->at.mount) : -EBADF;
+	long err;
 
+	if (!f)
+		return vfs_no_file(m);
+	err = mount_writable(f->at.mount);
 	if (err < 0)
 		return err;
 	return set_owner(f->at.node, (uint32_t)m->args[1], (uint32_t)m->args[2], cred_of(m));

@@ -516,7 +516,7 @@ long vfs_getdents(struct tern_msg *m)
 	long err = 0;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (!IS_DIR(f->at.node))
 		return -ENOTDIR;
 	if (!f->at.node->nlink)

@@ -391,6 +391,23 @@ static long readable(const struct inotify *in, struct tern_msg *m)
 	return server_out(m, 0, &n, sizeof n, 0);
 }
 
+static long inotify_ioctl(struct inotify *in, struct tern_msg *m)
+{
+	int32_t on;
+
+	switch ((uint32_t)m->args[1]) {
+	case FIONREAD:
+		return readable(in, m);
+	case FIONBIO:
+		if (tern_copy_in(m->token, 0, 0, &on, sizeof on) != sizeof on)
+			return -EFAULT;
+		in->flags = on ? O_NONBLOCK : 0;
+		return 0;
+	default:
+		return server_ioctl(m);
+	}
+}
+
 long vfs_no_file(struct tern_msg *m)
 {
 	struct inotify *in = inotify_of(m->badge);
@@ -411,8 +428,10 @@ long vfs_no_file(struct tern_msg *m)
 			return server_fcntl(m);
 		in->flags = (uint32_t)m->args[2] & O_NONBLOCK;
 		return 0;
+	case NR_LSEEK:
+		return (uint32_t)m->args[2] > SEEK_HOLE ? -EINVAL : 0;
 	case NR_IOCTL:
-		return (uint32_t)m->args[1] == FIONREAD ? readable(in, m) : -ENOTTY;
+		return inotify_ioctl(in, m);
 	default:
 		return server_default(m);
 	}

@@ -224,7 +224,7 @@ long vfs_flock(struct tern_msg *m)
 	long r;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = f->at.node;
 	want.owner = m->badge;
 	want.pid = TERN_MSG_PID(m->who);

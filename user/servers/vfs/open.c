@@ -260,6 +260,8 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 		if (flags & O_DIRECTORY)
 			return -ENOTDIR;
 		err = tern_forward_fd(r->m->token, w.foreign_fd, 0xFD00, flags);
+		if (err == -EBADF) /* an object of the kernel's */
+			return -ENXIO;
 		return err < 0 ? err : SERVER_NO_REPLY;
 	}
 	if (flags & O_CREAT && w.slash)

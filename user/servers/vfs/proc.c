@@ -595,21 +595,18 @@ static long look(struct request *r, struct node *n, const char **text, struct pl
 }
 
 /* Such an object has no more than a type and a number. */
-static long follow_object(struct request *r, struct node *n, struct place *at)
+static long follow_object(struct node *n, const struct tern_handle_info *info, struct place *at)
 {
-	struct tern_handle_info info;
 	uint32_t type = 0;
 
-	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
-		return -ENOENT;
-	if (info.kind == TERN_KIND_PIPE || info.kind == TERN_KIND_FIFO)
+	if (info->kind == TERN_KIND_PIPE || info->kind == TERN_KIND_FIFO)
 		type = S_IFIFO;
-	else if (info.kind == TERN_KIND_SOCKET)
+	else if (info->kind == TERN_KIND_SOCKET)
 		type = S_IFSOCK;
 	n = proc_node(PROC_OBJECT, n->proc.pid, n->proc.n, type | 0600, n->uid);
 	if (!n)
 		return -ENOMEM;
-	n->ino = info.ident;
+	n->ino = info->ident;
 	at->node = n;
 	at->mount = mount_of(n);
 	return at->mount ? 0 : -ENOENT;
@@ -618,11 +615,18 @@ static long follow_object(struct request *r, struct node *n, struct place *at)
 long proc_follow(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
 {
 	long err = look(r, n, text, at, fd);
+	struct tern_handle_info info;
 
-	if (err < 0 || *fd < 0 || n->proc.pid == TERN_MSG_PID(r->m->who))
+	if (err < 0 || *fd < 0)
 		return err;
+	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
+		return -ENOENT;
+	/* The caller's own descriptor of another server's is that server's to look at.  With a badge it
+	 * is vfs's own, and no file. */
+	if (n->proc.pid == TERN_MSG_PID(r->m->who) && !info.badge)
+		return 0;
 	*fd = -1;
-	return follow_object(r, n, at);
+	return follow_object(n, &info, at);
 }
 
 long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
@@ -672,7 +676,7 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 			p = "fifo";
 			break;
 		default:
-			p = "object";
+			p = info.badge ? "inotify" : "object";
 			break;
 		}
 		if (p)

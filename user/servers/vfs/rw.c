@@ -322,7 +322,7 @@ long vfs_write(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
 
-	return f ? write_here(m, f, clip(m->args[2]), false) : -EBADF;
+	return f ? write_here(m, f, clip(m->args[2]), false) : vfs_no_file(m);
 }
 
 /* The sum of an iovec. */
@@ -358,7 +358,7 @@ long vfs_writev(struct tern_msg *m)
 	long n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = vector_length(m);
 	return n < 0 ? n : write_here(m, f, (uint64_t)n, false);
 }
@@ -380,7 +380,7 @@ long vfs_pread(struct tern_msg *m)
 	struct node *n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (off < 0)
 		return -EINVAL;
 	n = f->at.node;
@@ -401,7 +401,7 @@ long vfs_pwrite(struct tern_msg *m)
 	int64_t off = (int64_t)m->args[3];
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	return off < 0 ? -EINVAL : write_there(m, f, off, clip(m->args[2]), false);
 }
 
@@ -412,7 +412,7 @@ long vfs_preadv(struct tern_msg *m)
 	long n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (off < 0)
 		return -EINVAL;
 	n = vector_length(m);
@@ -426,7 +426,7 @@ long vfs_pwritev(struct tern_msg *m)
 	long n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (off < 0)
 		return -EINVAL;
 	n = vector_length(m);
@@ -448,7 +448,7 @@ long vfs_pwritev2(struct tern_msg *m)
 	long n;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (m->args[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
 		return -EOPNOTSUPP;
 	if (off < -1)
@@ -538,7 +538,7 @@ long vfs_ftruncate(struct tern_msg *m)
 	struct file *f = file_of(m->badge);
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if ((int64_t)m->args[1] < 0 || !IS_REG(f->at.node) || !file_writes(f) || f->text)
 		return -EINVAL;
 	return set_size(m, f->at.node, m->args[1]);
@@ -585,7 +585,7 @@ long vfs_fallocate(struct tern_msg *m)
 	long r;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = f->at.node;
 	if (off < 0 || len <= 0)
 		return -EINVAL;
@@ -630,7 +630,7 @@ long vfs_mmap(struct tern_msg *m)
 	long r;
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	n = f->at.node;
 	if (!file_reads(f))
 		return -EACCES;
@@ -673,7 +673,7 @@ long vfs_fsync(struct tern_msg *m)
 	struct file *f = file_of(m->badge);
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	return IS_REG(f->at.node) || IS_DIR(f->at.node) ? 0 : -EINVAL;
 }
 
@@ -684,7 +684,7 @@ long vfs_sync_file_range(struct tern_msg *m)
 	struct file *f = file_of(m->badge);
 
 	if (!f)
-		return -EBADF;
+		return vfs_no_file(m);
 	if (off < 0 || len < 0 || off > INT64_MAX - len || (uint32_t)m->args[3] & ~7u)
 		return -EINVAL;
 	return IS_REG(f->at.node) || IS_DIR(f->at.node) || IS_LNK(f->at.node) ? 0 : -ESPIPE;

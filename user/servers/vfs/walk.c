@@ -45,7 +45,7 @@ long request_start(struct request *r, unsigned ref, struct place *at)
 		return -ENOTDIR;
 	f = file_of(badge);
 	if (!f)
-		return -EBADF;
+		return -ENOTDIR; /* vfs's own, and no file */
 	*at = f->at;
 	return 0;
 }

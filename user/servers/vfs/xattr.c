@@ -28,17 +28,14 @@ enum way { BY_PATH, BY_LINK, BY_FD };
 
 static long find_target(struct tern_msg *m, enum way way, struct target *t)
 {
-	struct file *f;
 	struct walk w;
 	long err;
 
 	request_begin(&t->r, m);
 	t->win = way == BY_FD ? 0 : 1;
 	if (way == BY_FD) {
-		f = file_of(m->badge);
-		if (f)
-			t->at = f->at;
-		return f ? 0 : -EBADF;
+		t->at = file_of(m->badge)->at;
+		return 0;
 	}
 	err = walk_window(&t->r, 0, 0, way == BY_PATH ? WALK_FOLLOW : 0, &w);
 	t->at = w.at;
@@ -267,13 +264,13 @@ static long list(struct tern_msg *m, enum way way)
 
 long vfs_setxattr(struct tern_msg *m) { return set(m, BY_PATH); }
 long vfs_lsetxattr(struct tern_msg *m) { return set(m, BY_LINK); }
-long vfs_fsetxattr(struct tern_msg *m) { return set(m, BY_FD); }
+long vfs_fsetxattr(struct tern_msg *m) { return file_of(m->badge) ? set(m, BY_FD) : vfs_no_file(m); }
 long vfs_getxattr(struct tern_msg *m) { return get(m, BY_PATH); }
 long vfs_lgetxattr(struct tern_msg *m) { return get(m, BY_LINK); }
-long vfs_fgetxattr(struct tern_msg *m) { return get(m, BY_FD); }
+long vfs_fgetxattr(struct tern_msg *m) { return file_of(m->badge) ? get(m, BY_FD) : vfs_no_file(m); }
 long vfs_listxattr(struct tern_msg *m) { return list(m, BY_PATH); }
 long vfs_llistxattr(struct tern_msg *m) { return list(m, BY_LINK); }
-long vfs_flistxattr(struct tern_msg *m) { return list(m, BY_FD); }
+long vfs_flistxattr(struct tern_msg *m) { return file_of(m->badge) ? list(m, BY_FD) : vfs_no_file(m); }
 long vfs_removexattr(struct tern_msg *m) { return clear(m, BY_PATH); }
 long vfs_lremovexattr(struct tern_msg *m) { return clear(m, BY_LINK); }
-long vfs_fremovexattr(struct tern_msg *m) { return clear(m, BY_FD); }
+long vfs_fremovexattr(struct tern_msg *m) { return file_of(m->badge) ? clear(m, BY_FD) : vfs_no_file(m); }
