@@ -103,9 +103,6 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 	s = slab_alloc(&session_cache);
 	if (!s)
 		goto out_charge;
-	s->sid = id_alloc(&sessions, s);
-	if (!s->sid)
-		goto out_session;
 	s->payer = payer;
 	s->endpoint = ep;
 	endpoint_get(ep);
@@ -122,8 +119,6 @@ struct session *session_create(struct endpoint *ep, u64 badge, unsigned kind, u6
 	s->closed.kind = NODE_CLOSED;
 	list_init(&s->closed.link);
 	return s;
-out_session:
-	slab_free(&session_cache, s);
 out_charge:
 	account_discharge(payer, SESSION_BYTES);
 	return NULL;
@@ -157,6 +152,12 @@ void session_take_ends(struct session *s, unsigned rights)
 	session_count_ends(s, 1);
 }
 
+bool session_number(struct session *s)
+{
+	s->sid = id_alloc(&sessions, s);
+	return s->sid;
+}
+
 struct session *session_find(u64 sid) { return id_find(&sessions, sid); }
 
 /* Frees a session that nothing refers to, and on dead endpoints the metas that hung on it alone. */
@@ -165,7 +166,8 @@ void session_free(struct session *s)
 	while (s) {
 		struct session *meta = s->meta;
 
-		id_free(&sessions, s->sid);
+		if (s->sid)
+			id_free(&sessions, s->sid);
 		if (s->ready)
 			ready_put(s->ready);
 		endpoint_put(s->endpoint);

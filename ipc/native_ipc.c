@@ -16,7 +16,7 @@
 #include <tern/linux/errno.h>
 #include <tern/linux/fcntl.h>
 
-#include "call_priv.h"
+#include "reply_priv.h"
 
 static void *own(struct thread *t, u64 h, enum handle_type type, unsigned rights)
 {
@@ -161,22 +161,43 @@ static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsign
 			return -EINVAL;
 	}
 	*out = session_create(ep, badge, kind, ident, ready, meta, payer);
-	return *out ? (s64)(*out)->sid : -ENOMEM;
+	return *out ? 0 : -ENOMEM;
+}
+
+static s64 give_new(struct call *c, u64 how, struct session *s)
+{
+	session_get(s);
+	return give(c, how & 0xff, HANDLE_SESSION, s, (how >> 8) & 0xffff);
 }
 
 s64 native_give_session(struct thread *t, struct call *c, u64 *a)
 {
 	struct session *s;
-	s64 sid, r;
+	s64 r = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5],
+			     call_subject(c)->process, &s);
 
-	sid = make_session(t, t->endpoint, a[2], (u8)(a[1] >> 32), a[3], a[4], a[5],
-			   call_subject(c)->process, &s);
-	if (sid < 0)
-		return sid;
-	session_get(s);
+	if (r)
+		return r;
 	session_take_ends(s, (unsigned)(a[1] >> 8));
-	r = give(c, a[1] & 0xff, HANDLE_SESSION, s, (a[1] >> 8) & 0xffff);
-	return r ? r : sid;
+	return give_new(c, a[1], s);
+}
+
+bool reply_give(struct thread *t, struct call *c, u64 *x)
+{
+	u64 badge = x[REPLY_FROM], how = x[REPLY_WIN];
+	struct session *s = session_create(t->endpoint, badge, (u8)(how >> 32), x[REPLY_LENGTH], NULL,
+					   NULL, call_subject(c)->process);
+	s64 r;
+
+	if (unlikely(!s)) {
+		(void)call_finish(c, -ENOMEM, 0, false);
+		message_event(t, TERN_EV_CLOSED, badge, 0, 0);
+		return false;
+	}
+	r = give_new(c, how, s);
+	if (unlikely(r))
+		x[REPLY_RESULT] = (u64)r; /* CLOSED of the badge is in the queue */
+	return true;
 }
 
 s64 native_give(struct thread *t, struct call *c, u64 *a)
@@ -412,12 +433,19 @@ s64 native_session_create(struct thread *t, u64 *a)
 {
 	struct endpoint *ep = t->endpoint;
 	struct session *s;
+	s64 r;
 
 	if ((s32)a[0] != -1)
 		ep = own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
 	if (!ep || ep->dead)
 		return -EBADF;
-	return make_session(t, ep, a[1], (u8)a[2], a[3], a[4], a[5], t->process, &s);
+	r = make_session(t, ep, a[1], (u8)a[2], a[3], a[4], a[5], t->process, &s);
+	if (r)
+		return r;
+	if (session_number(s))
+		return (s64)s->sid;
+	session_free(s);
+	return -ENOMEM;
 }
 
 s64 native_session_handle(struct thread *t, u64 *a)

@@ -26,7 +26,7 @@ static s64 write_fds(struct call *c)
 	return n == sizeof v ? 0 : -EFAULT;
 }
 
-#define COPY_SHORT 1 /* do_reply: t's registers hold the event */
+#define REPLY_EVENT 1 /* do_reply: t's registers hold an event about the reply itself */
 
 /* Everything of a reply but the switch.  Kernel lock held.  *next: whom to switch to. */
 static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
@@ -39,7 +39,12 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 		/* A copy that did not happen is to be undone. */
 		if (x[REPLY_FLAGS] & TERN_REPLY_EXACT) {
 			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, x[REPLY_TOKEN]);
-			return COPY_SHORT;
+			return REPLY_EVENT;
+		}
+		/* The session that was to be given has ended with the caller. */
+		if (x[REPLY_FLAGS] & TERN_REPLY_GIVE) {
+			message_event(t, TERN_EV_CLOSED, x[REPLY_FROM], 0, 0);
+			return REPLY_EVENT;
 		}
 		/* The server's words are true all the same. */
 		if (x[REPLY_FLAGS] & TERN_REPLY_READY)
@@ -47,7 +52,7 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 		return -ESRCH;
 	}
 	if (unlikely(!reply_extras(t, c, x)))
-		return COPY_SHORT;
+		return REPLY_EVENT;
 	if (unlikely(call_lookup(t, x[REPLY_TOKEN]) != c))
 		return -ESRCH;
 	result = (s64)x[REPLY_RESULT];
@@ -68,7 +73,7 @@ s64 native_reply(struct thread *t, u64 *a)
 	struct thread *next;
 
 	(void)a;
-	t->regs.x[REPLY_FLAGS] &= ~(u64)TERN_REPLY_EXACT;
+	t->regs.x[REPLY_FLAGS] &= ~(u64)(TERN_REPLY_EXACT | TERN_REPLY_GIVE);
 	return do_reply(t, t->regs.x, false, &next);
 }
 
@@ -78,7 +83,7 @@ struct thread *reply_recv_slowly(struct thread *t)
 	struct hart *h = this_hart();
 	struct thread *next;
 
-	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == COPY_SHORT)) {
+	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == REPLY_EVENT)) {
 		kernel_unlock();
 		return THREAD_RELOAD(t);
 	}

@@ -69,9 +69,14 @@ static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 	return r;
 }
 
+/* TERN_REPLY_GIVE.  False: there is no memory for the session; the call has ended with ENOMEM, and the
+ * registers hold the CLOSED event of its badge.  Kernel lock held. */
+bool must_check reply_give(struct thread *t, struct call *c, u64 *x);
+
 /* Takes the extras out of the reply in t's registers x: the result is then the copy's where it is
  * to be, and the flags are the signal alone.  The call may be gone then.  False: the copy was to be
- * exact and is not; the registers hold the event that says so. */
+ * exact and is not, or what was to be given could not be made; the registers hold the event that says
+ * so. */
 static inline bool reply_extras(struct thread *t, struct call *c, u64 *x)
 {
 	u64 flags = x[REPLY_FLAGS];
@@ -88,6 +93,8 @@ static inline bool reply_extras(struct thread *t, struct call *c, u64 *x)
 		} else {
 			x[REPLY_RESULT] = (u64)copied;
 		}
+	} else if (flags & TERN_REPLY_GIVE && unlikely(!reply_give(t, c, x))) {
+		return false;
 	}
 	x[REPLY_FLAGS] = flags & TERN_REPLY_SIGNAL;
 	if (flags & TERN_REPLY_READY)

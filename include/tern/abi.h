@@ -63,7 +63,7 @@ enum tern_op {
 	 * creates a session on the bound endpoint and puts it into the call's descriptor slot 0 or 1
 	 * (reserved by its line), or TERN_SLOT_CWD / TERN_SLOT_ROOT of the caller's name context.
 	 * Takes effect as the reply commits (>= 0); an error reply undoes it (CLOSED follows).
-	 * sid, EINVAL (slot), ENOMEM. */
+	 * 0, EINVAL (slot), ENOMEM.  TERN_REPLY_GIVE does the same within the reply. */
 	TERN_GIVE_SESSION,
 	/* (token, slot | rights << 8, h): the same with a copy of a handle of the caller's own. */
 	TERN_GIVE,
@@ -303,7 +303,7 @@ struct tern_msg {
 /* Events: op values that no caller can make. */
 enum tern_event {
 	TERN_EV_FIRST = 0x10000,
-	TERN_EV_CLOSED = 0x10000, /* badge; a0 = sid: the last handle went, no call in flight */
+	TERN_EV_CLOSED = 0x10000, /* badge; a0 = sid or 0: the last handle went, no call in flight */
 	TERN_EV_CANCEL,		  /* badge, token: answer soon */
 	TERN_EV_GONE,		  /* badge, token (already stale): drop what was parked */
 	TERN_EV_DONE,		  /* badge = cookie; a0 = result, a1 = handle or -1, a2 = second */
@@ -339,6 +339,9 @@ struct tern_reply {
 				* the call was gone before the copy */
 #define TERN_REPLY_KEEP 0x1000 /* with a copy: the result stays as given, or is EFAULT */
 #define TERN_REPLY_IN 0x2000   /* with a copy: from the window, to `from` */
+#define TERN_REPLY_GIVE 0x4000 /* REPLY_RECV without a copy: gives a new session first, with badge `from`
+				* and ident `length`; `win` is slot | rights << 8 | kind << 32.  If there is
+				* none (the caller is gone, or gets ENOMEM), CLOSED of the badge comes */
 
 struct tern_cred {
 	uint32_t id; /* in: ignored; out: new for each distinct object, never reused */

@@ -135,6 +135,15 @@ void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 
 void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
 
+void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
+		       uint64_t ident)
+{
+	server_frame.extra.flags |= TERN_REPLY_GIVE;
+	server_frame.extra.from = badge;
+	server_frame.extra.length = ident;
+	server_frame.extra.win = slot | rights << 8 | (uint64_t)kind << 32;
+}
+
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
 {
 	static uint64_t kept[64];

@@ -62,7 +62,7 @@ struct session {
 	struct session *meta; /* counted in meta->handles */
 	struct ready *ready;  /* referenced; NULL: always readable and writable */
 	u64 ident;
-	u64 sid;
+	u64 sid; /* 0: none but TERN_SESSION_CREATE's have one */
 	u8 kind; /* enum tern_kind */
 	u8 ends; /* TERN_R_READ, TERN_R_WRITE: those of its readiness word that it counts at */
 	u16 sees; /* bits of its readiness word that concern it */
@@ -78,6 +78,7 @@ void session_end_call(struct session *s); /* calls - 1, likewise */
 struct session *must_check session_create(struct endpoint *ep, u64 badge, unsigned kind, u64 ident,
 					  struct ready *ready, struct session *meta,
 					  struct process *payer);
+bool must_check session_number(struct session *s); /* gives it a sid; false: out of memory */
 struct session *session_find(u64 sid);
 /* A session that nobody has yet is to be given with these rights: it has those ends of its word. */
 void session_take_ends(struct session *s, unsigned rights);

@@ -306,6 +306,14 @@ void fake_drop_hidden(uint32_t pid)
 	}
 }
 
+static void give(uint64_t how, uint64_t badge, uint64_t ident)
+{
+	given.set = true;
+	given.slot = how & 0xff;
+	given.fd = (struct fake_fd){ true, (uint32_t)(how >> 8) & 0xffffff, (uint32_t)(how >> 32), badge,
+				     ident };
+}
+
 long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	struct object *o;
@@ -359,11 +367,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	case TERN_GIVE_SESSION:
 		if (fails())
 			return -ENOMEM;
-		given.set = true;
-		given.slot = b & 0xff;
-		given.fd = (struct fake_fd){ true, (uint32_t)(b >> 8) & 0xffffff,
-					     (uint32_t)(b >> 32), c, d };
-		return 7;
+		give(b, c, d);
+		return 0;
 	case TERN_GIVE_HIDDEN:
 		return give_hidden(b, c);
 	case TERN_SESSION_CREATE:
@@ -464,6 +469,13 @@ void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
 {
 	server_reply_copy_memobj(win, memobj, off, n);
 	extra.flags |= TERN_REPLY_IN;
+}
+
+void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
+		       uint64_t ident)
+{
+	extra = (struct tern_reply){ TERN_REPLY_GIVE, badge, ident, slot | rights << 8 | (uint64_t)kind << 32,
+				     0, 0, 0, 0, 0 };
 }
 
 void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }
@@ -590,6 +602,12 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 	else if (extra.flags & TERN_REPLY_COPY_MEMOBJ)
 		r = copy_memobj(extra.win | (extra.flags & TERN_REPLY_IN ? TERN_COPY_IN : TERN_COPY_OUT), 0,
 				extra.memobj, extra.from, extra.length);
+	if (extra.flags & TERN_REPLY_GIVE && fails()) {
+		vfs_ops.closed(extra.from, 0);
+		r = -ENOMEM;
+	} else if (extra.flags & TERN_REPLY_GIVE) {
+		give(extra.win, extra.from, extra.length);
+	}
 	if (extra.flags & TERN_REPLY_EXACT && r != (long)extra.length) {
 		struct tern_msg e = { .op = TERN_EV_COPY_SHORT, .token = m.token, .args = { (uint64_t)r } };
 

@@ -164,7 +164,7 @@ long dev_open(struct request *r, struct place at, uint32_t flags)
 
 	if (dev_is_local(at.node)) {
 		f = file_create(at, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK));
-		return f ? file_give(r->m, f, 0) : -ENOMEM;
+		return f ? file_give(f, 0) : -ENOMEM;
 	}
 	if (major == 5 && minor == 2 && server_boot->tty >= 0)
 		return pts_make(r, at, flags);

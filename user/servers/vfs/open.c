@@ -60,12 +60,11 @@ void file_destroy(struct file *f)
 	node_put(at.node);
 }
 
-/* Makes f the session of the descriptor (slot 0) or of a place of the name context; frees it if
- * that fails. */
-long file_give(struct tern_msg *m, struct file *f, unsigned slot)
+/* Makes f the session of the descriptor (slot 0) or of a place of the name context, with the reply that
+ * the result of the running handler makes: 0. */
+long file_give(struct file *f, unsigned slot)
 {
 	unsigned rights = TERN_R_TRANSFER;
-	long r;
 
 	if (f->flags & O_PATH) {
 		rights |= TERN_R_PATH;
@@ -76,20 +75,15 @@ long file_give(struct tern_msg *m, struct file *f, unsigned slot)
 		if (file_writes(f))
 			rights |= TERN_R_WRITE;
 	}
-	r = tern_give_session(m->token, slot, rights, TERN_KIND_FILE, pool_badge(&files, f),
-			      node_ident(f->at.node), 0, -1);
-	if (r < 0) {
-		file_destroy(f);
-		return r;
-	}
+	server_reply_give(slot, rights, TERN_KIND_FILE, pool_badge(&files, f), node_ident(f->at.node));
 	return 0;
 }
 
-static long give_place(struct request *r, struct place at, uint32_t flags, unsigned slot)
+static long give_place(struct place at, uint32_t flags, unsigned slot)
 {
 	struct file *f = file_create(at, flags);
 
-	return f ? file_give(r->m, f, slot) : -ENOMEM;
+	return f ? file_give(f, slot) : -ENOMEM;
 }
 
 long forward_open(struct request *r, struct place at, uint32_t flags, int server, uint64_t w0,
@@ -165,13 +159,13 @@ static long open_allowed(struct request *r, struct place at, uint32_t flags)
 		}
 		if (flags & O_TRUNC)
 			n->mtime = n->ctime = vfs_now();
-		err = give_place(r, at, flags & OPEN_KEPT, 0);
+		err = give_place(at, flags & OPEN_KEPT, 0);
 		if (err == 0 && flags & O_TRUNC)
 			notify(n, IN_MODIFY);
 		return err;
 	}
 	if (IS_DIR(n))
-		return give_place(r, at, flags & OPEN_KEPT, 0);
+		return give_place(at, flags & OPEN_KEPT, 0);
 	if (n->flags & NODE_PROC)
 		return proc_open(r, at, flags);
 	if (IS_FIFO(n))
@@ -189,7 +183,7 @@ long open_place(struct request *r, struct place at, uint32_t flags)
 	if (flags & O_DIRECTORY && !IS_DIR(n))
 		return -ENOTDIR;
 	if (flags & O_PATH)
-		return give_place(r, at, flags & OPEN_KEPT, 0);
+		return give_place(at, flags & OPEN_KEPT, 0);
 	if (IS_LNK(n))
 		return -ELOOP;
 	if (IS_DIR(n) && access_of(flags) & 2)
@@ -228,7 +222,7 @@ static long open_tmpfile(struct request *r, struct place dir, uint32_t flags, ui
 	if (!(flags & O_EXCL))
 		n->flags |= NODE_TMPFILE;
 	dir.node = n;
-	return give_place(r, dir, flags & OPEN_KEPT & ~(uint32_t)O_DIRECTORY, 0);
+	return give_place(dir, flags & OPEN_KEPT & ~(uint32_t)O_DIRECTORY, 0);
 }
 
 static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned how)
@@ -291,7 +285,7 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 	if (!f)
 		return -ENOMEM;
 	f->state = FILE_CREATED;
-	return file_give(r->m, f, 0);
+	return file_give(f, 0);
 }
 
 /* openat(dirfd, path, flags, mode). */
@@ -391,7 +385,7 @@ long vfs_memfd_create(struct tern_msg *m)
 	n->seals = flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL) ? 0 : SEAL_SEAL;
 	at.node = n;
 	at.mount = root_mount;
-	return give_place(&r, at, O_RDWR, 0);
+	return give_place(at, O_RDWR, 0);
 }
 
 static long change_place(struct request *r, struct place at, unsigned slot)
@@ -405,7 +399,7 @@ static long change_place(struct request *r, struct place at, unsigned slot)
 		return err;
 	if (slot == TERN_SLOT_ROOT && !capable(r->cred, CAP_SYS_CHROOT))
 		return -EPERM;
-	return give_place(r, at, O_PATH | O_DIRECTORY, slot);
+	return give_place(at, O_PATH | O_DIRECTORY, slot);
 }
 
 long vfs_chdir(struct tern_msg *m)

@@ -690,7 +690,7 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 /* ---- opening ---- */
 
 /* A file with this text, whose memory it takes. */
-static long give_text(struct request *r, struct place at, uint32_t flags, char *text, size_t n)
+static long give_text(struct place at, uint32_t flags, char *text, size_t n)
 {
 	bool writes = flags & (O_WRONLY | O_RDWR);
 	struct file *f = text && !writes ? file_create(at, flags & (O_ACCMODE | O_NONBLOCK)) : NULL;
@@ -703,7 +703,7 @@ static long give_text(struct request *r, struct place at, uint32_t flags, char *
 	fit = realloc(text, n + 1);
 	f->text = fit ? fit : text;
 	f->text_size = n;
-	return file_give(r->m, f, 0);
+	return file_give(f, 0);
 }
 
 static long open_mounts(struct request *r, struct place at, uint32_t flags, bool info)
@@ -711,7 +711,7 @@ static long open_mounts(struct request *r, struct place at, uint32_t flags, bool
 	const size_t room = 64 * 1024;
 	char *text = malloc(room);
 
-	return give_text(r, at, flags, text, text ? mount_text(r, info, text, room) : 0);
+	return give_text(at, flags, text, text ? mount_text(r, info, text, room) : 0);
 }
 
 /* What the description of another server's has is not known here, but by what its handle may. */
@@ -750,7 +750,7 @@ static long open_fdinfo(struct request *r, struct place at, uint32_t flags)
 		k += snprintf(text + k, room - (size_t)k, "Pid:\t%d\n",
 			      pid_alive(r, (uint32_t)info.ident) ? (int)info.ident : -1);
 	k += (int)inotify_text(info.badge, text + k, room - (size_t)k);
-	return give_text(r, at, flags, text, (size_t)k);
+	return give_text(at, flags, text, (size_t)k);
 }
 
 long proc_open(struct request *r, struct place at, uint32_t flags)

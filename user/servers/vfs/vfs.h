@@ -264,7 +264,7 @@ static inline bool file_reads(const struct file *f) { return (f->flags & O_ACCMO
 							      (f->flags & O_ACCMODE) == O_RDWR; }
 static inline bool file_writes(const struct file *f) { return (f->flags & O_ACCMODE) == O_WRONLY ||
 							       (f->flags & O_ACCMODE) == O_RDWR; }
-long file_give(struct tern_msg *m, struct file *f, unsigned slot);
+long file_give(struct file *f, unsigned slot);
 long open_place(struct request *r, struct place at, uint32_t flags);
 long forward_open(struct request *r, struct place at, uint32_t flags, int server, uint64_t w0,
 		  uint64_t w1);

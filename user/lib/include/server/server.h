@@ -59,6 +59,11 @@ void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n);
  * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message; so it
  * does if the caller was killed before. */
 void server_reply_exact(void);
+/* Give a new session with this badge as tern_give_session() does, with neither word nor meta session,
+ * in a reply without a copy.  Whatever becomes of it, closed() tells when the badge has no session
+ * any more: also if none could be made, and the caller got ENOMEM. */
+void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
+		       uint64_t ident);
 /* Change a readiness word (at most two calls a reply). */
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
 
