@@ -1,9 +1,10 @@
 /*
  * The flattened device tree (Devicetree Specification 0.4, chapter 5), read for what booting needs.
  *
- * One cursor over the structure block; a stack of open nodes keeps what children need of parents.
- * A node's properties come before its children, so it is judged when they are all read.  The tree is
- * walked twice: the interrupt controller names harts by phandles that may come later.
+ * First the structure block is checked as a whole: its tokens, lengths, names and nesting.  All that
+ * reads it later relies on that and checks nothing again.  Then one walk visits each node, with the
+ * nodes that are open above it at hand; properties are looked up by name.  The interrupt
+ * controller names harts by phandles that may come later, so its contexts are made out at the end.
  * Pure: every offset and length is checked against the blocks, which are checked against `size`.
  */
 #include <kernel/boot.h>
@@ -23,27 +24,16 @@ struct prop {
 	u32 len;
 };
 
-enum place { OTHER, ROOT, CPUS, CPU, CHOSEN, RESERVED_MEMORY };
-
-struct node {
-	const char *name;
-	enum place place;
-	bool judged;
-	u32 address_cells, size_cells; /* of its children */
-	unsigned hart;		       /* CPU: index, or MAX_HARTS */
-	struct prop reg, compatible, device_type, status, phandle, isa, timebase, interrupts,
-		interrupts_extended, ndev, reg_shift, initrd_start, initrd_end, bootargs, rng_seed;
-};
-
 struct walk {
-	const u8 *structs, *structs_end;
+	const u8 *structs;
 	const char *strings;
 	u32 strings_size;
-	struct boot_facts *f;
-	int pass;
+	const u8 *open[MAX_DEPTH]; /* the nodes from the root to the one that is visited: their tokens */
+	int depth;		   /* how many those are */
+	struct boot_facts *facts;
+	unsigned hart; /* index of the cpu node visited last; MAX_HARTS: it is not used */
 	u32 intc_phandle[MAX_HARTS];
-	struct node stack[MAX_DEPTH];
-	int depth; /* open nodes */
+	struct prop plic_contexts;
 };
 
 static u32 be32(const u8 *p)
@@ -51,66 +41,90 @@ static u32 be32(const u8 *p)
 	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
 }
 
-static const struct {
-	const char *name;
-	size_t at;
-} wanted[] = {
-	{ "reg", offsetof(struct node, reg) },
-	{ "compatible", offsetof(struct node, compatible) },
-	{ "device_type", offsetof(struct node, device_type) },
-	{ "status", offsetof(struct node, status) },
-	{ "phandle", offsetof(struct node, phandle) },
-	{ "riscv,isa", offsetof(struct node, isa) },
-	{ "timebase-frequency", offsetof(struct node, timebase) },
-	{ "interrupts", offsetof(struct node, interrupts) },
-	{ "interrupts-extended", offsetof(struct node, interrupts_extended) },
-	{ "riscv,ndev", offsetof(struct node, ndev) },
-	{ "reg-shift", offsetof(struct node, reg_shift) },
-	{ "linux,initrd-start", offsetof(struct node, initrd_start) },
-	{ "linux,initrd-end", offsetof(struct node, initrd_end) },
-	{ "bootargs", offsetof(struct node, bootargs) },
-	{ "rng-seed", offsetof(struct node, rng_seed) },
-};
+/* ---- tokens ---- */
 
-/* ---- values ---- */
+static const char *node_name(const u8 *node) { return (const char *)node + 4; }
 
-/* The property is the string, or a list that has it. */
-static bool prop_has(const struct prop *p, const char *s)
+/* The token behind the one at p. */
+static const u8 *token_next(const u8 *p)
 {
-	size_t n = strlen(s) + 1;
+	switch (be32(p)) {
+	case BEGIN_NODE:
+		return p + 4 + ((strlen(node_name(p)) + 4) & ~3ul);
+	case PROP:
+		return p + 12 + ((be32(p + 4) + 3ul) & ~3ul);
+	}
+	return p + 4;
+}
 
-	for (u32 i = 0; i + n <= p->len; i++)
-		if ((i == 0 || p->data[i - 1] == 0) && memcmp(p->data + i, s, n) == 0)
+static bool text_ends(const void *text, const void *end)
+{
+	for (const char *p = text; p < (const char *)end; p++)
+		if (!*p)
 			return true;
 	return false;
 }
 
-/* A number of one or two cells; false if there is none. */
-static bool prop_number(const struct prop *p, u64 *v)
+static bool token_ok(const struct walk *w, const u8 *p, const u8 *end)
 {
-	if (p->len == 4)
-		*v = be32(p->data);
-	else if (p->len == 8)
-		*v = (u64)be32(p->data) << 32 | be32(p->data + 4);
-	else
+	u32 name;
+
+	if (be32(p) == BEGIN_NODE)
+		return text_ends(p + 4, end);
+	if (be32(p) != PROP)
+		return be32(p) == END_NODE || be32(p) == NOP || be32(p) == END;
+	if (end - p < 12 || be32(p + 4) > end - p - 12)
 		return false;
-	return true;
+	name = be32(p + 8);
+	return name < w->strings_size &&
+	       text_ends(w->strings + name, w->strings + w->strings_size);
 }
 
-static u32 prop_u32(const struct prop *p, u32 otherwise)
+static bool structs_ok(const struct walk *w, const u8 *end)
 {
-	return p->len == 4 ? be32(p->data) : otherwise;
-}
+	bool props = false; /* a property may follow: a node has begun, and none of its children */
+	int depth = 0;
 
-static void prop_text(const struct prop *p, char *to, size_t size)
-{
-	size_t n = 0;
-
-	while (n < p->len && n < size - 1 && p->data[n]) {
-		to[n] = (char)p->data[n];
-		n++;
+	for (const u8 *p = w->structs; end - p >= 4 && token_ok(w, p, end); p = token_next(p)) {
+		switch (be32(p)) {
+		case BEGIN_NODE:
+			if (++depth > MAX_DEPTH)
+				return false;
+			props = true;
+			break;
+		case END_NODE:
+			if (--depth < 0)
+				return false;
+			props = false;
+			break;
+		case PROP:
+			if (!props)
+				return false;
+			break;
+		case END:
+			return depth == 0;
+		}
 	}
-	to[n] = 0;
+	return false;
+}
+
+/* ---- properties ---- */
+
+/* The node's property; of length 0 if it has none of that name. */
+static struct prop prop_of(const struct walk *w, const u8 *node, const char *name)
+{
+	for (const u8 *p = token_next(node); be32(p) == PROP || be32(p) == NOP; p = token_next(p))
+		if (be32(p) == PROP && strcmp(w->strings + be32(p + 8), name) == 0)
+			return (struct prop){ p + 12, be32(p + 4) };
+	return (struct prop){ NULL, 0 };
+}
+
+/* The open node `up` levels above the visited one. */
+static const u8 *node_above(const struct walk *w, int up) { return w->open[w->depth - 1 - up]; }
+
+static struct prop prop(const struct walk *w, const char *name)
+{
+	return prop_of(w, node_above(w, 0), name);
 }
 
 static u64 cells(const u8 *p, u32 n)
@@ -122,31 +136,66 @@ static u64 cells(const u8 *p, u32 n)
 	return v;
 }
 
-/* Entry i of a node's reg; false: there is none, or it makes no sense. */
-static bool reg_entry(const struct walk *w, u32 i, u64 *start, u64 *size)
+/* A number of one or two cells. */
+static u64 prop_number(struct prop p, u64 otherwise)
 {
-	const struct node *n = &w->stack[w->depth - 1];
-	u32 ac = w->depth > 1 ? w->stack[w->depth - 2].address_cells : 2;
-	u32 sc = w->depth > 1 ? w->stack[w->depth - 2].size_cells : 1;
-	u64 stride = (ac + sc) * 4ul;
-
-	if (ac == 0 || ac > 2 || sc > 2 || (i + 1) * stride > n->reg.len)
-		return false;
-	*start = cells(n->reg.data + i * stride, ac);
-	*size = cells(n->reg.data + i * stride + ac * 4, sc);
-	return *start + *size >= *start;
+	return p.len == 4 || p.len == 8 ? cells(p.data, p.len / 4) : otherwise;
 }
 
-static bool name_is(const char *name, const char *base)
+/* The visited node's property is the string, or a list that has it. */
+static bool prop_has(const struct walk *w, const char *name, const char *s)
+{
+	struct prop p = prop(w, name);
+	size_t n = strlen(s) + 1;
+
+	for (u32 i = 0; i + n <= p.len; i++)
+		if ((i == 0 || p.data[i - 1] == 0) && memcmp(p.data + i, s, n) == 0)
+			return true;
+	return false;
+}
+
+static void prop_text(struct prop p, char *to, size_t size)
+{
+	size_t n = 0;
+
+	for (; n < p.len && n < size - 1 && p.data[n]; n++)
+		to[n] = (char)p.data[n];
+	to[n] = 0;
+}
+
+/* Entry i of the visited node's reg; false: there is none, or it makes no sense. */
+static bool reg_entry(const struct walk *w, u32 i, u64 *start, u64 *size)
+{
+	const u8 *parent = node_above(w, 1);
+	u64 ac = prop_number(prop_of(w, parent, "#address-cells"), 2);
+	u64 sc = prop_number(prop_of(w, parent, "#size-cells"), 1);
+	struct prop reg = prop(w, "reg");
+	u64 stride = (ac + sc) * 4, at, n;
+
+	if (ac == 0 || ac > 2 || sc > 2 || (i + 1) * stride > reg.len)
+		return false;
+	at = cells(reg.data + i * stride, (u32)ac);
+	n = cells(reg.data + i * stride + ac * 4, (u32)sc);
+	if (at + n < at)
+		return false;
+	*start = at;
+	*size = n;
+	return true;
+}
+
+/* ---- what nodes mean ---- */
+
+static bool is_named(const u8 *node, const char *base)
 {
 	size_t n = strlen(base);
+	const char *name = node_name(node);
 
 	return strncmp(name, base, n) == 0 && (name[n] == 0 || name[n] == '@');
 }
 
-static bool enabled(const struct node *n)
+static bool enabled(const struct walk *w)
 {
-	return n->status.len == 0 || prop_has(&n->status, "okay") || prop_has(&n->status, "ok");
+	return !prop(w, "status").len || prop_has(w, "status", "okay") || prop_has(w, "status", "ok");
 }
 
 /* The ISA string names the multi-letter extension. */
@@ -160,8 +209,6 @@ static bool isa_has(const char *isa, const char *ext)
 	return false;
 }
 
-/* ---- what nodes mean ---- */
-
 static void add_ranges(const struct walk *w, struct phys_range *to, unsigned *count, unsigned max)
 {
 	u64 start, size;
@@ -171,269 +218,156 @@ static void add_ranges(const struct walk *w, struct phys_range *to, unsigned *co
 			to[(*count)++] = (struct phys_range){ start, start + size };
 }
 
-static void see_cpu(struct walk *w, struct node *n)
+static void visit_cpu(struct walk *w)
 {
-	struct boot_facts *f = w->f;
+	struct boot_facts *f = w->facts;
 	char isa[512];
 	u64 id, size;
 
-	n->hart = MAX_HARTS;
-	if (!enabled(n) || !reg_entry(w, 0, &id, &size) || f->nharts == MAX_HARTS)
+	w->hart = MAX_HARTS;
+	if (!enabled(w) || f->nharts == MAX_HARTS || !reg_entry(w, 0, &id, &size))
 		return;
-	prop_text(&n->isa, isa, sizeof(isa));
-	if (f->nharts == 0) {
-		prop_text(&n->isa, f->isa, sizeof(f->isa));
-		f->sstc = true;
-	}
-	f->sstc = f->sstc && isa_has(isa, "sstc");
-	n->hart = f->nharts;
+	prop_text(prop(w, "riscv,isa"), isa, sizeof isa);
+	if (!f->nharts)
+		prop_text(prop(w, "riscv,isa"), f->isa, sizeof f->isa);
+	f->sstc = (!f->nharts || f->sstc) && isa_has(isa, "sstc");
+	w->hart = f->nharts;
 	f->hartid[f->nharts++] = id;
 }
 
-static void see_chosen(struct walk *w, const struct node *n)
+static void visit_chosen(const struct walk *w)
 {
-	struct boot_facts *f = w->f;
-	u64 start, end;
+	struct boot_facts *f = w->facts;
+	u64 start = prop_number(prop(w, "linux,initrd-start"), ~0ul);
+	u64 end = prop_number(prop(w, "linux,initrd-end"), 0);
+	struct prop seed = prop(w, "rng-seed");
 
-	if (prop_number(&n->initrd_start, &start) && prop_number(&n->initrd_end, &end) &&
-	    start < end && end <= ~0ul - PAGE_SIZE) {
+	if (start < end && end <= ~0ul - PAGE_SIZE) {
 		f->initrd = (struct phys_range){ start, PAGE_UP(end) };
 		f->initrd_size = end - start;
 	}
-	prop_text(&n->bootargs, f->bootargs, sizeof(f->bootargs));
-	f->rng_seed_len = MIN(n->rng_seed.len, (u32)sizeof(f->rng_seed));
+	prop_text(prop(w, "bootargs"), f->bootargs, sizeof f->bootargs);
+	f->rng_seed_len = MIN(seed.len, (u32)sizeof f->rng_seed);
 	if (f->rng_seed_len)
-		memcpy(f->rng_seed, n->rng_seed.data, f->rng_seed_len);
+		memcpy(f->rng_seed, seed.data, f->rng_seed_len);
 }
 
-static void see_plic(struct walk *w, const struct node *n)
+/* The visited node is the first of that kind of device: where its registers are. */
+static bool is_device(const struct walk *w, const char *compatible, u64 *at, u64 *size)
 {
-	const struct prop *x = &n->interrupts_extended;
-	struct boot_facts *f = w->f;
-
-	if (f->plic || !reg_entry(w, 0, &f->plic, &f->plic_size))
-		return;
-	f->plic_ndev = prop_u32(&n->ndev, 0);
-	/* Pairs of a hart's interrupt controller and a cause; the n-th pair is context n. */
-	for (u32 i = 0; (i + 1) * 8ul <= x->len; i++)
-		for (unsigned h = 0; h < f->nharts; h++)
-			if (be32(x->data + i * 8 + 4) == S_EXTERNAL && w->intc_phandle[h] &&
-			    be32(x->data + i * 8) == w->intc_phandle[h])
-				f->plic_context[h] = i;
+	return !*at && prop_has(w, "compatible", compatible) && enabled(w) && reg_entry(w, 0, at, size);
 }
 
-static void see_device(struct walk *w, const struct node *n)
+static void visit_device(struct walk *w)
 {
-	struct boot_facts *f = w->f;
-	u64 size;
+	struct boot_facts *f = w->facts;
+	u64 shift = prop_number(prop(w, "reg-shift"), 0), size;
 
-	if (!enabled(n))
-		return;
-	if (prop_has(&n->compatible, "ns16550a") || prop_has(&n->compatible, "ns16550")) {
-		if (f->uart || !reg_entry(w, 0, &f->uart, &f->uart_size))
-			return;
-		f->uart_irq = prop_u32(&n->interrupts, 0);
-		f->uart_shift = prop_u32(&n->reg_shift, 0);
-		if (f->uart_shift > 4)
-			f->uart = 0;
-	} else if (prop_has(&n->compatible, "sifive,test0")) {
-		if (!f->sifive_test && !reg_entry(w, 0, &f->sifive_test, &size))
-			f->sifive_test = 0;
-	} else if (prop_has(&n->compatible, "google,goldfish-rtc")) {
-		if (!f->rtc && !reg_entry(w, 0, &f->rtc, &size))
-			f->rtc = 0;
-	} else if (prop_has(&n->compatible, "riscv,plic0") ||
-		   prop_has(&n->compatible, "sifive,plic-1.0.0")) {
-		see_plic(w, n);
+	if (shift <= 4 && (is_device(w, "ns16550a", &f->uart, &f->uart_size) ||
+			   is_device(w, "ns16550", &f->uart, &f->uart_size))) {
+		f->uart_irq = (u32)prop_number(prop(w, "interrupts"), 0);
+		f->uart_shift = (u32)shift;
 	}
+	if (is_device(w, "riscv,plic0", &f->plic, &f->plic_size) ||
+	    is_device(w, "sifive,plic-1.0.0", &f->plic, &f->plic_size)) {
+		f->plic_ndev = (u32)prop_number(prop(w, "riscv,ndev"), 0);
+		w->plic_contexts = prop(w, "interrupts-extended");
+	}
+	(void)is_device(w, "sifive,test0", &f->sifive_test, &size);
+	(void)is_device(w, "google,goldfish-rtc", &f->rtc, &size);
 }
 
-/* All properties of the innermost node are read; pass 0: harts and memory; pass 1: devices. */
-static void judge(struct walk *w)
+static void visit(struct walk *w)
 {
-	struct node *n = &w->stack[w->depth - 1];
-	struct node *parent = w->depth > 1 ? n - 1 : NULL;
-	struct boot_facts *f = w->f;
+	struct boot_facts *f = w->facts;
+	const u8 *node = node_above(w, 0);
 
-	if (n->judged)
-		return;
-	n->judged = true;
-	if (w->pass == 1) {
-		see_device(w, n);
-		return;
-	}
-	if (n->place == CPUS) {
-		f->timebase_hz = prop_u32(&n->timebase, f->timebase_hz);
-	} else if (n->place == CPU) {
-		see_cpu(w, n);
-	} else if (n->place == CHOSEN) {
-		see_chosen(w, n);
-	} else if (parent && parent->place == RESERVED_MEMORY) {
-		add_ranges(w, f->reserved, &f->nreserved, ARRAY_SIZE(f->reserved));
-	} else if (parent && parent->place == ROOT && prop_has(&n->device_type, "memory")) {
+	if (w->depth == 2 && is_named(node, "cpus"))
+		f->timebase_hz = (u32)prop_number(prop(w, "timebase-frequency"), 0);
+	else if (w->depth == 2 && is_named(node, "chosen"))
+		visit_chosen(w);
+	else if (w->depth == 2 && prop_has(w, "device_type", "memory"))
 		add_ranges(w, f->ram, &f->nram, ARRAY_SIZE(f->ram));
-	} else if (parent && parent->place == CPU && parent->hart < MAX_HARTS &&
-		   name_is(n->name, "interrupt-controller")) {
-		w->intc_phandle[parent->hart] = prop_u32(&n->phandle, 0);
-	}
+	else if (w->depth == 3 && is_named(node_above(w, 1), "reserved-memory"))
+		add_ranges(w, f->reserved, &f->nreserved, ARRAY_SIZE(f->reserved));
+	else if (w->depth == 3 && is_named(node_above(w, 1), "cpus") && is_named(node, "cpu"))
+		visit_cpu(w);
+	else if (w->depth == 4 && is_named(node_above(w, 2), "cpus") &&
+		 is_named(node, "interrupt-controller") && w->hart < MAX_HARTS)
+		w->intc_phandle[w->hart] = (u32)prop_number(prop(w, "phandle"), 0);
+	else if (w->depth > 1)
+		visit_device(w);
 }
 
-static enum place place_of(const struct walk *w, const char *name)
+static void visit_all(struct walk *w)
 {
-	enum place parent = w->depth ? w->stack[w->depth - 1].place : OTHER;
-
-	if (w->depth == 0)
-		return ROOT;
-	if (parent == CPUS && name_is(name, "cpu"))
-		return CPU;
-	if (parent != ROOT)
-		return OTHER;
-	if (name_is(name, "cpus"))
-		return CPUS;
-	if (name_is(name, "chosen"))
-		return CHOSEN;
-	return name_is(name, "reserved-memory") ? RESERVED_MEMORY : OTHER;
-}
-
-/* ---- the walk ---- */
-
-/* Its length with the NUL, or 0 if it does not end before `end`. */
-static size_t text_size(const void *text, const void *end)
-{
-	const char *s = text, *e = end;
-
-	for (const char *p = s; p < e; p++)
-		if (!*p)
-			return (size_t)(p - s) + 1;
-	return 0;
-}
-
-static const u8 *begin_node(struct walk *w, const u8 *p)
-{
-	size_t n = text_size(p, w->structs_end);
-	struct node *node;
-	enum place place;
-
-	if (n == 0 || w->depth == MAX_DEPTH)
-		return NULL;
-	if (w->depth)
-		judge(w);
-	place = place_of(w, (const char *)p);
-	node = &w->stack[w->depth++];
-	memset(node, 0, sizeof(*node));
-	node->name = (const char *)p;
-	node->place = place;
-	node->address_cells = 2;
-	node->size_cells = 1;
-	return p + ((n + 3) & ~3ul);
-}
-
-static const u8 *read_prop(struct walk *w, const u8 *p)
-{
-	struct prop v;
-	struct node *n;
-	u32 name;
-
-	if (w->structs_end - p < 8 || w->depth == 0)
-		return NULL;
-	v.len = be32(p);
-	name = be32(p + 4);
-	v.data = p + 8;
-	if (v.len > (u64)(w->structs_end - v.data) || name >= w->strings_size ||
-	    !text_size(w->strings + name, w->strings + w->strings_size))
-		return NULL;
-	n = &w->stack[w->depth - 1];
-	if (n->judged)
-		return NULL; /* behind a child */
-	if (strcmp(w->strings + name, "#address-cells") == 0)
-		n->address_cells = prop_u32(&v, 0);
-	else if (strcmp(w->strings + name, "#size-cells") == 0)
-		n->size_cells = prop_u32(&v, 0);
-	for (unsigned i = 0; i < ARRAY_SIZE(wanted); i++)
-		if (strcmp(w->strings + name, wanted[i].name) == 0)
-			*(struct prop *)((char *)n + wanted[i].at) = v;
-	return v.data + ((v.len + 3ul) & ~3ul);
-}
-
-static int walk(struct walk *w)
-{
-	const u8 *p = w->structs;
-
-	w->depth = 0;
-	while (p && p <= w->structs_end && w->structs_end - p >= 4) {
-		u32 token = be32(p);
-
-		p += 4;
-		switch (token) {
-		case BEGIN_NODE:
-			p = begin_node(w, p);
-			break;
-		case END_NODE:
-			if (w->depth == 0)
-				return -EINVAL;
-			judge(w);
+	for (const u8 *p = w->structs; be32(p) != END; p = token_next(p)) {
+		if (be32(p) == BEGIN_NODE) {
+			w->open[w->depth++] = p;
+			visit(w);
+		} else if (be32(p) == END_NODE) {
 			w->depth--;
-			break;
-		case PROP:
-			p = read_prop(w, p);
-			break;
-		case NOP:
-			break;
-		case END:
-			return w->depth == 0 ? 0 : -EINVAL;
-		default:
-			return -EINVAL;
 		}
 	}
-	return -EINVAL;
+}
+
+/* Pairs of a hart's interrupt controller and a cause; the n-th pair is context n. */
+static void find_contexts(const struct walk *w)
+{
+	const struct prop *x = &w->plic_contexts;
+	struct boot_facts *f = w->facts;
+
+	for (unsigned h = 0; h < MAX_HARTS; h++) {
+		f->plic_context[h] = NO_CONTEXT;
+		for (u32 i = 0; (i + 1) * 8ul <= x->len && w->intc_phandle[h]; i++)
+			if (be32(x->data + i * 8) == w->intc_phandle[h] &&
+			    be32(x->data + i * 8 + 4) == S_EXTERNAL)
+				f->plic_context[h] = i;
+	}
 }
 
 /* The memory reservation block: pairs of 64-bit numbers, ended by zeroes. */
-static int reservations(const u8 *p, const u8 *end, struct boot_facts *f)
+static bool add_reservations(const u8 *p, const u8 *end, struct boot_facts *f)
 {
 	for (; end - p >= 16; p += 16) {
 		u64 start = cells(p, 2), size = cells(p + 8, 2);
 
 		if (size == 0)
-			return 0;
+			return true;
 		if (start + size < start || f->nreserved == ARRAY_SIZE(f->reserved))
-			return -EINVAL;
+			return false;
 		f->reserved[f->nreserved++] = (struct phys_range){ start, start + size };
 	}
-	return -EINVAL;
+	return false;
 }
 
 int fdt_parse(const void *fdt, size_t size, struct boot_facts *f)
 {
 	const u8 *base = fdt;
-	u32 total, structs, structs_size, strings, strings_size, reserve;
-	struct walk w = { .f = f };
+	u32 total, structs, structs_size, strings, reserve;
+	struct walk w = { .facts = f };
 
-	memset(f, 0, sizeof(*f));
-	for (unsigned i = 0; i < MAX_HARTS; i++)
-		f->plic_context[i] = NO_CONTEXT;
+	memset(f, 0, sizeof *f);
 	if (size < HEADER_SIZE || be32(base) != MAGIC)
 		return -EINVAL;
 	total = be32(base + 4);
 	structs = be32(base + 8);
 	strings = be32(base + 12);
 	reserve = be32(base + 16);
-	strings_size = be32(base + 32);
+	w.strings_size = be32(base + 32);
 	structs_size = be32(base + 36);
 	/* Version 17, or one that is readable as it. */
 	if (be32(base + 20) < 17 || be32(base + 24) > 17)
 		return -EINVAL;
 	if (total > size || structs % 4 || structs > total || structs_size > total - structs ||
-	    strings > total || strings_size > total - strings || reserve > total)
+	    strings > total || w.strings_size > total - strings || reserve > total)
 		return -EINVAL;
 	w.structs = base + structs;
-	w.structs_end = w.structs + structs_size;
 	w.strings = (const char *)base + strings;
-	w.strings_size = strings_size;
-	if (reservations(base + reserve, base + total, f) < 0)
+	if (!structs_ok(&w, w.structs + structs_size) ||
+	    !add_reservations(base + reserve, base + total, f))
 		return -EINVAL;
-	for (w.pass = 0; w.pass < 2; w.pass++)
-		if (walk(&w) < 0)
-			return -EINVAL;
+	visit_all(&w);
+	find_contexts(&w);
 	return f->nram && f->nharts && f->timebase_hz ? 0 : -EINVAL;
 }
