@@ -51,8 +51,7 @@ bool call_init(struct call *c, struct thread *t)
 
 	if (!id)
 		return false;
-	c->token = id;
-	c->slot = &calls.chunks[(u32)id / IDS_PER_CHUNK][(u32)id % IDS_PER_CHUNK];
+	c->token = id | 1ull << 32;
 	c->thread = t;
 	c->args = &t->regs.x[REG_A0];
 	c->node.kind = NODE_CALL;
@@ -342,7 +341,8 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 
 		load_call(r, c);
 		deliver_path(r, c);
-		call_hand_over(t, ep);
+		call_charge(t, ep, r);
+		sched_hand_over(this_hart(), t, r);
 		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
 			call_overtaken(t);
 		kernel_unlock();
@@ -483,10 +483,12 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct)
 		t->orig_a0 = t->regs.x[REG_A0];
 		thread_add_work(t, WORK_SIGNAL);
 	}
-	if (likely(!c->special))
-		(void)call_end_plain(c, c->session->endpoint);
-	else
+	if (likely(!c->special && c->session->uses > 1)) {
+		c->session->calls--;
+		call_end_plain(c, c->session->endpoint);
+	} else {
 		call_end_slowly(c);
+	}
 	t->regs.x[REG_A0] = (u64)result;
 	t->wait = WAIT_NONE;
 	if (unlikely(sig))

@@ -353,16 +353,14 @@ struct thread *endpoint_receive(struct thread *t)
 		list_del(&n->link);
 		message_load(t, n);
 		kernel_unlock();
-		return THREAD_RELOAD(t);
+		return t;
 	}
 	if (unlikely(t->work & WORK_KILLED)) {
 		kernel_unlock();
-		return THREAD_RELOAD(t);
+		return t;
 	}
 	receive_block(t, ep);
-	t = sched_next();
-	/* Its message may have come before anybody else could run here. */
-	return t == ep->receiver ? THREAD_RELOAD(t) : t;
+	return sched_next();
 }
 
 /* ---- what becomes of threads and processes ---- */

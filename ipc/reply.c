@@ -85,7 +85,7 @@ struct thread *reply_recv_slowly(struct thread *t)
 
 	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == REPLY_EVENT)) {
 		kernel_unlock();
-		return THREAD_RELOAD(t);
+		return t;
 	}
 	if (!next)
 		return endpoint_receive(t);
@@ -95,5 +95,8 @@ struct thread *reply_recv_slowly(struct thread *t)
 		return endpoint_receive(t);
 	}
 	next->slept_since = 0;
-	return reply_hand_over(t, ep, h, next);
+	reply_charge(t, ep, next);
+	sched_hand_over(h, t, next);
+	kernel_unlock();
+	return next;
 }

@@ -8,18 +8,15 @@
 #include "call_priv.h"
 #include "window_priv.h"
 
-/* The caller that t has answered goes on, on this hart; t waits in recv.  Who runs next. */
-static inline struct thread *reply_hand_over(struct thread *t, struct endpoint *ep, struct hart *h,
-					     struct thread *next)
+/* t, ep's server, receives again, and next, whom it has answered, goes on. */
+static inline void reply_charge(struct thread *t, struct endpoint *ep, struct thread *next)
 {
+	struct hart *h = this_hart();
 	u64 now = arch_ticks();
 
 	receive_block(t, ep);
 	h->stat.system_ns += now - h->charged_at;
 	sched_charge(h, now, &next->user_ticks);
-	sched_hand_over(h, t, next);
-	kernel_unlock();
-	return next;
 }
 
 static inline void reply_ready(struct thread *t, u64 rid, u64 bits)

@@ -17,7 +17,7 @@
 
 #include "call_priv.h"
 
-struct thread *route_fail(struct thread *t, s64 err)
+static struct thread *route_fail(struct thread *t, s64 err)
 {
 	kernel_unlock();
 	t->regs.x[REG_A0] = (u64)err;
@@ -25,8 +25,8 @@ struct thread *route_fail(struct thread *t, s64 err)
 }
 
 /* A bad descriptor, or one without the right.  Where there are no places, nobody asks for it. */
-struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u32 op,
-			    const struct handle *h)
+static struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u32 op,
+				   const struct handle *h)
 {
 	const struct session *s = h && h->type == HANDLE_SESSION ? h->object : NULL;
 
@@ -38,7 +38,7 @@ struct thread *route_refuse(struct thread *t, const struct syscall_line *line, u
 	return route_fail(t, -EBADF);
 }
 
-/* To s, from a caller that did not take the straight path.  Kernel lock held, dropped. */
+/* To s.  Kernel lock held, dropped. */
 static struct thread *route_to(struct thread *t, const struct syscall_line *line, u32 op,
 			       struct session *s)
 {
@@ -62,8 +62,8 @@ static struct thread *route_to(struct thread *t, const struct syscall_line *line
 
 /* A descriptor that names an object of the kernel's own.  What such ones have in common with other
  * anonymous descriptors is the pipe server's to answer.  Kernel lock held and dropped. */
-struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
-				 struct handle *h)
+static struct thread *route_own_object(struct thread *t, const struct syscall_line *line, u32 op,
+				       struct handle *h)
 {
 	struct session *any = t->process->names->service[TERN_SVC_PIPE];
 
@@ -106,33 +106,47 @@ void route_references(struct call *c, struct thread *who, const struct syscall_l
 	c->root = n->root ? n->root->badge : TERN_REF_BAD;
 }
 
-/* Everything but H and M lines without descriptors. */
-struct thread *route_others(struct thread *t, const struct syscall_line *line, u32 op,
-				   unsigned route)
+/* The service of a V or S line, with the call's references made; NULL: there is none. */
+static struct session *route_service(struct thread *t, const struct syscall_line *line, unsigned route)
 {
-	u64 *a = &t->regs.x[REG_A0];
-	struct process *p = t->process;
+	struct session *s = t->process->names->service[line->service];
+
+	if (unlikely(!s))
+		return NULL;
+	if (route == ROUTE_V) {
+		route_references(&t->call, t, line);
+	} else {
+		t->call.ref[0] = line->arg != ARG_NONE ? reference(t, t->regs.x[CALL_ARGS + line->arg]) : 0;
+		t->call.ref[1] = t->call.root = 0;
+	}
+	return s;
+}
+
+struct thread *route_call_locked(struct thread *t, const struct syscall_line *line, u32 op,
+				 unsigned route)
+{
+	bool method = route == ROUTE_METHOD;
 	struct session *s;
 	struct handle *h;
 
 	if (route == ROUTE_V || route == ROUTE_S) {
-		s = p->names->service[line->service];
+		s = route_service(t, line, route);
 		if (unlikely(!s))
 			return route_fail(t, line->otherwise ? -line->otherwise : -ENOSYS);
-		if (route == ROUTE_V) {
-			route_references(&t->call, t, line);
-		} else {
-			t->call.ref[0] = line->arg != ARG_NONE ? reference(t, a[line->arg]) : 0;
-			t->call.ref[1] = t->call.root = 0;
-		}
-	} else {
-		h = handle_find(p->handles, (u32)a[line->arg]);
-		s = h->object;
+		return route_to(t, line, op, s);
 	}
-	return route_to(t, line, op, s);
+	h = handle_find(t->process->handles,
+			(u32)t->regs.x[method ? CALL_SESSION : CALL_ARGS + line->arg]);
+	if (unlikely(!h || (line->rights & ~h->rights)))
+		return route_refuse(t, line, op, h);
+	if (unlikely(h->type != HANDLE_SESSION))
+		return route_own_object(t, line, op, h);
+	s = h->object;
+	return route_to(t, line, op, route == ROUTE_M && s->meta ? s->meta : s);
 }
 
 struct thread *route_call(struct thread *t, const struct syscall_line *line, u32 op, unsigned route)
 {
-	return route_call_inline(t, line, op, route);
+	kernel_lock();
+	return route_call_locked(t, line, op, route);
 }

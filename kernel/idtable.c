@@ -68,7 +68,8 @@ void id_free(struct idtable *t, u64 id)
 	struct idslot *s = &t->chunks[index / IDS_PER_CHUNK][index % IDS_PER_CHUNK];
 
 	s->object = NULL;
-	if (++s->generation == 0)
+	s->generation = (u32)(id >> 32) + 1;
+	if (s->generation == 0)
 		s->generation = 1;
 	s->next_free = t->free;
 	t->free = index + 1;

@@ -63,6 +63,7 @@ void sched_init(void)
 		list_init(&harts[i].timers);
 		harts[i].timer_armed = NEVER_TICKS;
 		harts[i].slice_end = NEVER_TICKS;
+		harts[i].space = &running[i];
 		harts[i].charge = &harts[i].uncharged;
 	}
 }

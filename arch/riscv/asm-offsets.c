@@ -13,17 +13,14 @@ void asm_offsets(void)
 	DEFINE(T_HART, offsetof(struct thread, hart));
 	DEFINE(T_WORK, offsetof(struct thread, work));
 	DEFINE(T_ON_HART, offsetof(struct thread, on_hart));
-	DEFINE(T_NO_SAVE, offsetof(struct thread, no_save));
 	DEFINE(T_FPU, offsetof(struct thread, fpu));
 	DEFINE(T_WHO, offsetof(struct thread, who));
 	DEFINE(T_TID, offsetof(struct thread, tid));
-	DEFINE(T_BADGE, offsetof(struct thread, call.sent_badge));
-	DEFINE(T_TOKEN, offsetof(struct thread, call.sent_token));
-	DEFINE(T_OP, offsetof(struct thread, call.op));
 	DEFINE(L_SIZE_SHIFT, __builtin_ctz(sizeof(struct syscall_line)));
 	DEFINE(L_FN, offsetof(struct syscall_line, fn));
 	DEFINE(L_ROUTE, offsetof(struct syscall_line, route));
 	DEFINE(L_COUNT, NR_SYSCALLS);
+	DEFINE(NR_RECV, TERN_RECV);
 	DEFINE(NR_REPLY_RECV, TERN_REPLY_RECV);
 	DEFINE(NR_METHOD, TERN_METHOD);
 	DEFINE(SYS_LAST_SPECIAL, (long)SYS_LAST_SPECIAL);

@@ -7,9 +7,11 @@
  *
  * On entry only what C may clobber is saved: ra, sp, tp, t0-t6, a0-a7.  C code preserves s0-s11
  * and the kernel uses no gp, so if the same thread goes on, those never touch memory.  If another
- * one comes, they are saved at `switch_thread` - or not even then (no_save), for a server that waits
- * in recv, where the contract lets every register but sp, gp, tp go, and for a call to another
- * server, which has saved them before.
+ * one comes, they are saved at `switch_thread`.  Two kinds of calls go by shorter ways, through
+ * ipc/fastpath.c, which clobbers s1-s11: what may hand the hart to another thread at once (a call
+ * to a server, a signal to a notification) saves them before, so that all is in memory when the
+ * switch comes; and receiving saves none of them ever, as its contract lets every register but sp,
+ * gp, tp go.
  *
  * `on_hart` keeps another hart from loading a thread whose registers are still being saved here.
  * It is cleared with release order after the last store, before this hart waits for the next
@@ -22,6 +24,7 @@
 #define X(n) ((n) * 8)
 #define CAUSE_ECALL_U 8
 #define NR_METHOD_SHIFT 8
+#define FS_ALL 0x6000 /* of sstatus */
 #define REPORT_ROOM 4096 /* of stack, for the report of a trap in the kernel */
 
 /* Registers are named by their numbers where many go to or from memory. */
@@ -71,22 +74,21 @@ trap_entry_traced:
 trap_entry:
 	csrrw	sp, sscratch, sp
 	beqz	sp, from_kernel
-	save	sp, 1,4,T0_T2
+	save	sp, 4,T0_T2
 	csrrw	t2, sscratch, zero
-	save	sp, A0_A7,T3_T6
-	csrr	a1, scause
+	csrr	t0, scause
 	csrr	t1, sepc
 	sd	t2, X(2)(sp)
 	ld	tp, T_HART(sp)
-	li	t0, CAUSE_ECALL_U
-	mv	a0, sp
-	ld	sp, H_KERNEL_SP(tp)
-	bne	a1, t0, 1f
-
+	li	t2, CAUSE_ECALL_U
+	bne	t0, t2, no_call
 	addi	t1, t1, 4
-	sd	t1, X(0)(a0)
+	sd	t1, X(0)(sp)
 	li	t0, L_COUNT
 	bgeu	a7, t0, big_number
+	save	sp, 1,A0_A7,T3_T6
+	mv	a0, sp
+	ld	sp, H_KERNEL_SP(tp)
 	la	a1, syscalls
 	slli	t2, a7, L_SIZE_SHIFT
 	add	a1, a1, t2
@@ -109,44 +111,64 @@ special_result:
 	call	trap_result
 	j	2f
 
-	/* Another one's: see ipc/fastpath.c.  The s registers go to memory now, once. */
+	/* Another one's: see ipc/fastpath.c, which goes on at `deliver` if the server waits.  The s
+	 * registers go to memory now, once. */
 others:
 	lbu	a3, L_ROUTE(a1)
 	beqz	a3, nobody
 	save	a0, S0_S11
 	sd	gp, X(3)(a0)
 	mv	a2, a7
-	li	t0, 1
-	sb	t0, T_NO_SAVE(a0)
 	call	entry_route_call
-routed:
-	ld	t0, H_CURRENT(tp)
-	bne	a0, t0, switch_thread
-	sb	zero, T_NO_SAVE(a0)
-	j	resume
+	j	routed
 big_number:
 	li	t0, NR_REPLY_RECV
 	srli	t1, a7, NR_METHOD_SHIFT
 	beq	a7, t0, reply_recv
+	save	sp, 1,A0_A7,T3_T6
 	li	t0, NR_METHOD >> NR_METHOD_SHIFT
-	bne	t0, t1, nobody
+	mv	a0, sp
+	ld	sp, H_KERNEL_SP(tp)
+	bne	t0, t1, not_method
 	save	a0, S0_S11
 	sd	gp, X(3)(a0)
 	mv	a1, a7
-	li	t0, 1
-	sb	t0, T_NO_SAVE(a0)
 	call	entry_method_call
+	/* a0: who runs next.  The current thread's registers are in memory, all that it keeps. */
+routed:
+	ld	t0, H_CURRENT(tp)
+	andi	a0, a0, -2
+	beq	a0, t0, resume
+	j	leave
+not_method:
+	li	t0, NR_RECV
+	bne	a7, t0, nobody
+	sd	gp, X(3)(a0)
+	call	entry_recv
+	j	routed
+	/* A plain reply's words stay where they are; one with extras has all of its own in memory. */
+reply_recv:
+	sd	gp, X(3)(sp)
+	bnez	REG(REPLY_FLAGS), 1f
+	mv	a2, sp
+	ld	sp, H_KERNEL_SP(tp)
+	call	entry_reply_recv
+	j	routed
+1:	save	sp, A0_A7,T3_T6
+	mv	a0, sp
+	ld	sp, H_KERNEL_SP(tp)
+	call	entry_reply_extras
 	j	routed
 nobody:
 	call	trap_syscall
 	j	2f
-reply_recv:
-	call	entry_reply_recv
-	ld	t0, H_CURRENT(tp)
-	j	switch_thread
-1:
-	sd	t1, X(0)(a0)
+no_call:
+	save	sp, 1,A0_A7,T3_T6
+	sd	t1, X(0)(sp)
+	mv	a0, sp
+	mv	a1, t0
 	csrr	a2, stval
+	ld	sp, H_KERNEL_SP(tp)
 	call	trap_other
 2:
 	/* a0: who runs next */
@@ -167,17 +189,15 @@ same_thread:
 	sret
 
 	/* t0: the thread that ran, a0: the one to come; bit 0 set: the same thread, but all of its
-	 * registers come from memory now (a message received, a signal frame left, exec); bit 1 set:
-	 * a server that gets t0's call. */
+	 * registers come from memory now (a signal frame left, exec). */
 switch_thread:
-	andi	t1, a0, 3
-	lbu	t2, T_NO_SAVE(t0)
-	bnez	t1, special
+	andi	t1, a0, 1
 	sd	gp, X(3)(t0)
-	bnez	t2, 1f
+	bnez	t1, reload
 	save	t0, S0_S11
-1:
-leave:	/* every register of t0 is in memory */
+	/* The same, and every register of t0 is in memory.  trap_leave() comes here, too. */
+	.global leave
+leave:
 	sd	a0, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t0)
@@ -186,7 +206,6 @@ leave:	/* every register of t0 is in memory */
 	fence	r, rw
 	li	t1, 1
 	sw	t1, T_ON_HART(a0)
-	sb	zero, T_NO_SAVE(a0)
 resume:
 	lw	t1, T_WORK(a0)
 	bnez	t1, work_saved
@@ -201,63 +220,47 @@ resume:
 	ld	a0, X(10)(a0)
 	sret
 
-	/* A plain call (call_send_inline): the message goes from the caller's registers in memory
-	 * straight into the server's in the machine.  What it does not carry is cleared, the server's
-	 * own but sp, gp, tp are not kept (it waits in recv). */
+	/* trap_deliver(): t3, a server that waits in recv, gets the call of t2, whose registers are in
+	 * memory: the six words go from there straight into the server's registers in the machine, where
+	 * badge, token and op are already.  What the message does not carry is cleared, the server's own but
+	 * sp, gp, tp are not kept. */
+	.global deliver
 deliver:
-	addi	t1, a0, -2
-	bnez	t2, 1f
-	sd	gp, X(3)(t0)
-	save	t0, S0_S11
-1:
-	ld	s0, T_BADGE(t0)
-	ld	REG(MSG_TOKEN), T_TOKEN(t0)
-	lwu	REG(MSG_OP), T_OP(t0)
-	ld	s1, T_WHO(t0)
-	lwu	REG(MSG_TID), T_TID(t0)
-	load	t0, MSG_ARGS,A1_A5
-	sd	t1, H_CURRENT(tp)
+	ld	REG(MSG_WHO), T_WHO(t2)
+	lwu	REG(MSG_TID), T_TID(t2)
+	load	t2, MSG_ARGS,A1_A5
+	sd	t3, H_CURRENT(tp)
 	fence	rw, w
-	sw	zero, T_ON_HART(t0)
-1:	lw	t2, T_ON_HART(t1)
-	bnez	t2, 1b
+	sw	zero, T_ON_HART(t2)
+1:	lw	t4, T_ON_HART(t3)
+	bnez	t4, 1b
 	fence	r, rw
-	li	t2, 1
-	sw	t2, T_ON_HART(t1)
-	lw	t0, T_WORK(t1)
-	sb	zero, T_NO_SAVE(t1)
-	bnez	t0, deliver_memory
-	ld	t2, X(0)(t1)
-	ld	sp, X(2)(t1)
-	ld	gp, X(3)(t1)
-	ld	tp, X(4)(t1)
-	csrw	sepc, t2
-	csrw	sscratch, t1
-	mv	REG(MSG_BADGE), s0
-	mv	REG(MSG_WHO), s1
+	li	t4, 1
+	sw	t4, T_ON_HART(t3)
+	lw	t4, T_WORK(t3)
 	li	REG(MSG_HANDLE), -1
-	.irp	n, MSG_RARELY,1,8,9,20,21,22,23,24,25,26,27
+	bnez	t4, deliver_memory
+	ld	t4, X(0)(t3)
+	ld	sp, X(2)(t3)
+	ld	gp, X(3)(t3)
+	ld	tp, X(4)(t3)
+	csrw	sepc, t4
+	csrw	sscratch, t3
+	.irp	n, 1,8,9,20,21,22,23,24,25,26,27,MSG_RARELY
 	li	x\n, 0
 	.endr
 	sret
 	/* The server has work to do first: its message waits in memory. */
 deliver_memory:
-	li	REG(MSG_HANDLE), -1
-	save	t1, A0_A7,MSG_HANDLE,MSG_TID
-	sd	s0, X(MSG_BADGE)(t1)
-	sd	s1, X(MSG_WHO)(t1)
+	save	t3, MSG_ARGS,A1_A5,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_HANDLE,MSG_TID
 	.irp	n, MSG_RARELY
-	sd	zero, X(\n)(t1)
+	sd	zero, X(\n)(t3)
 	.endr
-	mv	a0, t1
+	mv	a0, t3
 	j	work_saved
 
-special:
-	andi	t1, a0, 2
-	bnez	t1, deliver
-	addi	a0, a0, -1
-	sd	gp, X(3)(a0)
-	sb	zero, T_NO_SAVE(a0)
+reload:
+	mv	a0, t0
 	j	resume
 
 	/* The current thread has work to do before user mode; its s registers are still here. */
@@ -311,6 +314,26 @@ fpu_save:
 	frcsr	t0
 	sd	t0, 256(a0)
 	ret
+	/* fpu_switch() of arch/fpu.h: t1 is the thread, t0 the way back; t1 and t2 are changed.  FS is
+	 * 2 (Clean) or 3 (Dirty). */
+	.global fpu_leave
+fpu_leave:
+	csrr	t2, sstatus
+	slli	t2, t2, 50
+	bgez	t2, 1f
+	addi	sp, sp, -32
+	sd	t0, 0(sp)
+	sd	a0, 8(sp)
+	sd	ra, 16(sp)
+	addi	a0, t1, T_FPU
+	call	fpu_save
+	ld	t0, 0(sp)
+	ld	a0, 8(sp)
+	ld	ra, 16(sp)
+	addi	sp, sp, 32
+1:	li	t2, FS_ALL
+	csrc	sstatus, t2
+	jr	t0
 	.global fpu_load
 fpu_load:
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31

@@ -3,7 +3,8 @@
  *
  * sstatus.FS is Off when a thread gets a hart whose FPU registers are not its own; the first
  * floating-point instruction then traps and fpu_enable() loads them.  The unit is saved when the
- * thread leaves, and only if Dirty.
+ * thread leaves (fpu_switch), and only if Dirty.  Loading again from memory is always right; keeping the
+ * registers over other threads is not worth a word shared between harts.
  */
 #include <arch/fpu.h>
 #include <kernel/hart.h>
@@ -27,15 +28,6 @@ static inline u64 fs_read(void)
 static inline void fs_set(u64 fs)
 {
 	__asm__ volatile("csrc sstatus, %0\n\tcsrs sstatus, %1" : : "r"(FS_MASK), "r"(fs));
-}
-
-/* The unit is on.  Loading again from memory is always right; keeping the registers over other
- * threads is not worth a word shared between harts. */
-void fpu_switch_slowly(struct thread *old)
-{
-	if (fs_read() == FS_DIRTY)
-		fpu_save(old->fpu);
-	fs_set(0);
 }
 
 void fpu_save_current(struct thread *t)

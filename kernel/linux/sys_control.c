@@ -172,7 +172,8 @@ static void fill_thread(struct tern_process_stat *s, struct process *p, struct t
 	s->sp = t->regs.x[REG_SP];
 	s->sig_pending = t->sig_pending.set;
 	s->sig_blocked = t->sig_mask;
-	s->syscall = t->state == THREAD_BLOCKED ? (u32)t->regs.x[REG_A7] : ~0u;
+	s->syscall = t->state != THREAD_BLOCKED ? ~0u :
+		     t->wait == WAIT_RECV ? TERN_RECV : (u32)t->regs.x[REG_A7];
 	memcpy(s->comm, t->comm, sizeof s->comm);
 	if (t->cred)
 		s->cred = t->cred->c;

@@ -88,10 +88,6 @@ struct thread *native_call(struct thread *t, u32 op)
 {
 	u64 *a = &t->regs.x[REG_A0];
 
-	if (op == TERN_RECV && t->endpoint) {
-		kernel_lock();
-		return endpoint_receive(t);
-	}
 	if (op == TERN_NOTE_SIGNAL)
 		return note_signal_call(t);
 	return trap_result(t, enter(&natives[op - TERN_OP_FIRST], t, a));

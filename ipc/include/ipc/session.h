@@ -54,8 +54,13 @@ struct ready {
 };
 
 struct session {
-	u32 handles; /* handles, name-context slots, metas of others, pending gives */
-	u32 calls;   /* in flight */
+	union {
+		struct {
+			u32 calls;   /* in flight */
+			u32 handles; /* handles, name-context slots, metas of others, pending gives */
+		};
+		u64 uses; /* both: 1 is a call, and it is the last use */
+	};
 	struct endpoint *endpoint; /* referenced */
 	u64 badge;
 	struct account *payer; /* of whom it was made for */

@@ -61,9 +61,7 @@ struct call {
 	};
 	struct ipc_node event;	 /* CALL_EVENT_* */
 	s32 fds[2];	 /* reserved descriptor numbers in `table` */
-	u64 token;	 /* generation << 32 | index (kernel/idtable.h); new for each delivery */
-	u64 sent_token, sent_badge; /* of a plain call, for entry.S: it reads them without the lock */
-	struct idslot *slot; /* where the token is looked up */
+	u64 token;	 /* an odd generation << 32 | index in `calls`; new for each delivery */
 	u64 gone_token;	 /* the token that GONE tells of */
 	u64 gone_badge;
 	const struct syscall_line *line;

@@ -10,8 +10,9 @@
 struct thread;
 
 struct hart {
-	u32 index;  /* first: hart_index() reads it */
+	u32 index;  /* as struct hart_head (arch/cpu.h) */
 	u32 online; /* atomic */
+	struct hart_space *space; /* the memory's part */
 	u64 hartid;
 	u64 kernel_sp;		/* top of this hart's kernel stack */
 	struct thread *current; /* whose registers are in the machine; written by entry.S */

@@ -18,7 +18,15 @@ struct idslot {
 
 /* id = generation << 32 | index, never 0.  0 when memory is out. */
 u64 must_check id_alloc(struct idtable *t, void *object);
+/* The generation of the next one there follows that of `id`. */
 void id_free(struct idtable *t, u64 id);
+/* What has that index now, whatever its generation; NULL: nothing. */
+static inline void *id_object(const struct idtable *t, u32 i)
+{
+	if (unlikely(i / IDS_PER_CHUNK >= t->nchunks))
+		return NULL;
+	return t->chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
+}
 static inline void *id_find(const struct idtable *t, u64 id)
 {
 	u32 i = (u32)id;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <kernel/hart.h>
+#include <kernel/lib/log.h>
 #include <kernel/lib/spinlock.h>
 
 extern struct spinlock the_kernel_lock;
@@ -15,5 +16,11 @@ static inline void kernel_unlock(void)
 	spin_unlock(&the_kernel_lock);
 	if (unlikely(this_hart()->ipi_wanted))
 		kernel_send_ipis();
+}
+/* The same where no other hart can have been woken under the lock. */
+static inline void kernel_unlock_quietly(void)
+{
+	assert(!this_hart()->ipi_wanted);
+	spin_unlock(&the_kernel_lock);
 }
 #define assert_kernel_locked() assert(spin_is_locked(&the_kernel_lock))

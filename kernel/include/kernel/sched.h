@@ -24,14 +24,18 @@ static inline void sched_charge(struct hart *h, u64 now, u64 *next)
 	h->charged_at = now;
 	h->charge = next;
 }
-/* The machine's part of a switch: FPU and address space.  entry.S does the registers. */
-static inline void sched_hand_over(struct hart *h, struct thread *old, struct thread *t)
+/* t, whose space is the hart's already, gets the hart from old.  entry.S does the registers. */
+static inline void sched_take_over(struct hart *h, struct thread *old, struct thread *t)
 {
 	t->state = THREAD_RUNNING;
 	t->hart = h; /* under the lock: whoever finds it RUNNING must interrupt the right hart */
 	fpu_switch(old);
+}
+static inline void sched_hand_over(struct hart *h, struct thread *old, struct thread *t)
+{
 	/* An idle hart must not keep a table that another one may free: its aspace is NULL. */
 	aspace_activate(t->aspace);
+	sched_take_over(h, old, t);
 }
 void sched_forget(struct thread *t);
 /* The slice of the current thread is over (timer). */

@@ -91,7 +91,6 @@ struct thread {
 	struct hart *hart;     /* where it runs, ran last or is queued; read by entry.S */
 	u32 work;	       /* WORK_*; atomic */
 	u32 on_hart;	       /* its registers are (partly) still in a machine; entry.S */
-	u8 no_save;	       /* it waits in recv: only sp, gp, tp and pc are kept; entry.S */
 	u8 fpu_used;	       /* fpu[] is meaningful */
 	u64 fpu[33]; /* f0…f31, fcsr */
 

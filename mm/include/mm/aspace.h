@@ -199,26 +199,41 @@ int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want
 struct hart_space {
 	struct aspace *entering, *loaded;
 	u64 generation; /* its TLB holds nothing of older ones; ~0: a new one has begun since */
-	u64 bit;	/* the hart's in aspace.ran; 0: the short way is closed, for a fence.i is due */
+	u32 bit;	/* the hart's in aspace.ran; 0: the short way is closed, for a fence.i is due */
 	u64 icache;	/* icache_generation at its last fence.i */
 } __attribute__((aligned(64)));
 extern struct hart_space running[MAX_HARTS];
+#ifdef TERN_HOST
+static inline struct hart_space *hart_space(void) { return &running[hart_index()]; }
+#endif
 void aspace_activate_slowly(struct aspace *as);
+/* Makes as, not NULL, this hart's space if that takes the short way; false: it is not.  Locks as for
+ * aspace_activate(). */
+static inline bool aspace_try_activate(struct aspace *as)
+{
+	struct hart_space *here = hart_space();
+
+	WRITE_ONCE(here->entering, as);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* asid.c says for what */
+	if (unlikely(as->asid_gen >> 16 != here->generation || !(READ_ONCE(as->ran) & here->bit))) {
+		WRITE_ONCE(here->entering, here->loaded);
+		return false;
+	}
+	mmu_load(as->mmu_state);
+	WRITE_ONCE(here->loaded, as);
+	return true;
+}
 /* Makes the space this hart's, if it is not (mmu_activate with a valid ASID); NULL: the kernel's own
  * table.  The kernel lock is held, or nothing else runs: new generations begin under it too. */
 static inline void aspace_activate(struct aspace *as)
 {
-	struct hart_space *here = &running[(int)hart_index()];
+	struct hart_space *here = hart_space();
 
-	__asm__("" : "+r"(here)); /* keep it: a switch is too short to compute it again */
-	if (here->loaded == as)
+	if (here->loaded == as || (likely(as) && aspace_try_activate(as)))
 		return;
 	WRITE_ONCE(here->entering, as);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* asid.c says for what */
-	if (likely(as && as->asid_gen >> 16 == here->generation && (READ_ONCE(as->ran) & here->bit)))
-		mmu_load(as->mmu_state);
-	else
-		aspace_activate_slowly(as);
+	aspace_activate_slowly(as);
 	WRITE_ONCE(here->loaded, as);
 }
 u32 aspace_harts(const struct aspace *as); /* mask of those that use it now */

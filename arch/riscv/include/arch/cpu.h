@@ -9,21 +9,18 @@ struct hart;
 unsigned hart_index(void); /* set by the test */
 struct hart *this_hart(void);
 #else
-/* In the kernel, tp always points at this hart's struct hart (kernel/hart.h), whose first word is
- * its index. */
-static inline struct hart *this_hart(void)
+/* In the kernel, tp always points at this hart's struct hart (kernel/hart.h), which begins so. */
+struct hart_head {
+	u32 index;
+	u32 online; /* atomic */
+	struct hart_space *space; /* mm/aspace.h */
+};
+register struct hart *hart_in_tp __asm__("tp");
+static inline struct hart *this_hart(void) { return hart_in_tp; }
+static inline unsigned hart_index(void) { return ((const struct hart_head *)hart_in_tp)->index; }
+static inline struct hart_space *hart_space(void)
 {
-	struct hart *h;
-
-	__asm__("mv %0, tp" : "=r"(h));
-	return h;
-}
-static inline unsigned hart_index(void)
-{
-	u32 i;
-
-	__asm__ volatile("lw %0, 0(tp)" : "=r"(i));
-	return i;
+	return ((const struct hart_head *)hart_in_tp)->space;
 }
 #endif
 

@@ -8,15 +8,16 @@ struct thread;
 struct hart;
 
 /* Another thread is about to run on this hart: saves the old one's registers if dirty and turns
- * the unit off. */
-void fpu_switch_slowly(struct thread *old);
+ * the unit off.  fpu_leave (entry.S) has a convention of its own, so that the straight path of messages
+ * needs no stack. */
 static inline void fpu_switch(struct thread *old)
 {
+	register struct thread *t1 __asm__("t1") = old;
 	u64 status;
 
 	__asm__ volatile("csrr %0, sstatus" : "=r"(status));
-	if (unlikely(status & 3ul << 13))
-		fpu_switch_slowly(old);
+	if (unlikely((s64)(status << 49) < 0)) /* FS is Clean or Dirty; Initial is not used */
+		__asm__ volatile("call t0, fpu_leave" : "+r"(t1) : : "t0", "t2", "memory");
 }
 /* Makes t->fpu[] current (t runs here). */
 void fpu_save_current(struct thread *t);
