@@ -133,6 +133,8 @@ void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 	}
 }
 
+void server_reply_whole(void) { server_frame.extra.flags |= TERN_REPLY_KEEP; }
+
 void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
 
 void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
@@ -154,7 +156,7 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 		/* It goes with the reply; `from` may not live that long. */
 		memcpy(kept, from, n);
 		server_reply_copy(win, kept, n);
-		server_frame.extra.flags |= TERN_REPLY_KEEP;
+		server_reply_whole();
 		return result;
 	}
 	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;

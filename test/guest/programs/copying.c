@@ -1,7 +1,7 @@
 /* sendfile, splice, copy_file_range: between files, pipes and both, with offsets and without. */
-#include "test.h"
+#include "serving.h"
 #include <fcntl.h>
-#include <pthread.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 
@@ -271,4 +271,59 @@ TEST(an_offset_that_cannot_be_written)
 	CHECK_ERR(sendfile(out, in, at, 10), EFAULT);
 	CHECK_EQ(write(in, "text", 4), 4);
 	CHECK_ERR(sendfile(out, in, at, 10), EFAULT);
+}
+
+/* ---- servers that lie ---- */
+
+static long lie;
+
+/* Answers reads and writes by `lie`, everything else as if there were nothing. */
+static long liar(struct tern_msg *m)
+{
+	uint32_t op = TERN_MSG_OP(m->op);
+
+	return op == __NR_read || op == __NR_pread64 || op == __NR_write ? lie : 0;
+}
+
+/* No more comes out of sendfile than was asked for, and nothing of the kernel's. */
+TEST(answers_that_are_too_long)
+{
+	static const long lies[] = { 101, 65536, 1L << 40, LONG_MAX };
+	int fd = serving_begin(TERN_KIND_FILE, liar), in = make_file("in", SIZE), p[2];
+
+	CHECK(pipe2(p, O_NONBLOCK) == 0);
+	for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+		lie = lies[i];
+		CHECK_ERR(sendfile(p[1], fd, NULL, 100), EIO);
+		CHECK_ERR(splice(fd, NULL, p[1], NULL, 100, 0), EIO);
+		CHECK_ERR(sendfile(fd, in, NULL, 100), EIO);
+		CHECK_ERR(read(p[0], back, 1), EAGAIN);
+	}
+	lie = 100; /* and not one byte is there */
+	CHECK_EQ(sendfile(p[1], fd, NULL, 100), 100);
+	CHECK_EQ(read(p[0], back, sizeof back), 100);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(back[i], 0);
+}
+
+static int turns[2]; /* what the one forwards to, and the other */
+
+static long to_the_next(struct tern_msg *m)
+{
+	return tern_forward_fd(m->token, turns[0], 0, 0) < 0 ? -ELOOP : SERVING_NO_REPLY;
+}
+
+static long back_again(struct tern_msg *m)
+{
+	return tern_forward_fd(m->token, turns[1], 0, 0) < 0 ? -ELOOP : SERVING_NO_REPLY;
+}
+
+TEST(forwards_without_end)
+{
+	turns[1] = serving_begin(TERN_KIND_NONE, to_the_next);
+	turns[0] = turns[1]; /* to itself */
+	CHECK_ERR(read(turns[1], back, 1), ELOOP);
+	turns[0] = serving_begin(TERN_KIND_NONE, back_again);
+	CHECK_ERR(read(turns[1], back, 1), ELOOP);
+	CHECK_ERR(read(turns[0], back, 1), ELOOP);
 }

@@ -677,3 +677,29 @@ TEST(setfsuid_and_capabilities)
 	setfsuid(0);
 	CHECK(open("f", O_RDONLY) >= 0);
 }
+
+/* The source is the file's own mapping behind its end: only what is there is written, and the file does
+ * not grow by what is not. */
+TEST(writes_of_its_own_mapping)
+{
+	int fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct stat st;
+	char *m;
+
+	CHECK_EQ(ftruncate(fd, 8192), 0);
+	m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(m != MAP_FAILED);
+	memset(m, 'a', 8192);
+	CHECK_EQ(ftruncate(fd, 4096), 0);
+	CHECK_EQ(pwrite(fd, m, 8192, 0), 4096);
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK_EQ(st.st_size, 4096);
+	CHECK_ERR(pwrite(fd, m + 4096, 4096, 4096), EFAULT);
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK_EQ(st.st_size, 4096);
+	/* what is there may make the file larger */
+	CHECK_EQ(pwrite(fd, m, 4096, 6000), 4096);
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK_EQ(st.st_size, 10096);
+	CHECK(!memcmp(m + 6000, m, 2000));
+}

@@ -379,3 +379,25 @@ TEST(as_a_descriptor)
 	CHECK_EQ(ioctl(fd, FIONBIO, &on), 0);
 	CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 }
+
+/* A copy that failed is no access. */
+TEST(reads_and_writes_that_fail)
+{
+	int f, wd;
+	char c;
+
+	begin();
+	f = open("d/f", O_CREAT | O_RDWR, 0644);
+	CHECK_EQ(write(f, "ab", 2), 2);
+	wd = watch("d/f", IN_ACCESS | IN_MODIFY);
+	CHECK_ERR(pread(f, (void *)8, 1, 0), EFAULT);
+	CHECK_ERR(pwrite(f, (void *)8, 1, 0), EFAULT);
+	CHECK_EQ(lseek(f, 0, SEEK_SET), 0);
+	CHECK_ERR(read(f, (void *)8, 1), EFAULT);
+	none();
+	CHECK_EQ(read(f, &c, 1), 1);
+	next(wd, IN_ACCESS, NULL);
+	CHECK_EQ(write(f, "x", 1), 1);
+	next(wd, IN_MODIFY, NULL);
+	close(f);
+}

@@ -520,3 +520,13 @@ TEST(timerfd_ticks)
 	CHECK_EQ(timerfd_gettime(t, &left), 0);
 	CHECK_EQ(left.it_value.tv_nsec, 0);
 }
+
+/* The counter's eight bytes are read whole, or the read fails. */
+TEST(eventfd_at_the_end_of_a_buffer)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = eventfd(3, EFD_NONBLOCK);
+
+	CHECK_EQ(munmap(page + 4096, 4096), 0);
+	CHECK_ERR(read(fd, page + 4092, 8), EFAULT);
+}

@@ -594,3 +594,14 @@ TEST(timers_of_clocks_that_are_others)
 	}
 	CHECK_EQ(test_wait(pid), 0);
 }
+
+/* A timer whose number cannot be told is not made: else there would soon be too many. */
+TEST(timers_without_a_number)
+{
+	struct sigevent none = { .sigev_notify = SIGEV_NONE };
+	int id;
+
+	for (int i = 0; i < 1100; i++)
+		CHECK_ERR(syscall(SYS_timer_create, CLOCK_MONOTONIC, &none, (void *)8), EFAULT);
+	CHECK_EQ(syscall(SYS_timer_create, CLOCK_MONOTONIC, &none, &id), 0);
+}

@@ -244,6 +244,7 @@ void server_reply_take(unsigned win, void *to, size_t n)
 	extra.flags |= TERN_REPLY_IN;
 }
 
+void server_reply_whole(void) { extra.flags |= TERN_REPLY_KEEP; }
 void server_reply_exact(void) { extra.flags |= TERN_REPLY_EXACT; }
 
 void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)

@@ -172,6 +172,7 @@ long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	d->value = readable(d);
 	d->count -= d->value;
 	server_reply_copy(0, &d->value, sizeof d->value);
+	server_reply_whole();
 	return finish(d, 8);
 }
 

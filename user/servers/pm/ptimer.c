@@ -228,10 +228,10 @@ long pm_timer_create(struct tern_msg *m)
 	t->timer.fire = fired;
 	link_append(&p->ptimers, &t->link);
 	link_append(&ptimers, &t->all);
-	r = server_out(m, 1, &id, sizeof id, 0);
-	if (r < 0)
-		ptimer_free(t);
-	return r;
+	if (tern_copy_out(m->token, 1, 0, &id, sizeof id) == (long)sizeof id)
+		return 0;
+	ptimer_free(t);
+	return -EFAULT;
 }
 
 static void current(const struct ptimer *t, struct itimerspec *v)

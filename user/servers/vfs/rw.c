@@ -102,7 +102,6 @@ static void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
 
-	notify(n, IN_ACCESS);
 	if (f->flags & O_NOATIME || f->at.mount->flags & (MS_NOATIME | MS_RDONLY) || n->fs->readonly)
 		return;
 	if (n->atime.tv_sec > n->mtime.tv_sec && n->atime.tv_sec > n->ctime.tv_sec)
@@ -170,6 +169,26 @@ void copy_fell_short(uint64_t token, long n)
 	tern_reply(token, n ? written(n) : -EFAULT);
 }
 
+/* Into window 0 from `off`; at most len. */
+static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len)
+{
+	struct node *n = f->at.node;
+	bool done;
+	long r = read_other(m, f, off, len, &done);
+
+	if (done)
+		return r;
+	if (off >= n->size || !len)
+		return 0;
+	if (len > n->size - off)
+		len = n->size - off;
+	read_time(f);
+	r = tern_copy_memobj(m->token, 0 | TERN_COPY_OUT, 0, n->memobj, off, len);
+	if (r > 0)
+		notify(n, IN_ACCESS);
+	return r;
+}
+
 long vfs_read(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
@@ -181,10 +200,9 @@ long vfs_read(struct tern_msg *m)
 		return vfs_no_file(m);
 	n = f->at.node;
 	off = f->offset;
-	if (!IS_REG(n) || f->text) {
-		bool done;
-
-		r = read_other(m, f, off, len, &done);
+	/* Who watches is told of what was read, so the reply comes after the copy then. */
+	if (!IS_REG(n) || f->text || watches) {
+		r = read_at(m, f, off, len);
 		if (r > 0)
 			f->offset += (uint64_t)r;
 		return r;
@@ -200,23 +218,6 @@ long vfs_read(struct tern_msg *m)
 	server_reply_copy_memobj(0, n->memobj, off, len);
 	server_reply_exact();
 	return (long)len;
-}
-
-/* Into window 0 from `off`; at most len. */
-static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len)
-{
-	struct node *n = f->at.node;
-	bool done;
-	long r = read_other(m, f, off, len, &done);
-
-	if (done)
-		return r;
-	if (off >= n->size || !len)
-		return 0;
-	if (len > n->size - off)
-		len = n->size - off;
-	read_time(f);
-	return tern_copy_memobj(m->token, 0 | TERN_COPY_OUT, 0, n->memobj, off, len);
 }
 
 /* How much of len may be written at off: the caller's limit, the largest file.  0 with *err. */
@@ -242,6 +243,34 @@ static void write_time(struct tern_msg *m, struct node *n)
 	n->mtime = n->ctime = vfs_now();
 	if (n->mode & (S_ISUID | S_ISGID))
 		drop_set_ids(n, cred_of(m));
+}
+
+/* Copies behind the file's end, which its object is made large enough for: bytes, or an errno.  Where
+ * the file may be mapped, the source may be its own pages behind the end, which are not there before:
+ * so a part is read first, and the object grows by what came. */
+static long write_growing(struct tern_msg *m, struct node *n, uint64_t off, uint64_t len)
+{
+	static char bytes[16 * PAGE];
+	uint64_t done = 0;
+	long r = 0, err;
+
+	if (!(n->flags & NODE_EXPOSED)) {
+		err = reserve(n, off + len);
+		return err < 0 ? err :
+				 tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
+	}
+	while (done < len) {
+		r = tern_copy_in(m->token, 0, done, bytes,
+				 len - done < sizeof bytes ? len - done : sizeof bytes);
+		if (r <= 0)
+			break;
+		err = reserve(n, off + done + (uint64_t)r);
+		r = err < 0 ? err : tern_memobj_write(n->memobj, off + done, bytes, (size_t)r);
+		if (r <= 0)
+			break;
+		done += (uint64_t)r;
+	}
+	return done ? (long)done : r;
 }
 
 static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end)
@@ -270,11 +299,9 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		len = write_limit(m, off, len, &err);
 		if (!len)
 			return err;
-		r = reserve(n, off + len);
-		if (r < 0)
-			return r;
-		if (off > old)
-			n->flags |= NODE_SPARSE;
+		r = write_growing(m, n, off, len);
+	} else if (watches) {
+		r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
 	} else {
 		/* Nothing but the copy is to be done: the reply carries it. */
 		write_time(m, n);
@@ -284,7 +311,6 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		*end = off + len;
 		return (long)len;
 	}
-	r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
 	/* What was reserved for the rest goes back, for an object that others may see. */
 	if (r < (long)len && n->flags & NODE_EXPOSED && n->capacity > old) {
 		uint64_t size = r > 0 && off + (uint64_t)r > old ? off + (uint64_t)r : old;
@@ -294,6 +320,8 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 	}
 	if (r <= 0)
 		return written(r);
+	if (off > old)
+		n->flags |= NODE_SPARSE;
 	if (off + (uint64_t)r > n->size)
 		n->size = off + (uint64_t)r;
 	write_time(m, n);
@@ -384,7 +412,7 @@ long vfs_pread(struct tern_msg *m)
 	if (off < 0)
 		return -EINVAL;
 	n = f->at.node;
-	if (!IS_REG(n) || f->text)
+	if (!IS_REG(n) || f->text || watches)
 		return read_at(m, f, (uint64_t)off, len);
 	if ((uint64_t)off >= n->size || !len)
 		return 0;
