@@ -244,6 +244,19 @@ static void load_closed(struct thread *r, struct ipc_node *n)
 	session_free(s);
 }
 
+/* The session whose end has waited for a message: c's comes now, and tells r of it. */
+static void load_closed_later(struct thread *r, struct endpoint *ep)
+{
+	struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
+	struct session *s = container_of(n, struct session, closed);
+
+	ep->dozing = false;
+	list_del(&n->link);
+	r->regs.x[MSG_OP] |= TERN_MSG_CLOSED;
+	r->regs.x[MSG_CLOSED] = s->badge;
+	session_free(s);
+}
+
 static void free_async(struct call *c)
 {
 	struct thread *t = c->thread;
@@ -336,11 +349,13 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 	struct call *c = &t->call;
 	struct endpoint *ep = s->endpoint;
 
-	if (likely(ep->waiting)) {
+	if (likely(ep->waiting || ep->dozing)) {
 		struct thread *r = ep->receiver;
 
 		load_call(r, c);
 		deliver_path(r, c);
+		if (ep->dozing)
+			load_closed_later(r, ep);
 		call_charge(t, ep, r);
 		sched_hand_over(this_hart(), t, r);
 		if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))

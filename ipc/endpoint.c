@@ -192,10 +192,15 @@ static void session_maybe_close(struct session *s)
 		return;
 	if (s->ends)
 		session_count_ends(s, -1);
-	if (s->endpoint->dead)
+	if (s->endpoint->dead) {
 		session_free(s);
-	else
+	} else if (s->close_later && s->endpoint->close_later && s->endpoint->waiting) {
+		s->endpoint->waiting = false;
+		s->endpoint->dozing = true;
+		list_add_tail(&s->endpoint->queue, &s->closed.link);
+	} else {
 		endpoint_post(s->endpoint, &s->closed);
+	}
 }
 
 void session_put(struct session *s)
@@ -257,14 +262,17 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 
 	if (ep->dead)
 		return;
-	if (ep->waiting) {
-		ep->waiting = false;
-		message_load(r, n);
-		r->wait = WAIT_NONE;
-		sched_ready(r);
-		return;
+	if (!ep->waiting) {
+		list_add_tail(&ep->queue, &n->link);
+		if (!ep->dozing)
+			return;
+		n = list_entry(ep->queue.next, struct ipc_node, link);
+		list_del(&n->link);
 	}
-	list_add_tail(&ep->queue, &n->link);
+	ep->waiting = ep->dozing = false;
+	message_load(r, n);
+	r->wait = WAIT_NONE;
+	sched_ready(r);
 }
 
 struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t)
@@ -308,7 +316,7 @@ void endpoint_kill(struct endpoint *ep)
 		return;
 	endpoint_get(ep);
 	ep->dead = true;
-	ep->waiting = false;
+	ep->waiting = ep->dozing = false;
 	endpoint_set_owner(ep, NULL);
 	timer_cancel(&ep->timer);
 	list_for_each_safe(p, next, &ep->queue) {
@@ -396,7 +404,7 @@ void endpoint_receiver_killed(struct thread *t)
 		return;
 	ep->last = NULL;
 	if (t->state == THREAD_BLOCKED && t->wait == WAIT_RECV)
-		ep->waiting = false;
+		ep->waiting = ep->dozing = false;
 }
 
 void endpoints_thread_died(struct thread *t, bool last)

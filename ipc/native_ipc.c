@@ -138,7 +138,7 @@ static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned 
 		handle_unref(h->pending_type, h->object);
 	h->object = object;
 	h->pending_type = (u8)type;
-	h->rights = (u16)(rights & ~TERN_R_CLOEXEC);
+	h->rights = (u16)(rights & ~(TERN_R_CLOEXEC | TERN_R_CLOSE_LATER));
 	h->cloexec = (rights & TERN_R_CLOEXEC) || wants_cloexec(c);
 	return 0;
 }
@@ -194,6 +194,7 @@ bool reply_give(struct thread *t, struct call *c, u64 *x)
 		message_event(t, TERN_EV_CLOSED, badge, 0, 0);
 		return false;
 	}
+	s->close_later = how >> 8 & TERN_R_CLOSE_LATER;
 	r = give_new(c, how, s);
 	if (unlikely(r))
 		x[REPLY_RESULT] = (u64)r; /* CLOSED of the badge is in the queue */
@@ -315,6 +316,14 @@ s64 native_timer(struct thread *t, u64 *a)
 	ep->timer_cookie = a[1];
 	if (a[0])
 		timer_set(&ep->timer, arch_ns_to_ticks(a[0]));
+	return 0;
+}
+
+s64 native_close_later(struct thread *t, u64 *a)
+{
+	if (!t->endpoint)
+		return -EINVAL;
+	t->endpoint->close_later = a[0] & 1;
 	return 0;
 }
 

@@ -126,6 +126,9 @@ enum tern_op {
 	/* (token, win): the window's length in bytes: a read's or write's own, an iovec's sum.
 	 * ESRCH, EINVAL (no such window). */
 	TERN_WINDOW_LENGTH = 1061,
+	/* (bool): whether the ends of TERN_R_CLOSE_LATER's sessions of the bound endpoint may wait for the
+	 * next message; not at first.  0. */
+	TERN_CLOSE_LATER = 1062,
 
 	/* ---- memory ---- */
 	/* (size, ident, flags, badge): h of an anonymous memobj; ident names it in region lists.  With
@@ -236,6 +239,9 @@ enum tern_op {
 #define TERN_R_MANAGE 32
 #define TERN_R_PATH 64	    /* opened with O_PATH */
 #define TERN_R_CLOEXEC 128  /* in TERN_GIVE…: set close-on-exec whatever the line says */
+#define TERN_R_CLOSE_LATER 256 /* in TERN_REPLY_GIVE: nobody waits for the session's end.  If its server
+			       * waits in recv then, CLOSED does not wake it but comes with the next
+			       * message, as TERN_MSG_CLOSED; see TERN_CLOSE_LATER */
 
 /* Session kinds, for /proc/<pid>/fd. */
 enum tern_kind {
@@ -270,7 +276,8 @@ enum tern_service {
 #define TERN_SLOT_ROOT 0x41
 
 /* A delivered message, in the order in which recv's registers (tern/registers.h) are stored:
- * a0…a5, a6, a7, t0…t6, s2, s3. */
+ * a0…a5, a6, a7, t0…t6, s2, s3.  With TERN_MSG_CLOSED, s4 has besides the badge of a session that
+ * has closed before; the server acts on that first. */
 struct tern_msg {
 	uint64_t args[6]; /* a0…a5: as the caller made them (or an event's words) */
 	uint64_t token;	  /* a6 */
@@ -287,6 +294,7 @@ struct tern_msg {
 };
 #define TERN_PATH_MAX 256
 #define TERN_MSG_OP(op) ((uint32_t)(op))
+#define TERN_MSG_CLOSED (1ull << 31) /* of the number's own half: it is no known one before this is dealt with */
 #define TERN_MSG_FORWARDED (1ull << 32)
 #define TERN_MSG_AGAIN (1ull << 33)
 #define TERN_MSG_ASYNC (1ull << 34) /* the caller is a server: result handles go to it */

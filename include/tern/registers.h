@@ -22,6 +22,7 @@
 #define MSG_WORD1 31
 #define MSG_HANDLE 18
 #define MSG_TID 19
+#define MSG_CLOSED 20
 
 /* What reply and reply_recv take.  All behind the flags count only if the flags ask for them. */
 #define REPLY_TOKEN 10

@@ -6,7 +6,8 @@
  * server.c: the message, then the extras of the reply.
  *
  * A call's number below 512 goes straight to its function; all else goes through server_other(),
- * which returns SERVER_NO_REPLY for events.
+ * which returns SERVER_NO_REPLY for events.  So does a call that tells of a closed session besides
+ * (TERN_MSG_CLOSED): its badge is in s4.
  */
 #include <tern/registers.h>
 
@@ -74,6 +75,7 @@ server_loop:
 	call	server_default
 	j	.Lhandled
 .Lother:
+	mv	a1, s4
 	call	server_other
 	j	.Lhandled
 	.size	server_loop, . - server_loop

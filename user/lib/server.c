@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct tern_reply) == 72, "loop.S");
 _Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loop.S");
 
 _Noreturn void server_loop(void);		/* loop.S */
-long server_other(struct tern_msg *m);		/* called by loop.S */
+long server_other(struct tern_msg *m, uint64_t closed); /* called by loop.S */
 _Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
 
 struct server_frame server_frame;
@@ -67,10 +67,17 @@ static void event(struct tern_msg *m)
 	}
 }
 
-long server_other(struct tern_msg *m)
+long server_other(struct tern_msg *m, uint64_t closed)
 {
 	uint32_t op = TERN_MSG_OP(m->op);
 
+	if (op & TERN_MSG_CLOSED) {
+		m->op &= ~TERN_MSG_CLOSED;
+		op = TERN_MSG_OP(m->op);
+		server_ops->closed(closed, 0);
+		if (op < 512)
+			return server_calls[op] ? server_calls[op](m) : server_default(m);
+	}
 	if (op >= TERN_EV_FIRST) {
 		event(m);
 		return SERVER_NO_REPLY;

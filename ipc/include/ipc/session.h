@@ -16,7 +16,11 @@ struct endpoint {
 	struct process *owner; /* who may make sessions on it; not referenced: cleared at its end */
 	struct list in_owner;	 /* owner->endpoints */
 	struct thread *receiver; /* bound, or NULL */
-	bool waiting;	       /* the receiver waits in recv */
+	bool waiting;	       /* the receiver waits in recv, and nothing is queued */
+	/* It waits in recv though one node is queued, the end of a session that may be told of with the
+	 * next message (TERN_R_CLOSE_LATER). */
+	bool dozing;
+	bool close_later;      /* TERN_CLOSE_LATER: such ends may wait */
 	struct list queue;     /* struct ipc_node, in order */
 	struct call *last;     /* delivered last and still held, or NULL: most replies are to it */
 	va_t path_at;	       /* in the receiver's space: for TERN_PATH_MAX bytes of path, or 0 */
@@ -71,6 +75,7 @@ struct session {
 	u8 kind; /* enum tern_kind */
 	u8 ends; /* TERN_R_READ, TERN_R_WRITE: those of its readiness word that it counts at */
 	u16 sees; /* bits of its readiness word that concern it */
+	bool close_later; /* TERN_R_CLOSE_LATER */
 	struct session *next_hidden; /* in a handle table's list */
 	struct ipc_node closed; /* the CLOSED event */
 };

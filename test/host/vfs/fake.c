@@ -396,6 +396,7 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	case TERN_REPLY_MAP:
 		fake_mapped = (int)b;
 		return 0;
+	case TERN_CLOSE_LATER:
 	case TERN_PARK:
 		return 0;
 	case TERN_CALLER_HANDLES:

@@ -170,6 +170,7 @@ static void watch_free(struct watch *w)
 	*p = w->of_instance;
 	w->in->nwatches--;
 	watches--;
+	closing_matters(-1);
 	if (w->node->flags & NODE_PROC)
 		node_put(w->node);
 	free(w);
@@ -316,6 +317,7 @@ static long add_watch(struct inotify *in, struct node *n, uint32_t mask)
 	in->watches = w;
 	in->nwatches++;
 	watches++;
+	closing_matters(1);
 	if (n->flags & NODE_PROC) /* made anew at each walk, it would be gone at once */
 		node_get(n);
 	return w->wd;

@@ -169,6 +169,12 @@ static long try_again(struct waiter *w)
 	return -EAGAIN;
 }
 
+static void waiter_free(struct waiter *w)
+{
+	free(w);
+	closing_matters(-1);
+}
+
 /* Gives their locks to those that wait and can have them now, in the order of their coming. */
 static void wake(struct node *n)
 {
@@ -191,7 +197,7 @@ static void wake(struct node *n)
 			(void)set_range(n, &none);
 			p = &waiters;
 		}
-		free(w);
+		waiter_free(w);
 	}
 }
 
@@ -210,6 +216,7 @@ static long wait_for(struct tern_msg *m, struct node *n, const struct lock *want
 	while (*p)
 		p = &(*p)->next;
 	*p = w;
+	closing_matters(1);
 	return SERVER_NO_REPLY;
 }
 
@@ -387,7 +394,7 @@ static void end_waiters(uint64_t owner)
 		}
 		*p = w->next;
 		tern_reply(w->token, -EBADF);
-		free(w);
+		waiter_free(w);
 	}
 }
 
@@ -443,11 +450,14 @@ void lock_cancel(uint64_t badge, uint64_t token)
 	if (!w)
 		return;
 	tern_reply(token, -TERN_ECANCELLED);
-	free(w);
+	waiter_free(w);
 }
 
 void lock_gone(uint64_t badge, uint64_t token)
 {
+	struct waiter *w = take_waiter(token);
+
 	(void)badge;
-	free(take_waiter(token));
+	if (w)
+		waiter_free(w);
 }

@@ -174,6 +174,7 @@ void vfs_init(void)
 int main(void)
 {
 	vfs_init();
+	tern_close_later(true);
 	server_run(&vfs_ops);
 }
 #endif

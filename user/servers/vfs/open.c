@@ -20,6 +20,16 @@
 	 O_DIRECTORY | O_NOFOLLOW)
 
 struct pool files;
+static uint32_t closing_matters_to;
+
+void closing_matters(int more)
+{
+	bool was = closing_matters_to;
+
+	closing_matters_to += (uint32_t)more;
+	if (was != (bool)closing_matters_to)
+		tern_close_later(was);
+}
 
 struct file *file_create(struct place at, uint32_t flags)
 {
@@ -66,6 +76,8 @@ long file_give(struct file *f, unsigned slot)
 {
 	unsigned rights = TERN_R_TRANSFER;
 
+	if (f->at.node->links) /* else it goes with the description, and its memory with it */
+		rights |= TERN_R_CLOSE_LATER;
 	if (f->flags & O_PATH) {
 		rights |= TERN_R_PATH;
 	} else {

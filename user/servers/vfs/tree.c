@@ -116,6 +116,16 @@ struct node *node_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gi
 	return n;
 }
 
+static void ghost_end(struct node *n)
+{
+	if (!n->ghost)
+		return;
+	node_put(n->ghost->dir);
+	free(n->ghost);
+	n->ghost = NULL;
+	closing_matters(-1);
+}
+
 void node_destroy(struct node *n)
 {
 	struct fs *fs = n->fs;
@@ -130,10 +140,7 @@ void node_destroy(struct node *n)
 		proc_forget(n);
 	else if (IS_LNK(n) || n->flags & NODE_MEMFD)
 		free(n->target);
-	if (n->ghost) {
-		node_put(n->ghost->dir);
-		free(n->ghost);
-	}
+	ghost_end(n);
 	pool_free(&nodes, n);
 	fs->nodes--;
 	fs_try_free(fs);
@@ -332,11 +339,7 @@ long dir_link(struct node *dir, const char *name, uint32_t len, uint32_t hash, s
 
 	if (!d)
 		return -ENOMEM;
-	if (n->ghost) {
-		node_put(n->ghost->dir);
-		free(n->ghost);
-		n->ghost = NULL;
-	}
+	ghost_end(n);
 	name_insert(d);
 	link_insert(d, n);
 	node_get(n);
@@ -362,6 +365,7 @@ void dir_unlink(struct dentry *d)
 	if (!n->links && n->refs > 1 && !n->ghost) {
 		n->ghost = d;
 		node_get(dir);
+		closing_matters(1);
 	} else {
 		free(d);
 	}

@@ -265,6 +265,10 @@ static inline bool file_reads(const struct file *f) { return (f->flags & O_ACCMO
 static inline bool file_writes(const struct file *f) { return (f->flags & O_ACCMODE) == O_WRONLY ||
 							       (f->flags & O_ACCMODE) == O_RDWR; }
 long file_give(struct file *f, unsigned slot);
+/* So many more, or fewer, to whom the moment matters at which a description ends: a watch, a call that
+ * waits for a lock, a node that only lives as long as it is in use.  While there are none, the end of a
+ * file's description comes with the next request, and so before anything that could tell. */
+void closing_matters(int more);
 long open_place(struct request *r, struct place at, uint32_t flags);
 long forward_open(struct request *r, struct place at, uint32_t flags, int server, uint64_t w0,
 		  uint64_t w1);

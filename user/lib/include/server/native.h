@@ -145,6 +145,7 @@ static inline long tern_session_handle(uint64_t sid, unsigned rights)
 {
 	return TERN_OP2(TERN_SESSION_HANDLE, sid, rights);
 }
+static inline long tern_close_later(int yes) { return TERN_OP1(TERN_CLOSE_LATER, yes); }
 static inline long tern_ready_create(unsigned bits) { return TERN_OP3(TERN_READY_CREATE, bits, 0, 0); }
 static inline long tern_ready_create_ends(unsigned bits, unsigned no_reader, unsigned no_writer)
 {
