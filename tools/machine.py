@@ -18,8 +18,8 @@ class Unusable(Exception):
     """The system cannot be run; the text says why."""
 
 
-def build_dir(debug):
-    return os.path.join(TOP, "build", "debug" if debug else "release")
+def build_dir(debug, measure=False):
+    return os.path.join(TOP, "build", "debug" if debug else "measure" if measure else "release")
 
 
 def tern_kernel(build):

@@ -38,25 +38,32 @@ static u64 stack_end(u64 a)
 	return 0;
 }
 
-/* A return address belongs to the function of the byte before: the call may be its last. */
-static void print_line(u64 pc, bool is_return, const char *mark)
+const char *arch_symbol(u64 address, u64 *offset)
 {
-	u64 low = 0, high = &ksyms_count ? ksyms_count : 0, place = pc - is_return;
+	u64 low = 0, high = &ksyms_count ? ksyms_count : 0;
 
-	if (!high || place < ksyms_addr[0]) {
-		klog("  %s%016lx\n", mark, pc);
-		return;
-	}
+	*offset = 0;
+	if (!high || address < ksyms_addr[0])
+		return "?";
 	while (high - low > 1) {
 		u64 middle = (low + high) / 2;
 
-		if (ksyms_addr[middle] <= place)
+		if (ksyms_addr[middle] <= address)
 			low = middle;
 		else
 			high = middle;
 	}
-	klog("  %s%016lx %s+0x%lx\n", mark, pc, ksyms_names + ksyms_name[low],
-	     pc - ksyms_addr[low]);
+	*offset = address - ksyms_addr[low];
+	return ksyms_names + ksyms_name[low];
+}
+
+/* A return address belongs to the function of the byte before: the call may be its last. */
+static void print_line(u64 pc, bool is_return, const char *mark)
+{
+	u64 offset;
+	const char *name = arch_symbol(pc - is_return, &offset);
+
+	klog("  %s%016lx %s+0x%lx\n", mark, pc, name, offset + is_return);
 }
 
 #if TERN_DEBUG

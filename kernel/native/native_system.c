@@ -176,6 +176,7 @@ s64 native_log_read(struct thread *t, u64 *a)
 s64 native_power(struct thread *t, u64 *a)
 {
 	(void)t;
+	measure_report();
 	if (a[0] == 0)
 		arch_power(0, false);
 	if (a[0] == 1)

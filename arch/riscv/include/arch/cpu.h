@@ -54,6 +54,14 @@ static inline u64 arch_ticks(void)
 	return v;
 }
 #endif
+/* Instructions that this hart has done. */
+static inline u64 arch_instructions(void)
+{
+	u64 v;
+
+	__asm__ volatile("csrr %0, instret" : "=r"(v));
+	return v;
+}
 u64 arch_ticks_to_ns(u64 ticks);
 u64 arch_ns_to_ticks(u64 ns);
 static inline u64 arch_now_ns(void);
@@ -91,6 +99,8 @@ void arch_trace_vector(void);
 /* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer
  * on. */
 void arch_backtrace(u64 sp, u64 pc);
+/* The function that an address of the kernel's code is in, and how far behind its begin; "?": none. */
+const char *arch_symbol(u64 address, u64 *offset);
 
 /* Called by arch: the kernel's side of interrupts; interrupts are off, no lock held. */
 void kernel_timer_interrupt(void);

@@ -6,7 +6,22 @@
 
 struct spinlock {
 	u32 locked;
+#if TERN_MEASURE
+	u64 since; /* instructions, when it was taken */
+	const void *taken; /* where that was */
+#endif
 };
+
+/* kernel/measure.c */
+#if TERN_MEASURE
+void measure_taken(struct spinlock *l);
+void measure_dropped(struct spinlock *l);
+void measure_report(void);
+#else
+static inline void measure_taken(struct spinlock *l) { (void)l; }
+static inline void measure_dropped(struct spinlock *l) { (void)l; }
+static inline void measure_report(void) {}
+#endif
 
 #define SPINLOCK_INIT { 0 }
 
@@ -22,7 +37,11 @@ static inline bool spin_trylock(struct spinlock *l)
 #else
 static inline bool spin_trylock(struct spinlock *l)
 {
-	return arch_swap_acquire(&l->locked, 1) == 0;
+	bool ok = arch_swap_acquire(&l->locked, 1) == 0;
+
+	if (ok)
+		measure_taken(l);
+	return ok;
 }
 static inline void spin_lock(struct spinlock *l)
 {
@@ -31,6 +50,7 @@ static inline void spin_lock(struct spinlock *l)
 }
 static inline void spin_unlock(struct spinlock *l)
 {
+	measure_dropped(l);
 	arch_store_release(&l->locked, 0);
 }
 #endif
