@@ -112,7 +112,9 @@ static __attribute__((noinline)) struct thread *reply_recv(struct thread *t)
 			kernel_unlock();
 			return t;
 		}
-		if (unlikely(c->token != x[REPLY_TOKEN] || x[REPLY_FLAGS]))
+		/* The lock may have been dropped: c is `last` no more if it has ended, or if t is to
+		 * end, which must not wait then. */
+		if (unlikely(ep->last != c || x[REPLY_FLAGS]))
 			return reply_recv_slowly(t);
 	}
 	if (c->nfds == 1 && !c->async)

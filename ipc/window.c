@@ -5,6 +5,7 @@
  * time; at delivery only its range is checked.  An iovec array is seen as one window by offset.
  * Copies run without the kernel lock, the call pinned.
  */
+#include <arch/cpu.h>
 #include <kernel/native.h>
 #include <kernel/lib/string.h>
 #include <linux/uio.h>
@@ -175,9 +176,14 @@ static s64 for_pieces(struct call *c, unsigned win, unsigned dir, u64 off, u64 n
 				return r;
 			break;
 		}
-		want = MIN(p.len, n - done);
+		want = MIN(MIN(p.len, n - done), COPY_STEP);
 		got = fn(c, dir, p.at, arg, done, want);
 		done += got;
+		if (got == COPY_STEP) {
+			arch_poll_interrupts();
+			if (c->dying || current_thread()->work & WORK_KILLED)
+				break; /* nobody is there any more to whom it matters */
+		}
 		if (got < want)
 			return done ? (s64)done : pager_copy_short(c, p.at + got);
 	}

@@ -9,6 +9,7 @@
 #include <tern/linux/errno.h>
 
 #define MAX_TRANSFER 0x7ffff000ul
+#define COPY_STEP (64ul << 10) /* after so much it is looked whether both ends still live */
 
 /* Bytes of a plain window. */
 static inline u64 window_bytes(const struct window *w, const u64 *a)
@@ -38,6 +39,8 @@ static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u
 	if (unlikely(off >= len))
 		return false;
 	*n = MIN(*n, len - off);
+	if (unlikely(*n > COPY_STEP))
+		return false;
 	*at = c->args[w->arg] + off;
 	return true;
 }

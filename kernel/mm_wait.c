@@ -89,8 +89,11 @@ s64 mm_result(struct thread *t, u64 *a, int r, s64 value)
 
 struct thread *mm_work_run(struct thread *t)
 {
-	int r = mm_work_step(&t->mm_work);
+	int r;
 
+	if (t->work & WORK_KILLED)
+		mm_work_cut(&t->mm_work);
+	r = mm_work_step(&t->mm_work);
 	if (r == MM_MORE)
 		return t;
 	thread_clear_work(t, WORK_MM);

@@ -184,6 +184,12 @@ int mm_work_step(struct mm_work *w)
 	return res;
 }
 
+void mm_work_cut(struct mm_work *w)
+{
+	if (w->kind == WORK_POPULATE && !w->arg)
+		w->cursor = w->end;
+}
+
 static bool is_about(const struct mm_work *w, va_t lo, va_t hi)
 {
 	if (w->kind != WORK_UNMAP && w->kind != WORK_PROTECT && w->kind != WORK_MOVE)

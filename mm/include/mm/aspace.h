@@ -142,6 +142,8 @@ int must_check aspace_mincore(struct aspace *as, va_t addr, u64 pages, u8 *vec);
 int must_check aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w);
 /* Goes on: 0 done, MM_MORE, negative: failed and undone. Bounded: about 50 microseconds. */
 int must_check mm_work_step(struct mm_work *w);
+/* Whoever does w is to end: it leaves out what nobody needs then, filling memory. */
+void mm_work_cut(struct mm_work *w);
 
 /* Maps a kernel-made memobj (the vDSO) at a fixed place: read and execute, private. */
 int must_check aspace_map_vdso(struct aspace *as, va_t at, struct memobj *m);
