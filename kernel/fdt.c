@@ -225,14 +225,14 @@ static void visit_cpu(struct walk *w)
 	u64 id, size;
 
 	w->hart = MAX_HARTS;
-	if (!enabled(w) || f->nharts == MAX_HARTS || !reg_entry(w, 0, &id, &size))
+	if (!enabled(w) || f->info.nharts == MAX_HARTS || !reg_entry(w, 0, &id, &size))
 		return;
 	prop_text(prop(w, "riscv,isa"), isa, sizeof isa);
-	if (!f->nharts)
-		prop_text(prop(w, "riscv,isa"), f->isa, sizeof f->isa);
-	f->sstc = (!f->nharts || f->sstc) && isa_has(isa, "sstc");
-	w->hart = f->nharts;
-	f->hartid[f->nharts++] = id;
+	if (!f->info.nharts)
+		prop_text(prop(w, "riscv,isa"), f->info.isa, sizeof f->info.isa);
+	f->sstc = (!f->info.nharts || f->sstc) && isa_has(isa, "sstc");
+	w->hart = f->info.nharts;
+	f->hartid[f->info.nharts++] = id;
 }
 
 static void visit_chosen(const struct walk *w)
@@ -244,9 +244,9 @@ static void visit_chosen(const struct walk *w)
 
 	if (start < end && end <= ~0ul - PAGE_SIZE) {
 		f->initrd = (struct phys_range){ start, PAGE_UP(end) };
-		f->initrd_size = end - start;
+		f->info.initrd_size = end - start;
 	}
-	prop_text(prop(w, "bootargs"), f->bootargs, sizeof f->bootargs);
+	prop_text(prop(w, "bootargs"), f->info.bootargs, sizeof f->info.bootargs);
 	f->rng_seed_len = MIN(seed.len, (u32)sizeof f->rng_seed);
 	if (f->rng_seed_len)
 		memcpy(f->rng_seed, seed.data, f->rng_seed_len);
@@ -263,10 +263,10 @@ static void visit_device(struct walk *w)
 	struct boot_facts *f = w->facts;
 	u64 shift = prop_number(prop(w, "reg-shift"), 0), size;
 
-	if (shift <= 4 && (is_device(w, "ns16550a", &f->uart, &f->uart_size) ||
-			   is_device(w, "ns16550", &f->uart, &f->uart_size))) {
-		f->uart_irq = (u32)prop_number(prop(w, "interrupts"), 0);
-		f->uart_shift = (u32)shift;
+	if (shift <= 4 && (is_device(w, "ns16550a", &f->info.uart_pa, &f->info.uart_size) ||
+			   is_device(w, "ns16550", &f->info.uart_pa, &f->info.uart_size))) {
+		f->info.uart_irq = (u32)prop_number(prop(w, "interrupts"), 0);
+		f->info.uart_shift = (u32)shift;
 	}
 	if (is_device(w, "riscv,plic0", &f->plic, &f->plic_size) ||
 	    is_device(w, "sifive,plic-1.0.0", &f->plic, &f->plic_size)) {
@@ -283,7 +283,7 @@ static void visit(struct walk *w)
 	const u8 *node = node_above(w, 0);
 
 	if (w->depth == 2 && is_named(node, "cpus"))
-		f->timebase_hz = (u32)prop_number(prop(w, "timebase-frequency"), 0);
+		f->info.timebase_hz = (u32)prop_number(prop(w, "timebase-frequency"), 0);
 	else if (w->depth == 2 && is_named(node, "chosen"))
 		visit_chosen(w);
 	else if (w->depth == 2 && prop_has(w, "device_type", "memory"))
@@ -369,5 +369,5 @@ int fdt_parse(const void *fdt, size_t size, struct boot_facts *f)
 		return -EINVAL;
 	visit_all(&w);
 	find_contexts(&w);
-	return f->nram && f->nharts && f->timebase_hz ? 0 : -EINVAL;
+	return f->nram && f->info.nharts && f->info.timebase_hz ? 0 : -EINVAL;
 }

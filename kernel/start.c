@@ -121,9 +121,9 @@ static void start_pm(void)
 	size_t off, len;
 	va_t entry;
 
-	if (!boot_facts.initrd_size)
+	if (!boot_facts.info.initrd_size)
 		cannot_start("no boot archive (QEMU's -initrd)");
-	if (archive_find(archive, boot_facts.initrd_size, "boot/pm", &off, &len))
+	if (archive_find(archive, boot_facts.info.initrd_size, "boot/pm", &off, &len))
 		cannot_start("the boot archive has no /boot/pm");
 	root.cap_effective = root.cap_permitted = root.cap_bounding = ~0ull;
 	p = process_create(PM_PID);
@@ -141,7 +141,7 @@ static void start_pm(void)
 	p->aspace->limit_as = p->aspace->limit_data = ~0ull;
 	p->aspace->limit_stack = 8u << 20;
 	entry = load(p->aspace, archive + off, len);
-	m = memobj_create_frames(boot_facts.initrd.start, boot_facts.initrd_size);
+	m = memobj_create_frames(boot_facts.initrd.start, boot_facts.info.initrd_size);
 	cred = cred_create(&root);
 	t = cred ? thread_create(p, PM_PID, cred) : NULL;
 	if (!m || !t)

@@ -36,6 +36,7 @@ static void wait_timed_out(struct timer *timer)
 
 struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 {
+	struct list *before;
 	struct thread *t;
 
 	if (!cache.name)
@@ -64,7 +65,11 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	sigpending_init(&t->sig_pending);
 	t->sig_stack.flags = SS_DISABLE;
 	process_get(p);
-	list_add_tail(&p->threads, &t->in_process);
+	/* In the order of their numbers, which only begin anew when all have been used. */
+	for (before = p->threads.prev; before != &p->threads; before = before->prev)
+		if (list_entry(before, struct thread, in_process)->tid < tid)
+			break;
+	list_add_head(before, &t->in_process);
 	p->nthreads++;
 	return t;
 }

@@ -427,7 +427,7 @@ bool frames_scarce(unsigned share)
 	       total_frames / share + (u64)READ_ONCE(promised);
 }
 
-void frame_stats(struct frame_stats *v)
+void frame_stats(struct tern_frame_stats *v)
 {
 	u64 used[FRAME_USER + 1] = { 0 };
 

@@ -14,7 +14,7 @@
 
 #define FENCE_PAGES_MAX 8
 
-struct mm_counters mm_counters;
+struct tern_mm_counters mm_counters;
 
 void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper)
 {

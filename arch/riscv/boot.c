@@ -61,9 +61,9 @@ static void order_harts(u64 hartid)
 	struct boot_facts *f = &boot_facts;
 	unsigned i = 0;
 
-	while (i < f->nharts && f->hartid[i] != hartid)
+	while (i < f->info.nharts && f->hartid[i] != hartid)
 		i++;
-	if (i == f->nharts)
+	if (i == f->info.nharts)
 		cannot_start("the boot hart is not among the first 8 of the device tree");
 	f->hartid[i] = f->hartid[0];
 	f->hartid[0] = hartid;
@@ -71,7 +71,7 @@ static void order_harts(u64 hartid)
 	f->plic_context[i] = f->plic_context[0];
 	f->plic_context[0] = context;
 
-	nharts = f->nharts;
+	nharts = f->info.nharts;
 	for (i = 0; i < nharts; i++) {
 		harts[i].index = i;
 		harts[i].hartid = f->hartid[i];
@@ -126,7 +126,7 @@ static void reserve_ranges(void)
 	const struct phys_range *initrd = &boot_facts.initrd;
 
 	reserve(image_pa, image_to_phys(_end_va));
-	if (!boot_facts.initrd_size)
+	if (!boot_facts.info.initrd_size)
 		return;
 	if (initrd->start % PAGE_SIZE || !in_ram(initrd->start, initrd->end))
 		cannot_go_on("the boot archive is not page-aligned in memory");

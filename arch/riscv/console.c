@@ -16,7 +16,7 @@
 
 static volatile u8 *uart;
 
-void console_init(void) { uart = kernel_map_device(boot_facts.uart, boot_facts.uart_size); }
+void console_init(void) { uart = kernel_map_device(boot_facts.info.uart_pa, boot_facts.info.uart_size); }
 
 static void put(char c)
 {
@@ -24,9 +24,9 @@ static void put(char c)
 		sbi_putchar(c);
 		return;
 	}
-	for (int i = 0; i < PATIENCE && !(uart[LSR << boot_facts.uart_shift] & LSR_ROOM); i++)
+	for (int i = 0; i < PATIENCE && !(uart[LSR << boot_facts.info.uart_shift] & LSR_ROOM); i++)
 		;
-	uart[THR << boot_facts.uart_shift] = (u8)c;
+	uart[THR << boot_facts.info.uart_shift] = (u8)c;
 }
 
 void arch_console_write(const char *s, size_t n)

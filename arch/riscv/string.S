@@ -41,7 +41,6 @@
 	.balign	16
 memcpy:
 	mv	t0, a0
-copy_forward:
 	or	a3, t0, a1
 	andi	a3, a3, 7
 	bnez	a3, .Lcopy_odd
@@ -119,53 +118,6 @@ copy_forward:
 	add	a1, a1, t1
 	j	.Lcopy_bytes
 	.size	memcpy, . - memcpy
-
-	.global	memmove
-	.type	memmove, @function
-	.balign	16
-memmove:
-	mv	t0, a0
-	sub	a3, a0, a1
-	bgeu	a3, a2, copy_forward
-	/* The destination begins inside the source: backwards. */
-	add	t0, a0, a2
-	add	a1, a1, a2
-	xor	a3, t0, a1
-	andi	a3, a3, 7
-	bnez	a3, .Lback_bytes
-1:	andi	a3, t0, 7
-	beqz	a3, 2f
-	beqz	a2, 5f
-	addi	a1, a1, -1
-	addi	t0, t0, -1
-	addi	a2, a2, -1
-	lbu	a5, 0(a1)
-	sb	a5, 0(t0)
-	j	1b
-2:	li	t4, 64
-	bltu	a2, t4, 4f
-3:	addi	a1, a1, -64
-	addi	t0, t0, -64
-	addi	a2, a2, -64
-	copy64	t0, a1
-	bgeu	a2, t4, 3b
-4:	li	t4, 8
-	bltu	a2, t4, .Lback_bytes
-	addi	a1, a1, -8
-	addi	t0, t0, -8
-	addi	a2, a2, -8
-	ld	a5, 0(a1)
-	sd	a5, 0(t0)
-	j	4b
-.Lback_bytes:
-	beqz	a2, 5f
-1:	addi	a1, a1, -1
-	addi	t0, t0, -1
-	lbu	a5, 0(a1)
-	sb	a5, 0(t0)
-	bne	t0, a0, 1b
-5:	ret
-	.size	memmove, . - memmove
 
 	.global	memset
 	.type	memset, @function

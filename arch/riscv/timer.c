@@ -42,8 +42,8 @@ static u64 scaled(u64 a, unsigned shift, u64 b)
 
 void timer_init_boot(void)
 {
-	ns_mult = scaled(NS_PER_S, NS_SHIFT, boot_facts.timebase_hz);
-	tick_mult = scaled(boot_facts.timebase_hz, TICK_SHIFT, NS_PER_S);
+	ns_mult = scaled(NS_PER_S, NS_SHIFT, boot_facts.info.timebase_hz);
+	tick_mult = scaled(boot_facts.info.timebase_hz, TICK_SHIFT, NS_PER_S);
 	sstc = boot_facts.sstc;
 	if (sstc)
 		spin_sleep = arch_ns_to_ticks(SPIN_SLEEP_NS);
@@ -81,7 +81,7 @@ void vdso_data_init(struct vdso_data *d, s64 realtime_offset_ns)
 	memset(d, 0, sizeof(*d));
 	d->mult = ns_mult;
 	d->shift = NS_SHIFT;
-	d->resolution_ns = (u32)MAX(1ul, NS_PER_S / boot_facts.timebase_hz);
+	d->resolution_ns = (u32)MAX(1ul, NS_PER_S / boot_facts.info.timebase_hz);
 	d->realtime_offset_ns = realtime_offset_ns;
 }
 

@@ -537,9 +537,8 @@ enum tern_info {
 	TERN_INFO_CPU,	     /* struct tern_cpu_info[nharts] */
 	TERN_INFO_IRQ,	     /* uint64_t counts[nharts][TERN_NIRQ] */
 	TERN_INFO_SLABS,     /* struct tern_slab_info[] */
-	TERN_INFO_BUDDY,     /* uint64_t free blocks per order [11] */
 	TERN_INFO_OBJECTS,   /* uint64_t in use per type, enum tern_object */
-	TERN_INFO_ENOSYS,    /* struct { uint32_t nr, count; }[] */
+	TERN_INFO_ENOSYS,    /* uint32_t counts[], by the call's number */
 	TERN_INFO_VMAP,	     /* struct tern_kernel_mapping[] */
 };
 
@@ -556,14 +555,27 @@ struct tern_kernel_mapping {
 	uint64_t start, size, phys;
 };
 
+/* Frames: all, those of no use now, what only servers and copies get (kernel/oom.c), and by use. */
+#define TERN_FRAME_ORDERS 11
+struct tern_frame_stats {
+	uint64_t total, free, reserve, kernel, slab, table, user;
+	uint64_t free_blocks[TERN_FRAME_ORDERS]; /* per order */
+};
+
+/* So far, but for the last two. */
+struct tern_mm_counters {
+	uint64_t faults, zero_fills, cow_copies, forks, shootdowns, huge_fills, huge_splits;
+	uint64_t reclaimed;    /* pages dropped that a pager can bring again */
+	uint64_t object_pages; /* in memory objects: files, shared memory */
+	uint64_t committed;    /* pages that programs may come to own */
+};
+
 struct tern_memory_info {
-	uint64_t total_pages, free_pages, kernel_pages, slab_pages, table_pages;
-	uint64_t object_pages; /* of memory objects: files, shared memory */
+	struct tern_frame_stats frames;
+	struct tern_mm_counters counters;
 	uint64_t anon_pages;   /* private to spaces */
-	uint64_t min_free_pages; /* what only servers and copies get (kernel/oom.c) */
-	uint64_t faults, cow_copies, zero_fills, forks, shootdowns, mapped_pages, committed_pages;
-	uint64_t reclaimed; /* pages that went because their pager can bring them again */
-	uint64_t huge_pages, huge_fills, huge_splits; /* of 2 MiB: now; made, split so far */
+	uint64_t mapped_pages; /* of objects */
+	uint64_t huge_pages;   /* of 2 MiB */
 };
 
 struct tern_cpu_info {

@@ -7,6 +7,19 @@
 
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 
+void *memmove(void *to, const void *from, size_t n)
+{
+	const u8 *s = from;
+	u8 *d = to;
+
+	if (likely((u64)d - (u64)s >= n))
+		return memcpy(to, from, n);
+	/* The destination begins inside the source: backwards. */
+	while (n--)
+		d[n] = s[n];
+	return to;
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const u8 *p = a, *q = b;

@@ -324,21 +324,6 @@ s64 native_thread_sched(struct process *p, u64 *a)
 	return r;
 }
 
-/* Keeps the `max` smallest in ascending order; how many there are. */
-static u32 keep_smallest(u32 *tids, u32 n, u32 max, u32 tid)
-{
-	u32 at = n;
-
-	while (at > 0 && tids[at - 1] > tid)
-		at--;
-	if (at == max)
-		return n;
-	n = MIN(n + 1, max);
-	memmove(&tids[at + 1], &tids[at], (n - 1 - at) * sizeof tids[0]);
-	tids[at] = tid;
-	return n;
-}
-
 s64 native_threads(struct thread *t, u64 *a)
 {
 	u32 tids[TERN_THREADS_MAX], n = 0, max = (u32)MIN(a[3], ARRAY_SIZE(tids));
@@ -348,8 +333,8 @@ s64 native_threads(struct thread *t, u64 *a)
 	p = find(t, a[0]);
 	if (p)
 		for_each_thread(o, p)
-			if (o->tid >= a[1])
-				n = keep_smallest(tids, n, max, o->tid);
+			if (o->tid >= a[1] && n < max)
+				tids[n++] = o->tid;
 	kernel_unlock();
 	if (!p)
 		return -EBADF;

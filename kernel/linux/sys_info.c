@@ -66,6 +66,3 @@ s64 sys_sched_yield(struct thread *t, u64 *a)
 	kernel_unlock();
 	return SYS_SWITCH;
 }
-
-s64 sys_rseq(struct thread *t, u64 *a) { return (void)t, (void)a, -ENOSYS; }
-s64 sys_kcmp(struct thread *t, u64 *a) { return (void)t, (void)a, -ENOSYS; }

@@ -299,15 +299,6 @@ s64 sys_munlockall(struct thread *t, u64 *a)
 	return advise_all(t, a, MADV_UNLOCK);
 }
 
-s64 sys_remap_file_pages(struct thread *t, u64 *a) { return (void)t, (void)a, -EINVAL; }
-
-/* Nothing can be sealed here, and to say otherwise would be worse than not to know the call. */
-s64 sys_mseal(struct thread *t, u64 *a)
-{
-	(void)t;
-	return a[2] || a[0] & PAGE_MASK ? -EINVAL : -ENOSYS;
-}
-
 /* ---- order between harts ---- */
 
 /* Harts that do a fence.i pass through the firmware's trap: those of the space (the others fence as

@@ -16,23 +16,9 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
-static void fill_boot(struct tern_boot_info *b)
+static u64 fill_memory(struct tern_memory_info *m)
 {
-	b->uart_pa = boot_facts.uart;
-	b->uart_size = boot_facts.uart_size;
-	b->uart_irq = boot_facts.uart_irq;
-	b->uart_shift = boot_facts.uart_shift;
-	b->nharts = nharts;
-	b->timebase_hz = boot_facts.timebase_hz;
-	b->initrd_size = (u32)boot_facts.initrd_size;
-	memcpy(b->bootargs, boot_facts.bootargs, sizeof b->bootargs);
-	memcpy(b->isa, boot_facts.isa, sizeof b->isa);
-}
-
-static void fill_memory(struct tern_memory_info *m)
-{
-	struct frame_stats f;
-	u64 mapped = 0, huge = 0;
+	u64 mapped = 0;
 
 	list_for_each(l, &all_processes) {
 		const struct aspace *as = list_entry(l, struct process, all)->aspace;
@@ -40,28 +26,13 @@ static void fill_memory(struct tern_memory_info *m)
 		if (!as)
 			continue;
 		mapped += as->resident - as->resident_anon;
-		huge += as->huge;
+		m->huge_pages += as->huge;
 	}
-	frame_stats(&f);
-	m->total_pages = f.total;
-	m->min_free_pages = f.reserve;
-	m->free_pages = f.free;
-	m->kernel_pages = f.kernel;
-	m->slab_pages = f.slab;
-	m->table_pages = f.table;
-	m->object_pages = mm_counters.object_pages;
-	m->anon_pages = f.user - MIN(f.user, m->object_pages);
-	m->mapped_pages = MIN(mapped, m->object_pages); /* what several map counts once for each */
-	m->committed_pages = mm_counters.committed;
-	m->faults = mm_counters.faults;
-	m->cow_copies = mm_counters.cow_copies;
-	m->zero_fills = mm_counters.zero_fills;
-	m->forks = mm_counters.forks;
-	m->shootdowns = mm_counters.shootdowns;
-	m->reclaimed = mm_counters.reclaimed;
-	m->huge_pages = huge;
-	m->huge_fills = mm_counters.huge_fills;
-	m->huge_splits = mm_counters.huge_splits;
+	frame_stats(&m->frames);
+	m->counters = mm_counters;
+	m->anon_pages = m->frames.user - MIN(m->frames.user, mm_counters.object_pages);
+	m->mapped_pages = MIN(mapped, mm_counters.object_pages); /* what several map counts once for each */
+	return sizeof *m;
 }
 
 static u64 fill_cpus(struct tern_cpu_info *v)
@@ -81,71 +52,57 @@ static u64 fill_cpus(struct tern_cpu_info *v)
 	return nharts * sizeof *v;
 }
 
-s64 native_system_info(struct thread *t, u64 *a)
+/* What is asked for into buf, which is zeroed: bytes, or EINVAL. */
+static s64 system_info(enum tern_info what, u8 *buf, u64 size)
 {
 	u64 n = 0;
-	s64 r;
-	struct frame_stats f;
-	u8 *buf;
 
-	buf = kmalloc(2 * PAGE_SIZE);
-	if (!buf)
-		return -ENOMEM;
-	kernel_lock();
-	switch (a[0]) {
+	switch (what) {
 	case TERN_INFO_BOOT:
-		fill_boot((struct tern_boot_info *)buf);
-		n = sizeof(struct tern_boot_info);
-		break;
+		memcpy(buf, &boot_facts.info, sizeof boot_facts.info);
+		return sizeof boot_facts.info;
 	case TERN_INFO_MEMORY:
-		fill_memory((struct tern_memory_info *)buf);
-		n = sizeof(struct tern_memory_info);
-		break;
+		return (s64)fill_memory((struct tern_memory_info *)buf);
 	case TERN_INFO_CPU:
-		n = fill_cpus((struct tern_cpu_info *)buf);
-		break;
+		return (s64)fill_cpus((struct tern_cpu_info *)buf);
 	case TERN_INFO_IRQ:
 		for (unsigned i = 0; i < nharts; i++, n += sizeof harts[i].irq_counts)
 			memcpy(buf + n, harts[i].irq_counts, sizeof harts[i].irq_counts);
-		break;
+		return (s64)n;
 	case TERN_INFO_SLABS:
-		n = slab_info((struct tern_slab_info *)buf,
-			      2 * PAGE_SIZE / sizeof(struct tern_slab_info)) *
-		    sizeof(struct tern_slab_info);
-		break;
-	case TERN_INFO_BUDDY:
-		frame_stats(&f);
-		n = sizeof f.free_blocks;
-		memcpy(buf, f.free_blocks, n);
-		break;
+		n = slab_info((struct tern_slab_info *)buf, size / sizeof(struct tern_slab_info));
+		return (s64)(n * sizeof(struct tern_slab_info));
 	case TERN_INFO_OBJECTS:
-		n = sizeof object_counts;
-		memcpy(buf, object_counts, n);
-		break;
+		memcpy(buf, object_counts, sizeof object_counts);
+		return sizeof object_counts;
 	case TERN_INFO_ENOSYS:
-		for (u32 i = 0; i < NR_SYSCALLS && n + 8 <= 2 * PAGE_SIZE; i++)
-			if (enosys_counts[i]) {
-				u32 pair[2] = { i, enosys_counts[i] };
-
-				memcpy(buf + n, pair, 8);
-				n += 8;
-			}
-		break;
+		memcpy(buf, enosys_counts, sizeof enosys_counts);
+		return sizeof enosys_counts;
 	case TERN_INFO_VMAP:
 		n = kernel_mappings((struct tern_kernel_mapping *)buf,
-				    2 * PAGE_SIZE / sizeof(struct tern_kernel_mapping)) *
-		    sizeof(struct tern_kernel_mapping);
-		break;
-	default:
-		kernel_unlock();
-		kfree(buf);
-		return -EINVAL;
+				    size / sizeof(struct tern_kernel_mapping));
+		return (s64)(n * sizeof(struct tern_kernel_mapping));
 	}
+	return -EINVAL;
+}
+
+s64 native_system_info(struct thread *t, u64 *a)
+{
+	u64 size = 2 * PAGE_SIZE;
+	u8 *buf = kmalloc(size);
+	s64 n;
+
+	if (!buf)
+		return -ENOMEM;
+	kernel_lock();
+	n = system_info((enum tern_info)a[0], buf, size);
 	kernel_unlock();
-	n = MIN(n, a[2]);
-	r = put_user(t, a[1], buf, n);
+	if (n > 0) {
+		n = (s64)MIN((u64)n, a[2]);
+		n = put_user(t, a[1], buf, (u64)n) ? -EFAULT : n;
+	}
 	kfree(buf);
-	return r ? r : (s64)n;
+	return n;
 }
 
 s64 native_log(struct thread *t, u64 *a)

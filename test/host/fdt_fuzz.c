@@ -9,10 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct boot_facts f;
 	int r = fdt_parse(data, size, &f);
 
-	if (f.nharts > MAX_HARTS || f.nram > ARRAY_SIZE(f.ram) ||
+	if (f.info.nharts > MAX_HARTS || f.nram > ARRAY_SIZE(f.ram) ||
 	    f.nreserved > ARRAY_SIZE(f.reserved) || f.rng_seed_len > sizeof(f.rng_seed))
 		abort();
-	if (r == 0 && (!f.nharts || !f.nram || !f.timebase_hz))
+	if (r == 0 && (!f.info.nharts || !f.nram || !f.info.timebase_hz))
 		abort();
 	for (unsigned i = 0; i < f.nram; i++)
 		if (f.ram[i].end < f.ram[i].start)

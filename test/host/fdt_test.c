@@ -168,27 +168,27 @@ static void test_virt(void **state)
 	assert_int_equal(f.nram, 1);
 	assert_int_equal(f.ram[0].start, 0x80000000);
 	assert_int_equal(f.ram[0].end, 0x88000000);
-	assert_int_equal(f.nharts, 4);
+	assert_int_equal(f.info.nharts, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(f.hartid[i], i);
 		assert_int_equal(f.plic_context[i], 2 * i + 1);
 	}
 	assert_int_equal(f.plic_context[4], ~0u);
-	assert_int_equal(f.timebase_hz, 10000000);
+	assert_int_equal(f.info.timebase_hz, 10000000);
 	assert_true(f.sstc);
-	assert_int_equal(f.uart, 0x10000000);
-	assert_int_equal(f.uart_irq, 10);
-	assert_int_equal(f.uart_shift, 0);
+	assert_int_equal(f.info.uart_pa, 0x10000000);
+	assert_int_equal(f.info.uart_irq, 10);
+	assert_int_equal(f.info.uart_shift, 0);
 	assert_int_equal(f.plic, 0xc000000);
 	assert_int_equal(f.plic_size, 0x600000);
 	assert_int_equal(f.sifive_test, 0x100000);
 	assert_int_equal(f.rtc, 0x101000);
 	assert_int_equal(f.rng_seed_len, 32);
-	assert_string_equal(f.bootargs, "console=ttyS0 quiet");
+	assert_string_equal(f.info.bootargs, "console=ttyS0 quiet");
 	assert_int_equal(f.initrd.start, 0x84200000);
 	assert_int_equal(f.initrd.end & 4095, 0);
-	assert_int_equal(PAGE_UP(f.initrd_size), f.initrd.end - f.initrd.start);
-	assert_int_equal(strncmp(f.isa, "rv64ima", 7), 0);
+	assert_int_equal(PAGE_UP(f.info.initrd_size), f.initrd.end - f.initrd.start);
+	assert_int_equal(strncmp(f.info.isa, "rv64ima", 7), 0);
 }
 
 static void test_prefixes(void **state)
@@ -216,7 +216,7 @@ static void test_changed_bytes(void **state)
 
 			real[i] = v == 0 ? 0xff : v == 1 ? (u8)(old ^ 1) : 0x80;
 			(void)!fdt_parse(real, real_size, &f);
-			assert_in_range(f.nharts, 0, MAX_HARTS);
+			assert_in_range(f.info.nharts, 0, MAX_HARTS);
 			assert_in_range(f.nram, 0, 8);
 			real[i] = old;
 		}
@@ -272,17 +272,17 @@ static void test_ranges_and_late_harts(void **state)
 	assert_int_equal(f.nreserved, 2);
 	assert_int_equal(f.reserved[0].end, 0x80040000);
 	assert_int_equal(f.reserved[1].end, 0x90001000);
-	assert_int_equal(f.nharts, 2);
+	assert_int_equal(f.info.nharts, 2);
 	assert_int_equal(f.hartid[0], 4);
 	assert_int_equal(f.plic_context[0], 2);
 	assert_int_equal(f.plic_context[1], 3);
 	assert_false(f.sstc); /* not every hart has it */
-	assert_int_equal(f.timebase_hz, 24000000);
-	assert_int_equal(f.uart, 0x10002000);
-	assert_int_equal(f.uart_shift, 2);
-	assert_int_equal(f.uart_irq, 7);
+	assert_int_equal(f.info.timebase_hz, 24000000);
+	assert_int_equal(f.info.uart_pa, 0x10002000);
+	assert_int_equal(f.info.uart_shift, 2);
+	assert_int_equal(f.info.uart_irq, 7);
 	assert_int_equal(f.plic_ndev, 53);
-	assert_int_equal(f.initrd_size, 0);
+	assert_int_equal(f.info.initrd_size, 0);
 }
 
 static void test_many_harts(void **state)
@@ -300,7 +300,7 @@ static void test_many_harts(void **state)
 	end(&t);
 	end(&t);
 	assert_int_equal(parse(&t, &f), 0);
-	assert_int_equal(f.nharts, MAX_HARTS);
+	assert_int_equal(f.info.nharts, MAX_HARTS);
 	assert_true(f.sstc);
 }
 

@@ -7,7 +7,7 @@
 
 void frame_check(void)
 {
-	struct frame_stats s;
+	struct tern_frame_stats s;
 	u64 seen[FRAME_USER + 1] = { 0 }, blocks[FRAME_ORDERS] = { 0 };
 
 	frame_stats(&s);

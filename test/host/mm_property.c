@@ -542,7 +542,7 @@ static void one(void)
 
 static void run(u64 seed, const u8 *fuzz, size_t size, unsigned long operations)
 {
-	struct frame_stats before, after;
+	struct tern_frame_stats before, after;
 
 	oracle_start(&oracle, seed, fuzz, size);
 	noise = seed;

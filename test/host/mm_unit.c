@@ -42,7 +42,7 @@ static void test_buddy(void **unused)
 		pfn_t pfn;
 		unsigned order;
 	} have[N];
-	struct frame_stats before, after;
+	struct tern_frame_stats before, after;
 
 	(void)unused;
 	mm_fail_hook = NULL;
@@ -110,7 +110,7 @@ static void test_out_of_memory(void **unused)
 static void test_prepared_frames(void **unused)
 {
 	static pfn_t all[8192];
-	struct frame_stats before, after;
+	struct tern_frame_stats before, after;
 	unsigned n = 0, count;
 	pfn_t pfn;
 
@@ -167,7 +167,7 @@ static struct memobj *full_object(u64 pages)
 /* A large object's pages go in steps, and some other object's meanwhile; a small one's at once. */
 static void test_objects_end_in_steps(void **unused)
 {
-	struct frame_stats before, now;
+	struct tern_frame_stats before, now;
 	struct memobj *m, *n;
 	unsigned steps = 0;
 	char c = 1;
@@ -212,7 +212,7 @@ static void test_objects_end_in_steps(void **unused)
 static void test_clean_pages_are_reclaimed(void **unused)
 {
 	struct memobj *m = memobj_create_paged(3000 * PAGE_SIZE, 7, (struct pager *)1);
-	struct frame_stats before, now;
+	struct tern_frame_stats before, now;
 	unsigned times = 0;
 
 	(void)unused;
@@ -1034,7 +1034,7 @@ static u8 seen(struct aspace *as, va_t va)
 
 static void test_huge_whole(void **unused)
 {
-	struct frame_stats before, now;
+	struct tern_frame_stats before, now;
 	struct aspace *as = roomy(2, 0);
 
 	(void)unused;
@@ -1117,7 +1117,7 @@ static void test_huge_policy(void **unused)
 
 static void test_huge_pieces(void **unused)
 {
-	struct frame_stats before, now;
+	struct tern_frame_stats before, now;
 	struct aspace *as = roomy(1, 0);
 
 	(void)unused;

@@ -22,7 +22,7 @@ static bool scarce(void)
 	struct tern_memory_info info;
 
 	return server_heap_bounded && tern_system_info(TERN_INFO_MEMORY, &info, sizeof info) >= 0 &&
-	       info.free_pages < info.total_pages / LEAVES;
+	       info.frames.free < info.frames.total / LEAVES;
 }
 
 static uintptr_t heap_end = HEAP_BASE;	  /* of what was handed out */

@@ -3,26 +3,23 @@
 
 #include <kernel/lib/types.h>
 #include <mm/frame.h>
+#include <tern/abi.h>
 
 struct boot_facts {
 	struct phys_range ram[8];
 	unsigned nram;
 	struct phys_range reserved[16]; /* firmware, kernel image, device tree, boot archive */
 	unsigned nreserved;
-	struct phys_range initrd; /* page-rounded; initrd_size exact */
-	u64 initrd_size;
-	unsigned nharts; /* at most MAX_HARTS are used */
+	struct phys_range initrd; /* page-rounded; info.initrd_size is exact */
 	u64 hartid[MAX_HARTS];
-	u32 timebase_hz;
 	bool sstc;
-	pa_t uart, plic, sifive_test, rtc;
-	u64 uart_size, plic_size;
-	u32 uart_irq, uart_shift, plic_ndev;
+	pa_t plic, sifive_test, rtc;
+	u64 plic_size;
+	u32 plic_ndev;
 	u32 plic_context[MAX_HARTS]; /* S-mode context of each hart */
 	u8 rng_seed[64];
 	u32 rng_seed_len;
-	char bootargs[512];
-	char isa[128];
+	struct tern_boot_info info; /* what pm is told, too */
 };
 extern struct boot_facts boot_facts;
 

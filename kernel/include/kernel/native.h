@@ -5,6 +5,15 @@
 
 struct thread *native_call(struct thread *t, u32 op);
 
+/* kernel/native/native.def: Tern's own operations, in the order of enum tern_op: NATIVE(TERN_<…>, native_<…>, who, door).
+ * docs/native.md has a row for each, and tools/native-doc checks the page against this table.
+ * Who: a process with that TERN_AUTH_<…>, else EPERM; ANYONE.
+ * OWN: kernel/native/native.c has a path of its own.
+ * FREE: native_x(thread, arguments), no lock held.  LOCKED: with the kernel lock.  HELD: the first
+ * argument is a token; native_x(thread, the call, arguments), with the kernel lock.  PINNED: the
+ * same without the lock, the call pinned.  A stale token is ESRCH.  PROCESS: the first argument is
+ * a process's handle; native_x(the process, arguments), with the kernel lock.  EBADF. */
+
 /* The doors, by file: ipc/reply.c, ipc/native_ipc.c, kernel/native/native_memory.c, kernel/native/native_process.c,
  * kernel/native/native_system.c.  A result or SYS_*. */
 #define NATIVE_OWN(name)

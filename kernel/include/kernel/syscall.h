@@ -4,6 +4,35 @@
 #include <kernel/thread.h>
 #include <kernel/lib/types.h>
 
+/* kernel/linux/syscalls.def: every system call, one line a call: the whole map from number to who answers it.
+ *
+ *	CALL(number, name, route, right, descriptors, windows, else, when interrupted)
+ *
+ * route        K        the kernel's own: sys_<name>()
+ *              K_H(n)   sys_<name>() looks first, and may pass it on as H(n); K_S(s) likewise
+ *              H(n)     to the session that the handle in argument n names
+ *              M(n)     the same, but to that session's meta session if it has one
+ *              V(n), V(CWD), V2(n, m)  path call: to vfs, directory arguments as references
+ *              S(s)     to service s of the caller's name context; S_REF(s, n): argument n as a reference
+ *              NONE     nobody: the errno of `else`, counted in /proc/tern/enosys
+ * right        R, W or ANY: what the handle of H and M must allow (EBADF), besides the right IO,
+ *              which O_PATH handles lack; PATH_OK: nothing, not even that
+ * descriptors  FD(n): one is reserved before delivery, close-on-exec by O_CLOEXEC in argument n;
+ *              FD2(n): two; FD_CLOEXEC, FD_PLAIN: always, never; FD_BIT0(n): by bit 0;
+ *              FD_STRUCT(n): by the flags word that argument n points at
+ * windows      WINk(…): the caller's memory that the server may touch while it holds the call.
+ *              IN, OUT, IO(pointer, length): length a number, A<n>, A<n>_TIMES(k), A<n>_PLUS(k);
+ *              STR(pointer), STRV(pointer), IOV_IN, IOV_OUT(pointer, count), IOC(request, pointer),
+ *              ANYWHERE: pointers inside structures (pm and socket only)
+ * else         the errno where a server's table lacks the call or the object is of another kind,
+ *              and where the service does not exist; 0: the server library succeeds by default
+ * interrupted  RESTART if SA_RESTART or no handler runs, else EINTR; NOHAND: EINTR if a handler
+ *              runs, else restart; EINTR always; BLOCK: EINTR if a handler runs, else
+ *              restart_syscall with the time left; NEVER sleeps interruptibly
+ *
+ * Included with CALL defined: kernel/linux/syscall.c (the table), user/lib/server.c (default errnos).
+ */
+
 /* A K function gets the thread and its saved arguments a0…a5 and returns the result, or: */
 #define SYS_BLOCKED ((s64)0x8000000000000001ll) /* thread_block() was called */
 #define SYS_SWITCH ((s64)0x8000000000000002ll)	/* someone else should run; a0 is already set */

@@ -254,13 +254,7 @@ void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
  * stub in host tests).  No lock held. */
 void mm_wake(struct aspace *as);
 
-/* System-wide counters for /proc (approximate; atomic adds). */
-struct mm_counters {
-	u64 faults, zero_fills, cow_copies, forks, shootdowns, huge_fills, huge_splits;
-	u64 object_pages; /* in memory objects */
-	u64 reclaimed;	  /* pages dropped that a pager can bring again */
-	u64 committed;	  /* pages that programs may come to own: is_committed() */
-};
-extern struct mm_counters mm_counters;
+/* System-wide, for /proc: approximate, by atomic adds. */
+extern struct tern_mm_counters mm_counters;
 
 void mm_init(void); /* caches; after frames_init */

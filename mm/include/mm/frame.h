@@ -7,6 +7,7 @@
 
 #include <kernel/lib/list.h>
 #include <kernel/lib/types.h>
+#include <tern/abi.h>
 
 enum frame_kind {
 	FRAME_RESERVED, /* not RAM, firmware, kernel image */
@@ -51,7 +52,7 @@ void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_
 /* Frames that were reserved at boot (the boot archive) become owned frames of refs 1, kind USER. */
 void frames_adopt(pa_t start, pa_t end);
 
-#define FRAME_ORDERS 11
+#define FRAME_ORDERS TERN_FRAME_ORDERS
 #define FRAME_ZERO 1u
 /* 2^order contiguous frames, aligned to their size; pfn, or 0 when memory is out. */
 pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flags);
@@ -83,11 +84,7 @@ void frames_promise(s64 n);
  * kernel's own copies, servers - until somebody gives some back (kernel/oom.c; a stub in host
  * tests).  Locks of mm's held, perhaps the kernel lock. */
 void mm_low(void);
-struct frame_stats {
-	u64 total, free, reserve, kernel, slab, table, user;
-	u64 free_blocks[FRAME_ORDERS];
-};
-void frame_stats(struct frame_stats *s);
+void frame_stats(struct tern_frame_stats *s);
 
 #ifdef TERN_HOST
 /* Host tests: makes the next allocation of a frame or an object fail when it returns true. */

@@ -441,8 +441,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		return 0;
 	case TERN_SYSTEM_INFO:
 		memset((void *)b, 0, c);
-		((struct tern_memory_info *)b)->total_pages = 32768;
-		((struct tern_memory_info *)b)->free_pages = 30000;
+		((struct tern_memory_info *)b)->frames.total = 32768;
+		((struct tern_memory_info *)b)->frames.free = 30000;
 		return (long)c;
 	default:
 		fprintf(stderr, "fake kernel: operation %ld\n", nr);

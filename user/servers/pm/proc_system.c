@@ -18,15 +18,15 @@ static void meminfo(struct text *t)
 	struct tern_memory_info m = { 0 };
 
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
-	row(t, "MemTotal:", m.total_pages);
-	row(t, "MemFree:", m.free_pages);
-	row(t, "MemAvailable:", m.free_pages > m.min_free_pages ? m.free_pages - m.min_free_pages : 0);
+	row(t, "MemTotal:", m.frames.total);
+	row(t, "MemFree:", m.frames.free);
+	row(t, "MemAvailable:", m.frames.free > m.frames.reserve ? m.frames.free - m.frames.reserve : 0);
 	row(t, "Buffers:", 0);
-	row(t, "Cached:", m.object_pages);
+	row(t, "Cached:", m.counters.object_pages);
 	row(t, "SwapCached:", 0);
-	row(t, "Active:", m.anon_pages + m.object_pages);
+	row(t, "Active:", m.anon_pages + m.counters.object_pages);
 	row(t, "Inactive:", 0);
-	row(t, "Active(anon):", m.anon_pages + m.object_pages);
+	row(t, "Active(anon):", m.anon_pages + m.counters.object_pages);
 	row(t, "Inactive(anon):", 0);
 	row(t, "Active(file):", 0);
 	row(t, "Inactive(file):", 0);
@@ -38,16 +38,16 @@ static void meminfo(struct text *t)
 	row(t, "Writeback:", 0);
 	row(t, "AnonPages:", m.anon_pages);
 	row(t, "Mapped:", m.mapped_pages);
-	row(t, "Shmem:", m.object_pages);
+	row(t, "Shmem:", m.counters.object_pages);
 	row(t, "KReclaimable:", 0);
-	row(t, "Slab:", m.slab_pages);
+	row(t, "Slab:", m.frames.slab);
 	row(t, "SReclaimable:", 0);
-	row(t, "SUnreclaim:", m.slab_pages);
-	row(t, "PageTables:", m.table_pages);
-	row(t, "CommitLimit:", m.total_pages / 2);
-	row(t, "Committed_AS:", m.committed_pages);
+	row(t, "SUnreclaim:", m.frames.slab);
+	row(t, "PageTables:", m.frames.table);
+	row(t, "CommitLimit:", m.frames.total / 2);
+	row(t, "Committed_AS:", m.counters.committed);
 	row(t, "VmallocTotal:", 1024 * 1024 / 4);
-	row(t, "VmallocUsed:", m.kernel_pages);
+	row(t, "VmallocUsed:", m.frames.kernel);
 	row(t, "AnonHugePages:", m.huge_pages * HUGE_PAGE);
 	row(t, "Hugepagesize:", HUGE_PAGE);
 }
@@ -121,7 +121,7 @@ static void stat(struct text *t)
 		cpu_row(t, name, &cpus[i]);
 	}
 	text_printf(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\n", UL(sum.interrupts),
-		    UL(sum.switches), UL(begun / NSEC), UL(memory.forks));
+		    UL(sum.switches), UL(begun / NSEC), UL(memory.counters.forks));
 	text_printf(t, "procs_running %u\nprocs_blocked 0\nsoftirq 0\n", sum.running);
 }
 
@@ -171,12 +171,12 @@ static void interrupts(struct text *t)
 
 static void buddyinfo(struct text *t)
 {
-	uint64_t orders[11] = { 0 };
+	struct tern_memory_info m = { 0 };
 
-	tern_system_info(TERN_INFO_BUDDY, orders, sizeof orders);
+	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
 	text_printf(t, "Node 0, zone    DMA32");
-	for (int i = 0; i < 11; i++)
-		text_printf(t, " %6lu", UL(orders[i]));
+	for (int i = 0; i < TERN_FRAME_ORDERS; i++)
+		text_printf(t, " %6lu", UL(m.frames.free_blocks[i]));
 	text_printf(t, "\n");
 }
 
@@ -211,15 +211,15 @@ static void vmstat(struct text *t)
 
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
 	text_printf(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_mapped %lu\nnr_file_pages %lu\n",
-		    UL(m.free_pages), UL(m.anon_pages), UL(m.mapped_pages), UL(m.object_pages));
+		    UL(m.frames.free), UL(m.anon_pages), UL(m.mapped_pages), UL(m.counters.object_pages));
 	text_printf(t, "nr_shmem %lu\nnr_slab_unreclaimable %lu\nnr_page_table_pages %lu\n",
-		    UL(m.object_pages), UL(m.slab_pages), UL(m.table_pages));
+		    UL(m.counters.object_pages), UL(m.frames.slab), UL(m.frames.table));
 	text_printf(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault %lu\npgmajfault 0\n",
-		    UL(m.faults));
+		    UL(m.counters.faults));
 	text_printf(t, "cow_copies %lu\nzero_fills %lu\nforks %lu\ntlb_shootdowns %lu\npgsteal_direct %lu\n",
-		    UL(m.cow_copies), UL(m.zero_fills), UL(m.forks), UL(m.shootdowns), UL(m.reclaimed));
+		    UL(m.counters.cow_copies), UL(m.counters.zero_fills), UL(m.counters.forks), UL(m.counters.shootdowns), UL(m.counters.reclaimed));
 	text_printf(t, "nr_anon_transparent_hugepages %lu\nthp_fault_alloc %lu\nthp_split_pmd %lu\n",
-		    UL(m.huge_pages), UL(m.huge_fills), UL(m.huge_splits));
+		    UL(m.huge_pages), UL(m.counters.huge_fills), UL(m.counters.huge_splits));
 }
 
 void proc_text_system(struct text *t, int number)

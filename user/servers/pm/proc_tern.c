@@ -37,9 +37,9 @@ static void objects(struct text *t)
 	for (int i = 0; i < TERN_NOBJECTS; i++)
 		text_printf(t, "%s %lu\n", names[i], UL(counts[i]));
 	text_printf(t, "slab_objects %lu\n", UL(used));
-	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages + m.object_pages),
-		    UL(m.table_pages), UL(m.kernel_pages));
-	text_printf(t, "frames_slab %lu\nfree_frames %lu\n", UL(m.slab_pages), UL(m.free_pages));
+	text_printf(t, "frames_user %lu\nframes_table %lu\nframes_kernel %lu\n", UL(m.anon_pages + m.counters.object_pages),
+		    UL(m.frames.table), UL(m.frames.kernel));
+	text_printf(t, "frames_slab %lu\nfree_frames %lu\n", UL(m.frames.slab), UL(m.frames.free));
 	text_printf(t, "pm_processes %u\npm_numbers %u\n", pm.tree.processes, pm.tree.used);
 }
 
@@ -116,14 +116,12 @@ static void endpoints(struct text *t)
 
 static void enosys(struct text *t)
 {
-	static struct {
-		uint32_t nr, count;
-	} v[512];
-	long n = tern_system_info(TERN_INFO_ENOSYS, v, sizeof v);
+	static uint32_t counts[512];
+	long n = tern_system_info(TERN_INFO_ENOSYS, counts, sizeof counts);
 
-	for (long i = 0; i < n / (long)sizeof v[0]; i++)
-		if (v[i].count)
-			text_printf(t, "%u %u\n", v[i].nr, v[i].count);
+	for (long i = 0; i < n / (long)sizeof counts[0]; i++)
+		if (counts[i])
+			text_printf(t, "%ld %u\n", i, counts[i]);
 }
 
 static void kernel_log(struct text *t)

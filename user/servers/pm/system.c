@@ -67,9 +67,9 @@ long pm_sysinfo(struct tern_msg *m)
 
 	tern_system_info(TERN_INFO_MEMORY, &memory, sizeof memory);
 	s.uptime = (int64_t)(tern_clock_ns(TERN_CLOCK_MONOTONIC) / NSEC);
-	s.totalram = memory.total_pages * 4096;
-	s.freeram = memory.free_pages * 4096;
-	s.sharedram = memory.object_pages * 4096;
+	s.totalram = memory.frames.total * 4096;
+	s.freeram = memory.frames.free * 4096;
+	s.sharedram = memory.counters.object_pages * 4096;
 	for (unsigned i = 0; i < 3; i++)
 		s.loads[i] = loadavg(i) * (65536 / LOAD_ONE);
 	s.procs = pm.tree.used < UINT16_MAX ? (uint16_t)pm.tree.used : UINT16_MAX;

@@ -489,10 +489,10 @@ static long give_statfs(struct tern_msg *m, unsigned win, const struct place *at
 	s.fsid[0] = n->fs->dev;
 	if (n->fs->magic == TMPFS_MAGIC &&
 	    tern_system_info(TERN_INFO_MEMORY, &mem, sizeof mem) >= 0) {
-		s.blocks = mem.total_pages;
-		s.bfree = s.bavail = mem.free_pages;
-		s.files = mem.total_pages;
-		s.ffree = mem.free_pages;
+		s.blocks = mem.frames.total;
+		s.bfree = s.bavail = mem.frames.free;
+		s.files = mem.frames.total;
+		s.ffree = mem.frames.free;
 	}
 	return server_out(m, win, &s, sizeof s, 0);
 }

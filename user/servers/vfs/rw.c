@@ -151,7 +151,7 @@ static bool memory_is_out(void)
 	struct tern_memory_info info;
 
 	return tern_system_info(TERN_INFO_MEMORY, &info, sizeof info) >= 0 &&
-	       info.free_pages <= info.min_free_pages + 16;
+	       info.frames.free <= info.frames.reserve + 16;
 }
 
 /* What a copy into a file came to. */
