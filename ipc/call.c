@@ -69,6 +69,15 @@ void call_fini(struct call *c)
 	id_free(&calls, c->token);
 }
 
+struct thread *call_thread(u32 index)
+{
+	struct call *c = index / IDS_PER_CHUNK < calls.nchunks
+				 ? calls.chunks[index / IDS_PER_CHUNK][index % IDS_PER_CHUNK].object
+				 : NULL;
+
+	return c && !c->async ? c->thread : NULL;
+}
+
 struct call *call_find(struct thread *t, u64 token) { return call_lookup(t, token); }
 
 void call_unpin_dying(struct call *c)
@@ -349,7 +358,8 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 	struct call *c = &t->call;
 	struct endpoint *ep = s->endpoint;
 
-	if (likely(ep->waiting || ep->dozing)) {
+	/* Who is to give way gives the hart to nobody but the best of the queue. */
+	if (likely((ep->waiting || ep->dozing) && !(t->work & WORK_RESCHED))) {
 		struct thread *r = ep->receiver;
 
 		load_call(r, c);
@@ -364,7 +374,7 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 		return r;
 	}
 	c->state = CALL_QUEUED;
-	list_add_tail(&ep->queue, &c->node.link);
+	endpoint_post(ep, &c->node);
 	if (unlikely(t->work & (WORK_SIGNAL | WORK_KILLED)))
 		call_overtaken(t);
 	return sched_next();

@@ -101,7 +101,6 @@ static inline void call_charge(struct thread *t, struct endpoint *ep, struct thr
 	ep->waiting = false;
 	r->wait = WAIT_NONE;
 	sched_charge(this_hart(), now, &t->system_ticks);
-	t->slept_since = now;
 }
 
 static inline void call_begin(struct thread *t, const struct syscall_line *line, u32 op,

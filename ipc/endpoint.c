@@ -360,6 +360,8 @@ struct thread *endpoint_receive(struct thread *t)
 
 		list_del(&n->link);
 		message_load(t, n);
+		if (n->kind == NODE_CALL)
+			sched_charge_server(t, &container_of(n, struct call, node)->thread->system_ticks);
 		kernel_unlock();
 		return t;
 	}
@@ -396,7 +398,7 @@ void thread_ended_event(struct thread *t)
 	endpoint_post(pm, &t->exit_node);
 }
 
-void endpoint_receiver_killed(struct thread *t)
+void endpoint_receiver_held(struct thread *t)
 {
 	struct endpoint *ep = t->endpoint;
 

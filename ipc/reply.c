@@ -89,12 +89,12 @@ struct thread *reply_recv_slowly(struct thread *t)
 	}
 	if (!next)
 		return endpoint_receive(t);
-	/* The reply itself may have queued something here. */
-	if (!list_empty(&ep->queue) || t->work & WORK_KILLED || !sched_may_switch(h, next)) {
+	/* The reply itself may have queued something here, and a slice may be over. */
+	if (!list_empty(&ep->queue) || t->work & WORK_KILLED || h->over ||
+	    !sched_may_switch(h, next)) {
 		sched_ready(next);
 		return endpoint_receive(t);
 	}
-	next->slept_since = 0;
 	reply_charge(t, ep, next);
 	sched_hand_over(h, t, next);
 	kernel_unlock();

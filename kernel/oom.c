@@ -14,6 +14,7 @@
  */
 #include <kernel/lib/log.h>
 #include <kernel/process.h>
+#include <kernel/sched.h>
 #include <kernel/thread.h>
 #include <mm/frame.h>
 #include <mm/memobj.h>
@@ -93,7 +94,7 @@ bool process_out_of_memory(struct thread *t)
 	/* The others first, the one that ends among them. */
 	if (hope) {
 		thread_add_work(t, WORK_RESCHED);
-		t->slice = 0;
+		sched_tick();
 	}
 	kernel_unlock();
 	return hope;

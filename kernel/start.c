@@ -166,12 +166,12 @@ static void make_idle(struct hart *h)
 	t->process = &idle_process;
 	t->work = WORK_IDLE;
 	t->state = THREAD_RUNNING;
-	t->prio = PRIO_COUNT;
+	t->key = KEY_NONE;
 	t->hart = h;
 	timer_init(&t->timer, NULL);
 	list_init(&t->entry.link);
 	memcpy(t->comm, "idle", 5);
-	h->idle = h->current = t;
+	h->idle = h->current = h->payer = t;
 	h->last_switch = h->charged_at = arch_ticks();
 }
 

@@ -54,7 +54,6 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	t->aspace = p->aspace;
 	thread_set_cred(t, c);
 	t->affinity = ~0ull;
-	t->prio = PRIO_DEFAULT;
 	t->hart = this_hart();
 	list_init(&t->entry.link);
 	list_init(&t->wait_link);
@@ -188,7 +187,7 @@ void thread_kill(struct thread *t)
 	assert_kernel_locked();
 	thread_add_work(t, WORK_KILLED);
 	/* A server on its way to recv takes the long way, and sees it there. */
-	endpoint_receiver_killed(t);
+	endpoint_receiver_held(t);
 	switch (t->state) {
 	case THREAD_BLOCKED:
 		if (t->wait == WAIT_CALL) {
@@ -259,6 +258,7 @@ static bool leave_process(struct thread *t)
 static struct thread *die(struct thread *t)
 {
 	timer_cancel(&t->timer);
+	sched_exit(t);
 	t->work = 0;
 	t->state = THREAD_DEAD;
 	thread_put(t);

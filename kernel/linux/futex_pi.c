@@ -7,6 +7,7 @@
  * Kernel lock.
  */
 #include <kernel/process.h>
+#include <kernel/sched.h>
 
 #include "futex_priv.h"
 
@@ -26,7 +27,7 @@ static struct futex_waiter *best_waiter(const struct futex_key *key, const struc
 		if (target && !futex_same(&w->thread->wait_on.futex.target, target))
 			continue;
 		*more = best != NULL;
-		if (!best || w->thread->prio < best->thread->prio)
+		if (!best || sched_urgency(w->thread) < sched_urgency(best->thread))
 			best = w;
 	}
 	return best;

@@ -236,11 +236,7 @@ static struct thread *fork_thread(struct process *p, struct thread *parent,
 	n->sig_mask = parent->sig_mask;
 	if (!(g->flags & CLONE_VM) || (g->flags & CLONE_VFORK))
 		n->sig_stack = parent->sig_stack;
-	n->policy = parent->policy;
-	n->rt_prio = parent->rt_prio;
-	n->nice = parent->nice;
-	n->affinity = parent->affinity;
-	n->sleep_avg = parent->sleep_avg / 2;
+	sched_fork(parent, n);
 	memcpy(n->comm, parent->comm, sizeof n->comm);
 	if (g->flags & CLONE_PARENT_SETTID)
 		n->parent_tid_at = g->parent_tid;

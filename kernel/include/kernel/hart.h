@@ -25,8 +25,9 @@ struct hart {
 	u64 timer_armed;	/* ticks, ~0: not */
 	/* below: kernel lock */
 	u64 slice_end;		  /* ticks, ~0: no limit now */
-	u64 fair_since;		  /* ticks: nobody has waited in the active array for longer */
-	u32 swaps;		  /* runq.swaps as last seen */
+	bool over;		  /* the slice has ended, and its thread has not given way yet */
+	struct thread *payer;	  /* whose slice it is */
+	u64 served; /* ticks that servers were chosen here more than others lately were */
 	struct list timers;	  /* struct timer, by expiry */
 	struct tern_cpu_info stat;
 	u64 irq_counts[TERN_NIRQ];

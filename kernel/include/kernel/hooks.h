@@ -25,11 +25,13 @@ void call_fini(struct call *c);
 /* A signal wants the caller; SIGKILL or exit wants it now. */
 void call_interrupt(struct call *c);
 void call_abandon(struct call *c);
+/* The thread that has the embedded call of this number (its token's lower half), or NULL. */
+struct thread *call_thread(u32 index);
 /* t ends: its own asynchronous calls lose their maker.  False: one is being copied from or to, so t's
  * space must stay a little longer. */
 bool must_check calls_thread_died(struct thread *t);
-/* t, which is to end, takes no message any more by the straight path, nor by its wait in recv. */
-void endpoint_receiver_killed(struct thread *t);
+/* t answers by the long way next time, and its wait in recv gets no message any more. */
+void endpoint_receiver_held(struct thread *t);
 /* t ends: the endpoint that it receives at is dead, and with `last` all that its process owns. */
 void endpoints_thread_died(struct thread *t, bool last);
 /* Queues an event of p's (PROCESS_EV_*) or t's end for pm. */

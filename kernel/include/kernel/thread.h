@@ -108,11 +108,12 @@ struct thread {
 	/* scheduling */
 	u8 policy, rt_prio;
 	int8_t nice;
-	u8 prio; /* 0–139, as queued now */
-	struct runq_entry entry;
-	u64 slice; /* ticks left */
+	bool slice_of_maker; /* the slice is half of its maker's, who gets back what is left */
+	u64 key;	     /* when it runs: kernel/runq.h */
+	struct runq_entry entry; /* queued: in hart's queue */
+	u64 slice;		 /* ticks left */
 	u64 affinity;
-	u64 sleep_avg, slept_since; /* interactivity, ticks */
+	u32 maker, maker_tid; /* who made it: call_thread()'s index, and to be sure the number */
 
 	/* waiting */
 	u64 orig_a0;		/* first argument of the call it is in, for restarting */

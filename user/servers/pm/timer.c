@@ -1,6 +1,8 @@
 /* Timers: a list sorted by time over the kernel's one timer an endpoint. */
 #include "pm.h"
 
+#define BATCH 16
+
 static struct link timers;
 static uint64_t armed;
 
@@ -43,7 +45,8 @@ void timers_run(void)
 	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 
 	armed = 0;
-	while (!link_empty(&timers)) {
+	/* However many are due, requests that wait come between: arm() brings the event again. */
+	for (unsigned n = 0; n < BATCH && !link_empty(&timers); n++) {
 		struct timer *t = LINK_OF(timers.next, struct timer, link);
 
 		if (t->when > now)
