@@ -149,15 +149,15 @@ void process_exec_abort(struct thread *t)
 }
 
 /* True when this is the only thread; else the others are told to end and t waits. */
-static bool alone(struct thread *t)
+static bool alone(struct thread *t, struct exec_request *q)
 {
 	struct process *p = t->process;
 
 	assert_kernel_locked();
 	if (p->nthreads == 1)
 		return true;
-	if (!p->execing) {
-		p->execing = true;
+	if (!q->others_told) {
+		q->others_told = true;
 		for_each_thread(o, p)
 			if (o != t)
 				thread_kill(o);
@@ -219,7 +219,7 @@ static struct thread *take_over(struct thread *t, struct exec_request *q)
 		kernel_unlock();
 		return t;
 	}
-	if (!alone(t))
+	if (!alone(t, q))
 		return sched_next();
 	if (!q->released) {
 		q->released = true;

@@ -281,7 +281,7 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 a
 	}
 }
 
-void sched_fork(struct thread *maker, struct thread *t)
+void sched_fork(struct thread *maker, struct thread *t, bool reset)
 {
 	struct hart *h = this_hart();
 	u64 now = arch_ticks();
@@ -290,6 +290,10 @@ void sched_fork(struct thread *maker, struct thread *t)
 	t->rt_prio = maker->rt_prio;
 	t->nice = maker->nice;
 	t->affinity = maker->affinity;
+	if (reset && sched_urgency(t) < PRIO_RT_COUNT)
+		t->policy = t->rt_prio = 0; /* SCHED_NORMAL */
+	if (reset)
+		t->nice = MAX(t->nice, 0);
 	if (h->payer == maker)
 		slice_stop(h, now);
 	t->key = maker->key;

@@ -169,12 +169,15 @@ enum tern_op {
 	/* ---- processes: SYSTEM, on process handles ---- */
 	TERN_PROCESS_CREATE = 1104, /* (const struct tern_process_args *): process h */
 	/* (token of the clone call, const struct tern_fork_args *): process h (0 for a thread).
-	 * The child starts, and the caller's clone answers with the reply that follows; copying the
+	 * The child may run before this returns: what others see of it is written before.  The caller's
+	 * clone answers with the reply that follows; copying the
 	 * space is the caller's own work; if it fails, the caller gets ENOMEM and
 	 * TERN_EV_EXITED(badge, TERN_STATUS_NEVER_RAN) follows. */
 	TERN_PROCESS_FORK,
-	/* (token of the execve call, aspace h, const struct tern_exec_args *): ends the call.  On an
-	 * error the call stays, nothing changed. */
+	/* (token of the execve call, aspace h, const struct tern_exec_args *): the call stays, and the
+	 * new image takes over with its answer: so what others see of the process is written between
+	 * the two.  Nothing can fail then but by the caller's end.  EBUSY: another of its threads
+	 * came first, and ends this one.  On an error nothing has changed. */
 	TERN_PROCESS_EXEC,
 	TERN_PROCESS_KILL, /* (process h, wait status): ends every thread */
 	/* (process h, tid or 0, const siginfo_t *): 0, ESRCH, EAGAIN (queue full); 1 for a
@@ -482,6 +485,7 @@ struct tern_fork_args {
 	uint64_t sp;	/* 0: the caller's */
 	uint64_t tls;
 	uint64_t parent_tid, child_tid; /* addresses, by the flags */
+	uint64_t reset_sched; /* no real-time policy and no better priority than an ordinary one */
 };
 
 struct tern_exec_args {

@@ -236,7 +236,7 @@ static struct thread *fork_thread(struct process *p, struct thread *parent,
 	n->sig_mask = parent->sig_mask;
 	if (!(g->flags & CLONE_VM) || (g->flags & CLONE_VFORK))
 		n->sig_stack = parent->sig_stack;
-	sched_fork(parent, n);
+	sched_fork(parent, n, g->reset_sched);
 	memcpy(n->comm, parent->comm, sizeof n->comm);
 	if (g->flags & CLONE_PARENT_SETTID)
 		n->parent_tid_at = g->parent_tid;
@@ -365,14 +365,13 @@ s64 native_process_exec(struct thread *t, u64 *a)
 	if (!r) {
 		kernel_lock();
 		caller = waiting_caller(t, a[0]);
-		if (caller) {
+		r = !caller ? -ESRCH : caller->process->execing ? -EBUSY : 0;
+		if (!r) {
+			caller->process->execing = true;
 			caller->exec = q;
 			thread_add_work(caller, WORK_EXEC);
-			(void)call_finish(&caller->call, 0, 0, false);
 		}
 		kernel_unlock();
-		if (!caller)
-			r = -ESRCH;
 	}
 	if (r)
 		exec_request_free(q);

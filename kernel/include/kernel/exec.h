@@ -11,7 +11,7 @@ struct exec_request {
 	struct aspace *old;    /* to be given back */
 	struct sighand *sighand; /* spare, if the table is shared */
 	struct cred *cred;	 /* new credentials, or NULL */
-	bool released, committed;
+	bool others_told, released, committed;
 };
 void exec_request_free(struct exec_request *q); /* no lock held */
 

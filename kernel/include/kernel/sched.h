@@ -19,8 +19,9 @@ u64 sched_urgency(const struct thread *t);
 struct thread *sched_next(void);
 /* sched_yield: to the end of its priority's queue (others: with a new turn). */
 void sched_yield_current(struct thread *t);
-/* t, which maker makes, is scheduled as maker is, and gets half of its slice; t ends. */
-void sched_fork(struct thread *maker, struct thread *t);
+/* t, which maker makes, is scheduled as maker is (`reset`: but never better than an ordinary thread), and gets
+ * half of its slice; t ends. */
+void sched_fork(struct thread *maker, struct thread *t, bool reset);
 void sched_exit(struct thread *t);
 /* Charges the time since the last charge to whom it was, and from now on to `next`. */
 static inline void sched_charge(struct hart *h, u64 now, u64 *next)

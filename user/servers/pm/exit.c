@@ -118,9 +118,11 @@ static void exited(struct proc *p, int status)
 	}
 	if (status == TERN_STATUS_NEVER_RAN) {
 		/* Who waits for nothing but the copy has been answered by the kernel. */
-		if (p->vfork_token)
-			tern_reply(p->vfork_token, -ENOMEM);
+		uint64_t token = p->vfork_token;
+
 		process_destroy(p);
+		if (token)
+			tern_reply(token, -ENOMEM);
 		return;
 	}
 	(void)usage_now(p, 0, &p->self);
@@ -129,7 +131,6 @@ static void exited(struct proc *p, int status)
 	wait_drop_all(p);
 	while (!link_empty(&p->threads))
 		thread_remove(&pm.tree, LINK_OF(p->threads.next, struct number, thread));
-	vfork_release(p);
 	if (p == pm.init) {
 		init_ended(status);
 		return;
@@ -141,6 +142,7 @@ static void exited(struct proc *p, int status)
 	give_children_away(p);
 	proc_make_zombie(p);
 	pidmap_update(p);
+	vfork_release(p);
 	pidfds_ended(p);
 	if (!was_orphaned)
 		signal_if_orphaned(p->group, p);

@@ -59,8 +59,7 @@ struct proc *process_new(struct number *n, struct proc *parent, bool server)
 
 void process_destroy(struct proc *p)
 {
-	if (pm.pidmap)
-		pm.pidmap[p->pid] = (struct tern_pid_entry){ 0 };
+	pidmap_clear(p);
 	if (p->handle >= 0)
 		tern_close(p->handle);
 	wait_drop_all(p);
@@ -135,15 +134,14 @@ static void fill_args(struct tern_fork_args *a, const struct clone_request *q, u
 
 /* What a new thread takes from the one that makes it; for a thread that runs SCHED_RESET_ON_FORK nothing
  * of its priority. */
-static void inherit(const struct tern_msg *m, struct number *n, int process)
+static void inherit(const struct tern_msg *m, struct number *n, struct tern_fork_args *a)
 {
 	struct number *from = number_find(&pm.tree, (int64_t)m->tid);
 
 	if (!from)
 		return;
 	n->slack = n->default_slack = from->slack;
-	if (from->reset_on_fork)
-		sched_reset(process, n->nr);
+	a->reset_sched = from->reset_on_fork;
 }
 
 static long new_thread(struct tern_msg *m, struct proc *caller, const struct clone_request *q)
@@ -156,12 +154,12 @@ static long new_thread(struct tern_msg *m, struct proc *caller, const struct clo
 		return -EAGAIN;
 	thread_insert(caller, n);
 	fill_args(&a, q, n->nr);
+	inherit(m, n, &a);
 	r = tern_process_fork(m->token, &a);
 	if (r < 0) {
 		thread_remove(&pm.tree, n);
 		return r;
 	}
-	inherit(m, n, caller->handle);
 	return (long)n->nr;
 }
 
@@ -189,6 +187,8 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 	fill_args(&a, q, p->pid);
 	a.ppid = p->parent ? p->parent->pid : 0;
 	a.badge = pool_badge(&pm.procs, p);
+	inherit(m, n, &a);
+	pidmap_update(p); /* a child that shares the space runs at once */
 	r = q->flags & CLONE_PIDFD ? pidfd_of_child(m, p, q->pidfd_win, q->pidfd_at) : 0;
 	if (r >= 0)
 		r = tern_process_fork(m->token, &a);
@@ -197,8 +197,6 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 		return r;
 	}
 	p->handle = (int)r;
-	inherit(m, n, p->handle);
-	pidmap_update(p);
 	if (p->itimers)
 		(void)cpu_limit_changed(p); /* has what it needs */
 	if (q->flags & CLONE_VFORK) {

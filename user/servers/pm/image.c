@@ -193,7 +193,9 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 	return 0;
 }
 
-static void committed(struct exec *x, struct proc *p, const struct tern_exec_args *a,
+/* The kernel is ready for the new program, whose thread still waits: what pm and the table of pids say of
+ * it is written before it runs. */
+static void exec_publish(struct exec *x, struct proc *p, const struct tern_exec_args *a,
 		      const struct stack_output *stack)
 {
 	struct number *n = x->tid != p->pid ? number_find(&pm.tree, x->tid) : NULL;
@@ -205,6 +207,7 @@ static void committed(struct exec *x, struct proc *p, const struct tern_exec_arg
 	memcpy(p->comm, x->comm, sizeof p->comm);
 	p->auxv = stack->auxv;
 	p->auxv_size = stack->auxv_size;
+	p->keep_caps = false;
 	p->euid = a->cred.euid;
 	p->suid = a->cred.suid;
 	p->egid = a->cred.egid;
@@ -213,7 +216,6 @@ static void committed(struct exec *x, struct proc *p, const struct tern_exec_arg
 		p->pdeathsig = 0;
 	ptimers_drop(p);
 	pidmap_update(p);
-	vfork_release(p);
 }
 
 /* Linux's, but for what depends on the size of memory. */
@@ -303,10 +305,16 @@ long exec_commit(struct exec *x)
 	} else if (r >= 0) {
 		r = tern_process_exec(x->token, aspace, &a);
 		if (r >= 0 && p) {
-			committed(x, p, &a, &stack);
+			exec_publish(x, p, &a, &stack);
 			p->ambient = ambient;
-			p->keep_caps = false;
 		}
+		if (r >= 0)
+			tern_reply(x->token, 0);
+		if (r >= 0 && p)
+			vfork_release(p);
+		/* Another thread's execve came first: this one's end is on its way. */
+		if (r == -EBUSY)
+			r = 0;
 	}
 	tern_close(aspace);
 	return r;

@@ -85,6 +85,12 @@ void pidmap_update(const struct proc *p)
 	e->state = p->state == PROC_ZOMBIE ? 2 : p->state == PROC_SERVER ? 3 : 1;
 }
 
+void pidmap_clear(const struct proc *p)
+{
+	if (pm.pidmap)
+		pm.pidmap[p->pid] = (struct tern_pid_entry){ 0 };
+}
+
 static long method(struct tern_msg *m)
 {
 	struct proc *p;

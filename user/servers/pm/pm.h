@@ -49,6 +49,7 @@ long async_call(int session, uint32_t op, uint64_t subject, const uint64_t args[
 		void *arg);
 /* Keeps a process's line in the table that vfs maps. */
 void pidmap_update(const struct proc *p);
+void pidmap_clear(const struct proc *p);
 
 #define CAP_ALL ((1ull << (CAP_LAST_CAP + 1)) - 1)
 
@@ -182,8 +183,6 @@ long pm_capget(struct tern_msg *m);
 long pm_capset(struct tern_msg *m);
 
 /* ---- sched.c ---- */
-/* A new thread of one that runs SCHED_RESET_ON_FORK. */
-void sched_reset(int process, uint32_t tid);
 long pm_setpriority(struct tern_msg *m);
 long pm_getpriority(struct tern_msg *m);
 long pm_sched_setparam(struct tern_msg *m);

@@ -64,21 +64,6 @@ static long set_policy(struct target *t, int policy, int prio, bool reset)
 	return r;
 }
 
-/* No real-time policy and no better priority than an ordinary one. */
-void sched_reset(int process, uint32_t tid)
-{
-	struct tern_process_stat st;
-	bool realtime;
-	int32_t nice;
-
-	if (tern_process_stat(process, tid, &st) < 0)
-		return;
-	realtime = st.policy == SCHED_FIFO || st.policy == SCHED_RR;
-	nice = (int32_t)st.nice < 0 ? 0 : (int32_t)st.nice;
-	if (realtime || nice != (int32_t)st.nice)
-		(void)tern_thread_sched(process, tid, realtime ? SCHED_NORMAL : -1, 0, nice, 0);
-}
-
 long pm_sched_setscheduler(struct tern_msg *m)
 {
 	struct target t;

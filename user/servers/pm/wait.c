@@ -260,9 +260,14 @@ void wait_wake(struct proc *parent)
 
 		if (!child && any)
 			continue;
-		r = tern_reply(w->token, child ? report(w, child, event) : -ECHILD);
+		r = child ? report(w, child, event) : -ECHILD;
+		if (child && event == WAIT_EXITED && !(w->options & WNOWAIT))
+			pidmap_clear(child); /* gone when its waiter runs */
+		r = tern_reply(w->token, r);
 		if (child && r != -ESRCH)
 			consume(child, event, w->options);
+		else if (child)
+			pidmap_update(child);
 		waiter_free(w);
 	}
 }
