@@ -1,5 +1,5 @@
-/* Looking at spaces for /proc: regions with their pages counted, the walk of an address, pagemap.
- * Nothing here changes anything; the space's lock is held for one leaf table or one call. */
+/* Looking at spaces for /proc: regions, the walk of an address, pagemap.
+ * Nothing here changes anything; the space's lock is held for one call, which is about a page of results. */
 #include "mm_priv.h"
 
 #include <tern/abi.h>
@@ -15,38 +15,6 @@ static u32 count_mappings(pte_t upper, pte_t e)
 	return MAX(n, 1u); /* others may be letting go of it */
 }
 
-static void count_page(pte_t upper, pte_t e, struct tern_region_info *v)
-{
-	bool dirty = e & (PTE_ANON | PTE_W);
-	u32 n = count_mappings(upper, e);
-
-	v->resident++;
-	v->anonymous += !!(e & PTE_ANON);
-	v->share += (PAGE_SIZE << TERN_SHARE_SHIFT) / n;
-	if (n > 1)
-		*(dirty ? &v->shared_dirty : &v->shared_clean) += 1;
-	else
-		*(dirty ? &v->priv_dirty : &v->priv_clean) += 1;
-}
-
-/* Counts the pages from va on, as far as one leaf table goes.  Where it stopped. */
-static va_t count_pages(struct aspace *as, va_t va, va_t end, struct tern_region_info *v)
-{
-	const pte_t *upper, *t;
-	va_t stop;
-
-	spin_lock(&as->lock);
-	upper = pt_upper_in(as, va, end, &stop);
-	t = upper ? pt_leaf(*upper) + pt_index(va, 0) : NULL;
-	for (; t && va < stop; va += PAGE_SIZE, t++) {
-		v->huge += pte_is_huge(*upper);
-		if (*t && !(*t & PTE_SPECIAL))
-			count_page(*upper, *t, v);
-	}
-	spin_unlock(&as->lock);
-	return stop;
-}
-
 static u32 flags_out(unsigned f)
 {
 	return (f & REGION_SHARED ? TERN_REGION_SHARED : 0) | (f & REGION_STACK ? TERN_REGION_STACK : 0) |
@@ -57,34 +25,23 @@ static u32 flags_out(unsigned f)
 	       (f & REGION_NOHUGE ? TERN_REGION_NOHUGE : 0);
 }
 
-/* A description of the first region from `from` on, without its pages; false: there is none. */
-static bool describe(struct aspace *as, va_t from, struct tern_region_info *v)
-{
-	struct region *r;
-
-	memset(v, 0, sizeof(*v));
-	spin_lock(&as->lock);
-	r = region_next(as, from);
-	if (r) {
-		v->start = r->start;
-		v->end = r->end;
-		v->offset = r->memobj ? r->offset : 0;
-		v->ident = r->memobj ? r->memobj->ident : 0;
-		v->prot = r->prot;
-		v->max_prot = r->max_prot;
-		v->flags = flags_out(r->flags);
-	}
-	spin_unlock(&as->lock);
-	return r;
-}
-
 unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, unsigned max)
 {
+	struct region *r;
 	unsigned n = 0;
 
-	for (; n < max && describe(as, from, &v[n]); n++)
-		for (from = v[n].start; from < v[n].end;)
-			from = count_pages(as, from, v[n].end, &v[n]);
+	spin_lock(&as->lock);
+	for (r = region_next(as, from); r && n < max; r = r->next)
+		v[n++] = (struct tern_region_info){
+			.start = r->start,
+			.end = r->end,
+			.offset = r->memobj ? r->offset : 0,
+			.ident = r->memobj ? r->memobj->ident : 0,
+			.prot = r->prot,
+			.max_prot = r->max_prot,
+			.flags = flags_out(r->flags),
+		};
+	spin_unlock(&as->lock);
 	return n;
 }
 
@@ -140,7 +97,21 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 #define PAGEMAP_PRESENT (1ul << 63)
 #define PAGEMAP_FILE (1ul << 61)
 #define PAGEMAP_EXCLUSIVE (1ul << 56)
-#define PAGEMAP_PFN ((1ul << 55) - 1)
+
+/* The word of the page at va, with entry e. Lock held. */
+static u64 pagemap_word(struct aspace *as, va_t va, pte_t e)
+{
+	u64 v = PAGEMAP_PRESENT | pte_pfn(e) | (e & PTE_ANON ? 0 : PAGEMAP_FILE);
+	pte_t upper = *pt_upper(as, va);
+	u32 n;
+
+	if (e & PTE_SPECIAL)
+		return v;
+	n = count_mappings(upper, e);
+	return v | (n == 1 ? PAGEMAP_EXCLUSIVE : 0) | (e & (PTE_ANON | PTE_W) ? TERN_PAGEMAP_DIRTY : 0) |
+	       (pte_is_huge(upper) ? TERN_PAGEMAP_HUGE : 0) |
+	       (u64)MIN(n, TERN_PAGEMAP_MOST) << TERN_PAGEMAP_COUNT;
+}
 
 void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
 {
@@ -148,14 +119,7 @@ void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count)
 	for (unsigned i = 0; i < count; i++, va += PAGE_SIZE) {
 		pte_t e = va < USER_MAX ? pt_peek(as, va) : 0;
 
-		v[i] = 0;
-		if (!e)
-			continue;
-		v[i] = PAGEMAP_PRESENT | (pte_pfn(e) & PAGEMAP_PFN);
-		if (!(e & PTE_ANON))
-			v[i] |= PAGEMAP_FILE;
-		if (!(e & PTE_SPECIAL) && count_mappings(*pt_upper(as, va), e) == 1)
-			v[i] |= PAGEMAP_EXCLUSIVE;
+		v[i] = e ? pagemap_word(as, va, e) : 0;
 	}
 	spin_unlock(&as->lock);
 }

@@ -159,8 +159,8 @@ enum tern_op {
 	/* INFO (process h, address, struct tern_walk *): the three-level walk; in the kernel's half only
 	 * the root's entry. */
 	TERN_ASPACE_WALK,
-	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format) of count
-	 * pages from address on. */
+	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format, and
+	 * TERN_PAGEMAP_…) of count pages from address on. */
 	TERN_ASPACE_PAGEMAP,
 	/* INFO (process h, address, buffer, length): bytes of another process's memory; short at the
 	 * first page that cannot be read, EFAULT if that is the first one. */
@@ -404,11 +404,7 @@ struct tern_region_info {
 	uint32_t prot, max_prot;	    /* PROT_* */
 	uint32_t flags;			    /* TERN_REGION_* */
 	uint32_t pad;
-	/* Pages, by walking; shared: somebody else maps the page, too. */
-	uint64_t resident, anonymous, shared_clean, shared_dirty, priv_clean, priv_dirty, huge;
-	uint64_t share; /* of their bytes, each page's divided by who maps it; << TERN_SHARE_SHIFT */
 };
-#define TERN_SHARE_SHIFT 12
 #define TERN_REGION_SHARED 1
 #define TERN_REGION_STACK 2
 #define TERN_REGION_HEAP 4
@@ -417,6 +413,12 @@ struct tern_region_info {
 #define TERN_REGION_LOCKED 32
 #define TERN_REGION_HUGE 64 /* madvise: pages of 2 MiB are wanted; or not */
 #define TERN_REGION_NOHUGE 128
+
+/* What the words of ASPACE_PAGEMAP say besides. */
+#define TERN_PAGEMAP_COUNT 44 /* from that bit on, 11 of them: how many mappings the page has */
+#define TERN_PAGEMAP_MOST 0x7ffu
+#define TERN_PAGEMAP_DIRTY (1ull << 55)
+#define TERN_PAGEMAP_HUGE (1ull << 60)
 
 struct tern_walk {
 	uint64_t va;

@@ -12,60 +12,21 @@
 #include <kernel/sched.h>
 #include <kernel/linux/sys.h>
 
-/* ---- CPU time ---- */
+/* ---- reading ---- */
 
-static u64 thread_cpu_ns(const struct thread *t, bool user_only)
+static u64 thread_cpu_ns(const struct thread *t) { return thread_user_ns(t) + thread_system_ns(t); }
+
+static u64 process_cpu_ns(const struct process *p)
 {
-	return thread_user_ns(t) + (user_only ? 0 : thread_system_ns(t));
-}
+	u64 ns;
 
-static u64 process_cpu_ns(const struct process *p, bool user_only)
-{
-	u64 dead = p->dead_user_ticks + (user_only ? 0 : p->dead_system_ticks);
-	u64 ns = arch_ticks_to_ns(dead);
-
+	kernel_lock();
+	ns = arch_ticks_to_ns(p->dead_user_ticks + p->dead_system_ticks);
 	for_each_thread(t, p)
-		ns += thread_cpu_ns(t, user_only);
+		ns += thread_cpu_ns(t);
+	kernel_unlock();
 	return ns;
 }
-
-static struct process *process_by_pid(u32 pid)
-{
-	list_for_each(l, &all_processes) {
-		struct process *p = list_entry(l, struct process, all);
-
-		if (p->pid == pid && p->state == PROCESS_ALIVE)
-			return p;
-	}
-	return NULL;
-}
-
-/* Clock ids below 0 name a process or thread: ~pid << 3 | per thread << 2 | 0 both, 1 user, 2 both.
- * 0 or EINVAL. */
-static s64 cpu_clock(struct thread *t, s32 clock, u64 *ns)
-{
-	bool per_thread = clock & 4, user_only = (clock & 3) == 1;
-	u32 id = ~(u32)(clock >> 3);
-	struct process *p = t->process;
-	s64 r = 0;
-
-	if ((clock & 3) == 3)
-		return -EINVAL;
-	kernel_lock();
-	if (per_thread && id)
-		t = process_find_thread(p, id);
-	else if (id && id != p->pid)
-		p = process_by_pid(id);
-	if (!t || !p)
-		r = -EINVAL;
-	else
-		*ns = per_thread ? thread_cpu_ns(t, user_only) : process_cpu_ns(p, user_only);
-	kernel_unlock();
-	return r;
-}
-
-#define CPU_CLOCK_PROCESS ((s32)(~0u << 3 | 2))
-#define CPU_CLOCK_THREAD ((s32)(~0u << 3 | 6))
 
 static u64 realtime_ns(void) { return arch_now_ns() + (u64)READ_ONCE(realtime_offset_ns); }
 
@@ -86,11 +47,13 @@ static s64 clock_read(struct thread *t, s32 clock, u64 *ns)
 		*ns = arch_now_ns();
 		return 0;
 	case TERN_CLOCK_PROCESS_CPUTIME_ID:
-		return cpu_clock(t, CPU_CLOCK_PROCESS, ns);
+		*ns = process_cpu_ns(t->process);
+		return 0;
 	case TERN_CLOCK_THREAD_CPUTIME_ID:
-		return cpu_clock(t, CPU_CLOCK_THREAD, ns);
+		*ns = thread_cpu_ns(t);
+		return 0;
 	}
-	return clock < 0 ? cpu_clock(t, clock, ns) : -EINVAL;
+	return clock < 0 ? SYS_PASS : -EINVAL; /* one of a process or thread, that pm looks up */
 }
 
 s64 sys_clock_gettime(struct thread *t, u64 *a)
@@ -99,29 +62,6 @@ s64 sys_clock_gettime(struct thread *t, u64 *a)
 	s64 r = clock_read(t, (s32)a[0], &ns);
 
 	return r ? r : timespec_put(t, a[1], ns);
-}
-
-s64 sys_clock_getres(struct thread *t, u64 *a)
-{
-	s32 clock = (s32)a[0];
-	u64 ns;
-	s64 r = clock_read(t, clock, &ns);
-
-	if (r || !a[1])
-		return r;
-	ns = clock == TERN_CLOCK_REALTIME_COARSE || clock == TERN_CLOCK_MONOTONIC_COARSE ? 4000000 : 1;
-	return timespec_put(t, a[1], ns);
-}
-
-s64 sys_gettimeofday(struct thread *t, u64 *a)
-{
-	u64 now = realtime_ns(), zone = 0;
-	struct tern_timeval tv = { .tv_sec = (s64)(now / NSEC_PER_SEC),
-				   .tv_usec = (s64)(now % NSEC_PER_SEC / 1000) };
-
-	if (a[0] && put_user(t, a[0], &tv, sizeof tv))
-		return -EFAULT;
-	return a[1] ? put_user(t, a[1], &zone, sizeof zone) : 0;
 }
 
 /* ---- sleeping ---- */

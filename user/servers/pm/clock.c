@@ -4,8 +4,7 @@
 #include "pm.h"
 #include <string.h>
 
-#define CLOCK_SGI_CYCLE 10
-#define CLOCK_TAI 11
+
 #define SECONDS_MAX ((int64_t)(INT64_MAX / NSEC - 30ull * 365 * 24 * 3600)) /* Linux's limit */
 
 /* Answers with `result`. */
@@ -22,6 +21,19 @@ static long set_clock(struct tern_msg *m, uint64_t ns, long result)
 	tern_clock_set(ns);
 	ptimers_clock_set();
 	return tern_forward(m->token, pm.pipe, (uint64_t)result, 0, -1) < 0 ? result : SERVER_NO_REPLY;
+}
+
+long pm_gettimeofday(struct tern_msg *m)
+{
+	uint64_t now = tern_clock_ns(TERN_CLOCK_REALTIME), zone = 0;
+	struct tern_timeval tv = { .tv_sec = (int64_t)(now / NSEC),
+				   .tv_usec = (int64_t)(now % NSEC / 1000) };
+
+	if (m->args[0] && tern_copy_out(m->token, 0, 0, &tv, sizeof tv) != sizeof tv)
+		return -EFAULT;
+	if (m->args[1] && tern_copy_out(m->token, 1, 0, &zone, sizeof zone) != sizeof zone)
+		return -EFAULT;
+	return 0;
 }
 
 long pm_clock_settime(struct tern_msg *m)

@@ -53,6 +53,39 @@ bool cpu_clock_now(const struct cpu_clock *c, uint64_t *ns)
 	return true;
 }
 
+static long ns_out(struct tern_msg *m, uint64_t ns)
+{
+	struct tern_timespec ts;
+
+	timespec_of_ns(ns, &ts);
+	return tern_copy_out(m->token, 0, 0, &ts, sizeof ts) == sizeof ts ? 0 : -EFAULT;
+}
+
+long pm_clock_gettime(struct tern_msg *m)
+{
+	struct cpu_clock clock;
+	uint64_t ns;
+	long r = cpu_clock_find(m, (int32_t)m->args[0], &clock);
+
+	if (r)
+		return r;
+	return cpu_clock_now(&clock, &ns) ? ns_out(m, ns) : -EINVAL;
+}
+
+long pm_clock_getres(struct tern_msg *m)
+{
+	int32_t id = (int32_t)m->args[0];
+	bool coarse = id == TERN_CLOCK_REALTIME_COARSE || id == TERN_CLOCK_MONOTONIC_COARSE;
+	struct cpu_clock clock;
+	long r = 0;
+
+	if (id < 0 || id == TERN_CLOCK_PROCESS_CPUTIME_ID || id == TERN_CLOCK_THREAD_CPUTIME_ID)
+		r = cpu_clock_find(m, id, &clock);
+	else if (id > CLOCK_TAI || id == CLOCK_SGI_CYCLE)
+		r = -EINVAL;
+	return r || !m->args[1] ? r : ns_out(m, coarse ? 4000000 : 1);
+}
+
 void cpu_clock_arm(struct timer *t, uint64_t left)
 {
 	left /= pm.boot.nharts ? pm.boot.nharts : 1;

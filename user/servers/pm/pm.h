@@ -250,10 +250,15 @@ struct cpu_clock {
 	bool user;	   /* without system time */
 };
 /* The CPU clock that the caller means by a clock id: 0, EINVAL, ESRCH. */
+#define CLOCK_SGI_CYCLE 10 /* the one number below the last that is no clock's */
+#define CLOCK_TAI 11
 long cpu_clock_find(struct tern_msg *m, int32_t id, struct cpu_clock *c);
 bool cpu_clock_now(const struct cpu_clock *c, uint64_t *ns); /* false: its process has ended */
 void cpu_clock_arm(struct timer *t, uint64_t left); /* for when it may be so much further */
 long pm_clock_nanosleep(struct tern_msg *m);
+long pm_clock_gettime(struct tern_msg *m); /* the kernel answers for the clocks of the caller's own */
+long pm_clock_getres(struct tern_msg *m);
+long pm_gettimeofday(struct tern_msg *m);
 bool sleeper_ends(uint64_t token, bool gone); /* false: it is no sleeper's */
 
 

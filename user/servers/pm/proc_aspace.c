@@ -24,12 +24,13 @@ void proc_aspace_head(struct text *t, struct proc *p, uint32_t nregions)
 		    UL(walk.level[0].table), nregions, UL(st.vsize / 1024), UL(st.size_pt / 1024));
 }
 
-void proc_aspace_region(struct text *t, const struct tern_region_info *r, const char *name, bool last)
+void proc_aspace_region(struct text *t, const struct tern_region_info *r, uint64_t resident, const char *name,
+			bool last)
 {
 	text_printf(t, "   %s region %010lx %c%c%c%c %lu of %lu kB  ", last ? "`-" : "|-", UL(r->start),
 		    r->prot & PROT_READ ? 'r' : '-', r->prot & PROT_WRITE ? 'w' : '-',
 		    r->prot & PROT_EXEC ? 'x' : '-', r->flags & TERN_REGION_SHARED ? 's' : 'p',
-		    UL(r->resident * 4), UL((r->end - r->start) / 1024));
+		    UL(resident * 4), UL((r->end - r->start) / 1024));
 	if (r->ident)
 		text_printf(t, "memobj %lx+%lx ", UL(r->ident), UL(r->offset));
 	text_printf(t, "%s\n", name[0] ? name : "anonymous");

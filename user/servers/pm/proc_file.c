@@ -247,6 +247,9 @@ static long read_pagemap(struct proc_file *f, struct tern_msg *m, uint64_t off)
 
 		if (r <= 0)
 			break;
+		for (long i = 0; i < r; i++)
+			words[i] &= ~((uint64_t)TERN_PAGEMAP_MOST << TERN_PAGEMAP_COUNT |
+				      TERN_PAGEMAP_DIRTY | TERN_PAGEMAP_HUGE);
 		r = tern_copy_out(m->token, 0, done, words, (size_t)r * 8);
 		if (r <= 0)
 			return done ? (long)done : -EFAULT;

@@ -1,5 +1,7 @@
 /* maps, smaps, smaps_rollup: the regions of a process as Linux prints them; and what aspace needs.
  *
+ * What is there of a region is counted from its pagemap words, a leaf table at a time; a walk says which
+ * tables there are.
  * Regions come from the kernel, 32 at a time.  The files behind them are known by ident; their
  * paths are vfs's, asked for once for all of them: the read waits for that answer.
  */
@@ -14,13 +16,55 @@
 #define MAX_REGIONS 65536
 #define PATH_ROOM 160 /* bytes for each path asked for, on average */
 #define NAME_COLUMN 73
+#define PAGEMAP_FILE (1ull << 61)
+
+#define PAGE 4096ull
+#define TABLE (512 * PAGE) /* what a leaf table maps, */
+#define TABLES (512 * TABLE) /* and one above */
+
+static void count_word(uint64_t word, struct page_counts *c)
+{
+	uint64_t n = word >> TERN_PAGEMAP_COUNT & TERN_PAGEMAP_MOST;
+
+	c->huge += !!(word & TERN_PAGEMAP_HUGE);
+	if (!n) /* none, or no frame of memory's */
+		return;
+	c->resident++;
+	c->anonymous += !(word & PAGEMAP_FILE);
+	c->kind[(n > 1 ? SHARED_CLEAN : PRIVATE_CLEAN) + !!(word & TERN_PAGEMAP_DIRTY)]++;
+	c->share += (PAGE << PAGE_SHARE_SHIFT) / n;
+}
+
+static void count_pages(struct proc *p, const struct tern_region_info *r, struct page_counts *c)
+{
+	static uint64_t words[512];
+	struct tern_walk walk;
+
+	for (uint64_t at = r->start, stop; at < r->end; at = stop) {
+		if (tern_aspace_walk(p->handle, at, &walk) < 0)
+			return;
+		stop = (at & ~(TABLE - 1)) + TABLE;
+		if (!walk.levels)
+			stop = (at & ~(TABLES - 1)) + TABLES;
+		if (stop > r->end)
+			stop = r->end;
+		if (walk.levels < 2)
+			continue;
+		long n = tern_aspace_pagemap(p->handle, at, words, (unsigned)((stop - at) / PAGE));
+
+		for (long i = 0; i < n; i++)
+			count_word(words[i], c);
+	}
+}
 
 static void job_release(struct proc_job *job)
 {
 	free(job->regions);
+	free(job->counts);
 	free(job->idents);
 	free(job->paths);
 	job->regions = NULL;
+	job->counts = NULL;
 	job->idents = NULL;
 	job->paths = NULL;
 }
@@ -49,6 +93,19 @@ static long collect(struct proc_job *job, struct proc *p)
 		if (n < BATCH || job->nregions > MAX_REGIONS)
 			return 0;
 	}
+}
+
+/* Before the paths are asked for: the process may have ended when they come. */
+static long count_all(struct proc_job *job, struct proc *p)
+{
+	if (job->number != TERN_PROC_PID_SMAPS && job->number != TERN_PROC_PID_ASPACE)
+		return 0;
+	job->counts = calloc(job->nregions ? job->nregions : 1, sizeof *job->counts);
+	if (!job->counts)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < job->nregions; i++)
+		count_pages(p, &job->regions[i], &job->counts[i]);
+	return 0;
 }
 
 static uint32_t ident_index(const struct proc_job *job, uint64_t ident)
@@ -126,33 +183,33 @@ static void field(struct text *t, const char *name, uint64_t pages)
 	field_kb(t, name, pages * 4);
 }
 
-static void counters(struct text *t, const struct tern_region_info *r, uint64_t size_pages)
+static void counters(struct text *t, const struct page_counts *c, uint64_t size_pages, bool locked)
 {
-	uint64_t share = (r->share >> TERN_SHARE_SHIFT) / 1024; /* kB */
+	uint64_t share = (c->share >> PAGE_SHARE_SHIFT) / 1024; /* kB */
 
-	if (size_pages)
-		field(t, "Size:", size_pages);
 	if (size_pages) {
+		field(t, "Size:", size_pages);
 		field(t, "KernelPageSize:", 1);
 		field(t, "MMUPageSize:", 1);
 	}
-	field(t, "Rss:", r->resident);
+	field(t, "Rss:", c->resident);
 	field_kb(t, "Pss:", share);
-	field(t, "Shared_Clean:", r->shared_clean);
-	field(t, "Shared_Dirty:", r->shared_dirty);
-	field(t, "Private_Clean:", r->priv_clean);
-	field(t, "Private_Dirty:", r->priv_dirty);
-	field(t, "Referenced:", r->resident);
-	field(t, "Anonymous:", r->anonymous);
-	field(t, "AnonHugePages:", r->huge);
+	field(t, "Shared_Clean:", c->kind[SHARED_CLEAN]);
+	field(t, "Shared_Dirty:", c->kind[SHARED_DIRTY]);
+	field(t, "Private_Clean:", c->kind[PRIVATE_CLEAN]);
+	field(t, "Private_Dirty:", c->kind[PRIVATE_DIRTY]);
+	field(t, "Referenced:", c->resident);
+	field(t, "Anonymous:", c->anonymous);
+	field(t, "AnonHugePages:", c->huge);
 	field(t, "Swap:", 0);
-	field_kb(t, "Locked:", r->flags & TERN_REGION_LOCKED ? share : 0);
+	field_kb(t, "Locked:", locked ? share : 0);
 }
 
-static void smaps_entry(struct text *t, const struct tern_region_info *r, const char *name)
+static void smaps_entry(struct text *t, const struct tern_region_info *r, const struct page_counts *c,
+			const char *name)
 {
 	map_line(t, r, name);
-	counters(t, r, (r->end - r->start) / 4096);
+	counters(t, c, (r->end - r->start) / PAGE, r->flags & TERN_REGION_LOCKED);
 	text_printf(t, "VmFlags:%s%s%s%s%s%s%s%s%s%s\n", r->prot & PROT_READ ? " rd" : "",
 		    r->prot & PROT_WRITE ? " wr" : "", r->prot & PROT_EXEC ? " ex" : "",
 		    r->flags & TERN_REGION_SHARED ? " sh" : "", r->max_prot & PROT_READ ? " mr" : "",
@@ -167,9 +224,10 @@ static void write_all(struct proc_job *job)
 		const struct tern_region_info *r = &job->regions[i];
 
 		if (job->number == TERN_PROC_PID_SMAPS)
-			smaps_entry(&job->text, r, region_name(job, r));
+			smaps_entry(&job->text, r, &job->counts[i], region_name(job, r));
 		else if (job->number == TERN_PROC_PID_ASPACE)
-			proc_aspace_region(&job->text, r, region_name(job, r), i + 1 == job->nregions);
+			proc_aspace_region(&job->text, r, job->counts[i].resident, region_name(job, r),
+					   i + 1 == job->nregions);
 		else
 			map_line(&job->text, r, region_name(job, r));
 	}
@@ -195,6 +253,8 @@ long proc_maps_start(struct proc_job *job, struct proc *p)
 
 	if (r == 0 && job->number == TERN_PROC_PID_ASPACE)
 		proc_aspace_head(&job->text, p, job->nregions);
+	if (r == 0)
+		r = count_all(job, p);
 	if (r == 0)
 		r = collect_idents(job);
 	if (r == 0 && job->nidents) {
@@ -223,29 +283,19 @@ long proc_maps_start(struct proc_job *job, struct proc *p)
 
 void proc_text_rollup(struct text *t, struct proc *p)
 {
-	struct tern_region_info v[BATCH], sum;
-	uint64_t at = 0;
+	struct tern_region_info v[BATCH], whole = { 0 };
+	struct page_counts sum = { 0 };
 	long n;
 
-	memset(&sum, 0, sizeof sum);
-	while ((n = tern_aspace_query(p->handle, at, v, BATCH)) > 0) {
+	do {
+		n = tern_aspace_query(p->handle, whole.end, v, BATCH);
 		for (long i = 0; i < n; i++) {
-			if (!sum.end)
-				sum.start = v[i].start;
-			sum.end = v[i].end;
-			sum.resident += v[i].resident;
-			sum.anonymous += v[i].anonymous;
-			sum.shared_clean += v[i].shared_clean;
-			sum.shared_dirty += v[i].shared_dirty;
-			sum.priv_clean += v[i].priv_clean;
-			sum.priv_dirty += v[i].priv_dirty;
-			sum.huge += v[i].huge;
-			sum.share += v[i].share;
+			if (!whole.end)
+				whole.start = v[i].start;
+			whole.end = v[i].end;
+			count_pages(p, &v[i], &sum);
 		}
-		at = sum.end;
-		if (n < BATCH)
-			break;
-	}
-	map_line(t, &sum, "[rollup]");
-	counters(t, &sum, 0);
+	} while (n == BATCH);
+	map_line(t, &whole, "[rollup]");
+	counters(t, &sum, 0, false);
 }

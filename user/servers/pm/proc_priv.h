@@ -15,6 +15,16 @@ struct proc_file {
 	struct text text;
 };
 
+#define PAGE_SHARE_SHIFT 12
+enum page_kind { PRIVATE_CLEAN, PRIVATE_DIRTY, SHARED_CLEAN, SHARED_DIRTY, PAGE_KINDS };
+
+/* Pages of a region; shared: somebody else maps the page, too. */
+struct page_counts {
+	uint64_t resident, anonymous, huge;
+	uint64_t kind[PAGE_KINDS];
+	uint64_t share; /* of their bytes, each page's divided by who maps it; << PAGE_SHARE_SHIFT */
+};
+
 /* A read that waits for vfs to name files. */
 struct proc_job {
 	uint64_t file; /* badge of the proc_file */
@@ -24,6 +34,7 @@ struct proc_job {
 	int number;
 	struct text text;
 	struct tern_region_info *regions;
+	struct page_counts *counts; /* of each; NULL: nobody asks */
 	uint32_t nregions, room;
 	uint64_t *idents;
 	uint32_t nidents;
@@ -40,7 +51,8 @@ long proc_maps_start(struct proc_job *job, struct proc *p);
 void proc_job_done(struct proc_job *job, long error);
 /* aspace: the lines of the process and its space, and of each region. */
 void proc_aspace_head(struct text *t, struct proc *p, uint32_t nregions);
-void proc_aspace_region(struct text *t, const struct tern_region_info *r, const char *name, bool last);
+void proc_aspace_region(struct text *t, const struct tern_region_info *r, uint64_t resident, const char *name,
+			bool last);
 /* smaps_rollup, without paths. */
 void proc_text_rollup(struct text *t, struct proc *p);
 /* /proc/sys (sysctl.c).  Writing: -EINVAL for what is not to be changed so. */
