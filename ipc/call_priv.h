@@ -122,3 +122,10 @@ struct thread *route_call_locked(struct thread *t, const struct syscall_line *li
 /* reply.c: every reply that does not end with the caller running here at once. Likewise; the reply's
  * words are in t's saved registers. */
 struct thread *reply_recv_slowly(struct thread *t);
+
+/* file.c.  A call of an H line on s, which has a file: answered, or sent on the general way.  Kernel lock
+ * held, dropped. */
+struct thread *file_call(struct thread *t, const struct syscall_line *line, u32 op, struct session *s);
+/* TERN_REPLY_FILE, in t's reply to c with registers x. */
+void file_attach(struct thread *t, struct call *c, const u64 *x);
+void file_detach(struct session *s);

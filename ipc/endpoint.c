@@ -170,6 +170,8 @@ void session_free(struct session *s)
 			id_free(&sessions, s->sid);
 		if (s->ready)
 			ready_put(s->ready);
+		if (s->file)
+			file_detach(s);
 		endpoint_put(s->endpoint);
 		account_discharge(s->payer, SESSION_BYTES);
 		slab_free(&session_cache, s);

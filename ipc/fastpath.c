@@ -59,8 +59,11 @@ struct thread *entry_route_call(struct thread *t, const struct syscall_line *lin
 	kernel_lock();
 	if (likely(route <= ROUTE_M && !line->fd_mode)) {
 		s = straight_session(t, (u32)a[line->arg], line->rights);
-		if (likely(s && (!line->nwin || !windows_check_inline(line, a))))
+		if (likely(s && (!line->nwin || !windows_check_inline(line, a)))) {
+			if (unlikely(s->file) && route == ROUTE_H)
+				return file_call(t, line, op, s);
 			straight_call(t, line, op, route == ROUTE_M && s->meta ? s->meta : s);
+		}
 	}
 	return route_call_locked(t, line, op, route);
 }

@@ -362,11 +362,14 @@ static void describe(struct thread *t, const struct process *p, const struct han
 	const struct session *s = h->object;
 
 	v->rights = h->rights | (h->cloexec ? TERN_R_CLOEXEC : 0);
+	v->offset = TERN_NO_OFFSET;
 	v->kind = h->type == HANDLE_WAITSET ? TERN_KIND_EPOLL : TERN_KIND_OBJECT;
 	if (h->type != HANDLE_SESSION)
 		return;
 	v->kind = s->kind;
 	v->ident = s->ident;
+	if (s->file)
+		v->offset = s->offset;
 	for (u32 i = 0; i < TERN_NSERVICES && p->names; i++)
 		if (p->names->service[i] && p->names->service[i]->endpoint == s->endpoint)
 			v->service = i + 1;

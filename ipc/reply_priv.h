@@ -90,6 +90,8 @@ static inline bool reply_extras(struct thread *t, struct call *c, u64 *x)
 		} else {
 			x[REPLY_RESULT] = (u64)copied;
 		}
+		if (flags & TERN_REPLY_FILE && likely(c->token == x[REPLY_TOKEN]))
+			file_attach(t, c, x);
 	} else if (flags & TERN_REPLY_GIVE && unlikely(!reply_give(t, c, x))) {
 		return false;
 	}

@@ -355,24 +355,41 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 
 /* ---- objects and user memory ---- */
 
+/* The place of n bytes at off, which lie in one page, if that is there and they are not beyond the object's
+ * end; else NULL.  Lock held. */
+static inline char *object_place(const struct memobj *m, u64 off, size_t n)
+{
+	pfn_t pfn;
+
+	if (unlikely(off >= m->size || n > m->size - off || m->kind != MEMOBJ_ANON))
+		return NULL;
+	pfn = radix_get_small(&m->pages, off >> PAGE_SHIFT);
+	if (unlikely(!pfn))
+		pfn = radix_get(&m->pages, off >> PAGE_SHIFT);
+	return likely(pfn) ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
+}
+
+/* Copies between the place of user memory and that in an object: perhaps the same page, if the space maps
+ * the object. */
+static inline void object_move(char *user, char *object, size_t n, bool out)
+{
+	memmove(out ? user : object, out ? object : user, n);
+	if (!out)
+		frame_of(virt_to_pfn(object))->flags &= (u16)~FRAME_SYNCED;
+}
+
 /* A part of one page each, both there and not beyond the object's end.  False: not so.  Both locks held. */
 static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 				    bool out)
 {
-	pfn_t pfn;
 	char *p, *q;
 
-	if (unlikely(!user_page(as, va, out ? PTE_W : PTE_R, &p)) ||
-	    unlikely(off >= m->size || n > m->size - off || m->kind != MEMOBJ_ANON))
+	if (unlikely(!user_page(as, va, out ? PTE_W : PTE_R, &p)))
 		return false;
-	pfn = radix_get_small(&m->pages, off >> PAGE_SHIFT);
-	if (unlikely(!pfn))
+	q = object_place(m, off, n);
+	if (unlikely(!q))
 		return false;
-	q = (char *)pfn_to_virt(pfn) + (off & PAGE_MASK);
-	/* It is the same page if the space maps the object. */
-	memmove(out ? p : q, out ? q : p, n);
-	if (!out)
-		frame_of(pfn)->flags &= (u16)~FRAME_SYNCED;
+	object_move(p, q, n, out);
 	return true;
 }
 
@@ -431,23 +448,12 @@ static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_
 	return n && !out && !pfn ? -ENOMEM : (long)n;
 }
 
-static inline __attribute__((always_inline)) long object_copy(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
-			       bool out)
+static __attribute__((noinline)) long object_in_parts(struct memobj *m, u64 off, struct aspace *as, va_t va,
+						      size_t n, bool out)
 {
 	size_t done = 0, part;
 	long r;
 
-	if (likely(va < USER_MAX) && n == one_part(off, va, n)) {
-		bool there;
-
-		spin_lock(&as->lock);
-		spin_lock(&m->lock);
-		there = object_copy_part(m, off, as, va, n, out);
-		spin_unlock(&m->lock);
-		spin_unlock(&as->lock);
-		if (likely(there))
-			return (long)n;
-	}
 	if (unlikely(m->kind == MEMOBJ_PHYS))
 		return -EINVAL;
 	if (unlikely(!user_range_ok(va, n)))
@@ -466,12 +472,55 @@ static inline __attribute__((always_inline)) long object_copy(struct memobj *m, 
 	}
 }
 
+/* The short way: what lies in one page of the object, and in one or two of user memory.  False: a page
+ * is not there, or nothing so simple, and nothing is changed. */
+static inline __attribute__((always_inline)) bool object_copy_simple(struct memobj *m, u64 off, struct aspace *as,
+								     va_t va, size_t n, bool out)
+{
+	pte_t need = out ? PTE_W : PTE_R;
+	size_t first = PAGE_SIZE - (va & PAGE_MASK);
+	char *p, *q, *more;
+
+	if (unlikely(va >= USER_MAX - PAGE_SIZE || n > PAGE_SIZE - (off & PAGE_MASK)))
+		return false;
+	spin_lock(&as->lock);
+	spin_lock(&m->lock);
+	q = object_place(m, off, n);
+	if (unlikely(!q || !user_page(as, va, need, &p)))
+		goto out_locks;
+	if (n > first) {
+		if (unlikely(!user_page(as, va + first, need, &more)))
+			goto out_locks;
+		object_move(p, q, first, out);
+		object_move(more, q + first, n - first, out);
+	} else {
+		object_move(p, q, n, out);
+	}
+	spin_unlock(&m->lock);
+	spin_unlock(&as->lock);
+	return true;
+out_locks:
+	spin_unlock(&m->lock);
+	spin_unlock(&as->lock);
+	return false;
+}
+
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
-	return object_copy(m, off, as, va, n, true);
+	if (likely(object_copy_simple(m, off, as, va, n, true)))
+		return (long)n;
+	return object_in_parts(m, off, as, va, n, true);
 }
 
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
 {
-	return object_copy(m, off, as, va, n, false);
+	if (likely(object_copy_simple(m, off, as, va, n, false)))
+		return (long)n;
+	return object_in_parts(m, off, as, va, n, false);
+}
+
+bool memobj_copy_in_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n)
+{
+	return likely(object_copy_simple(m, off, as, va, n, false)) ||
+	       (user_range_ok(va, n) && object_copy_there(m, off, as, va, n, false) == n);
 }

@@ -120,12 +120,6 @@ struct memobj *memobj_create_frames(pa_t start, u64 size)
 	return m;
 }
 
-void memobj_get(struct memobj *m)
-{
-	assert(m->refs);
-	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
-}
-
 pfn_t memobj_next(struct memobj *m, u64 *index)
 {
 	return radix_next(&m->pages, index);
@@ -186,13 +180,10 @@ static void destroy(struct memobj *m)
 	slab_free(&memobj_cache, m);
 }
 
-void memobj_put(struct memobj *m)
+void memobj_last(struct memobj *m)
 {
 	bool outside;
 
-	assert(m->refs);
-	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL))
-		return;
 	assert(list_empty(&m->regions) && !m->nregions);
 	/* A pager and a watcher are let go of where no lock is held. */
 	outside = m->pager || m->watch;

@@ -129,6 +129,9 @@ enum tern_op {
 	/* (bool): whether the ends of TERN_R_CLOSE_LATER's sessions of the bound endpoint may wait for the
 	 * next message; not at first.  0. */
 	TERN_CLOSE_LATER = 1062,
+	/* (token): the call's session has no file any more (TERN_REPLY_FILE), and the server the offset:
+	 * the offset, ENOENT (it had none). */
+	TERN_FILE_TAKE = 1063,
 
 	/* ---- memory ---- */
 	/* (size, ident, flags, badge): h of an anonymous memobj; ident names it in region lists.  With
@@ -165,6 +168,9 @@ enum tern_op {
 	/* INFO (process h, address, buffer, length): bytes of another process's memory; short at the
 	 * first page that cannot be read, EFAULT if that is the first one. */
 	TERN_ASPACE_READ = 1095,
+	/* (h): the kernel answers no more calls on the file that the object is (TERN_REPLY_FILE), and has
+	 * finished those that it was answering. */
+	TERN_MEMOBJ_WITHDRAW = 1096,
 
 	/* ---- processes: SYSTEM, on process handles ---- */
 	TERN_PROCESS_CREATE = 1104, /* (const struct tern_process_args *): process h */
@@ -350,9 +356,27 @@ struct tern_reply {
 				* the call was gone before the copy */
 #define TERN_REPLY_KEEP 0x1000 /* with a copy: the result stays as given, or is EFAULT */
 #define TERN_REPLY_IN 0x2000   /* with a copy: from the window, to `from` */
+/* With TERN_REPLY_COPY_MEMOBJ of an anonymous object's handle with READ, WRITE and MANAGE: if the copy is
+ * made, the call's session is a regular file with that object's pages.  rid1 is the offset of its
+ * description, unless the session has the object already; bits1 the file's length; rid2 TERN_FILE_*.  The kernel then
+ * answers read, write, pread64, pwrite64 and lseek on the session where it need not ask.  If it does so for
+ * another session of the object, what it knows of the file stays as it is. */
+#define TERN_REPLY_FILE 0x8000
 #define TERN_REPLY_GIVE 0x4000 /* REPLY_RECV without a copy: gives a new session first, with badge `from`
 				* and ident `length`; `win` is slot | rights << 8 | kind << 32.  If there is
 				* none (the caller is gone, or gets ENOMEM), CLOSED of the badge comes */
+
+/* Of TERN_REPLY_FILE.  Of the object: it may be read; present pages may be written within the length; the
+ * next read moves the access time, as it does after each write. */
+#define TERN_FILE_READ 1
+#define TERN_FILE_WRITE 2
+#define TERN_FILE_DUE 4
+#define TERN_FILE_NOATIME 8 /* of a session alone: its reads leave the access time as it is */
+/* Those of the session are shifted: READ, WRITE, NOATIME. */
+#define TERN_FILE_SESSION_SHIFT 8
+/* The largest read and write that the kernel answers. */
+#define TERN_FILE_READ_MAX (256 * 1024)
+#define TERN_FILE_WRITE_MAX (16 * 1024)
 
 struct tern_cred {
 	uint32_t id; /* in: ignored; out: new for each distinct object, never reused */
@@ -383,6 +407,7 @@ struct tern_caller {
 #define TERN_FD_CWD 0xfffffffeu
 #define TERN_FD_ROOT 0xffffffffu
 
+#define TERN_NO_OFFSET (~0ull)
 struct tern_handle_info {
 	uint32_t fd;
 	uint32_t kind; /* enum tern_kind */
@@ -390,12 +415,15 @@ struct tern_handle_info {
 	uint32_t service; /* enum tern_service + 1 if its endpoint is that service's, else 0 */
 	uint64_t ident;
 	uint64_t badge; /* only if the asking process owns the endpoint, else 0 */
+	uint64_t offset; /* of a session with a file (TERN_REPLY_FILE), else TERN_NO_OFFSET */
 };
 
 struct tern_memobj_info {
 	uint64_t size;	   /* bytes */
 	uint64_t resident; /* pages */
-	uint64_t written;  /* real time in ns of the last fault of a shared mapping's write; 0: none */
+	uint64_t written;  /* real time in ns of the last fault of a shared mapping's write, or of the last
+			    * write that the kernel answered (TERN_REPLY_FILE); 0: none */
+	uint64_t accessed; /* real time in ns of the last read that it answered when the time was due; 0 */
 	uint32_t regions, writable_regions, exec_spaces, pad;
 };
 

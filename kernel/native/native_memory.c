@@ -1,6 +1,7 @@
 /*
  * The doors to memory objects and address spaces as objects with handles.
  */
+#include <ipc/file.h>
 #include <ipc/note.h>
 #include <ipc/pager.h>
 #include <kernel/lib/log.h>
@@ -157,12 +158,25 @@ s64 native_memobj_count(struct thread *t, u64 *a)
 	v.resident = m->resident;
 	if (m->written)
 		v.written = arch_ticks_to_ns(m->written) + (u64)realtime_offset_ns;
+	v.written = MAX(v.written, READ_ONCE(m->modified));
+	v.accessed = READ_ONCE(m->accessed);
 	v.regions = m->nregions;
 	v.writable_regions = m->nwritable;
 	v.exec_spaces = m->nexec;
 	spin_unlock(&m->lock);
 	memobj_put(m);
 	return put_user(t, a[1], &v, sizeof v);
+}
+
+s64 native_memobj_withdraw(struct thread *t, u64 *a)
+{
+	struct memobj *m = memobj_of(t, a[0], TERN_R_MANAGE);
+
+	if (!m)
+		return -EBADF;
+	file_withdraw(m);
+	memobj_put(m);
+	return 0;
 }
 
 s64 native_memobj_watch(struct thread *t, u64 *a)

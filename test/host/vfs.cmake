@@ -1,6 +1,6 @@
 # vfs on the host: its own sources and user/lib's pool against a kernel that the test plays.
 set(vfs ${TERN_TOP}/user/servers/vfs)
-set(vfs_sources vfs/fake.c ${TERN_TOP}/user/lib/pool.c ${TERN_TOP}/user/lib/anonymous.c ${vfs}/attr.c ${vfs}/cpio.c ${vfs}/cred.c ${vfs}/dev.c
+set(vfs_sources vfs/fake.c ${TERN_TOP}/user/lib/pool.c ${TERN_TOP}/user/lib/anonymous.c ${vfs}/attr.c ${vfs}/cpio.c ${vfs}/cred.c ${vfs}/dev.c ${vfs}/direct.c
 	${vfs}/dir.c ${vfs}/handle.c ${vfs}/initrd.c ${vfs}/inotify.c ${vfs}/lock.c ${vfs}/main.c ${vfs}/mount.c ${vfs}/mount_flags.c ${vfs}/open.c
 	${vfs}/proc.c ${vfs}/rw.c ${vfs}/tree.c ${vfs}/walk.c ${vfs}/xattr.c)
 tern_host_test(NAME vfs_tree SOURCES vfs/test_tree.c ${vfs_sources} INCLUDES ${vfs} vfs)

@@ -142,6 +142,14 @@ void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
 
 void server_reply_whole(void) { server_frame.extra.flags |= TERN_REPLY_KEEP; }
 
+void server_reply_file(uint64_t offset, uint64_t length, unsigned flags)
+{
+	server_frame.extra.flags |= TERN_REPLY_FILE;
+	server_frame.extra.rid1 = offset;
+	server_frame.extra.bits1 = length;
+	server_frame.extra.rid2 = flags;
+}
+
 void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
 
 void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,

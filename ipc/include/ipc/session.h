@@ -7,6 +7,7 @@
 #include <kernel/lib/types.h>
 #include <linux/poll.h>
 
+struct memobj;
 struct process;
 struct thread;
 
@@ -72,6 +73,10 @@ struct session {
 	struct ready *ready;  /* referenced; NULL: always readable and writable */
 	u64 ident;
 	u64 sid; /* 0: none but TERN_SESSION_CREATE's have one */
+	/* A regular file that the kernel reads and writes itself (ipc/file.c), referenced, or NULL. */
+	struct memobj *file;
+	u64 offset; /* of the open file description, while `file` is there */
+	u8 direct;  /* TERN_FILE_READ, WRITE: what the kernel may do with it; NOATIME */
 	u8 kind; /* enum tern_kind */
 	u8 ends; /* TERN_R_READ, TERN_R_WRITE: those of its readiness word that it counts at */
 	u16 sees; /* bits of its readiness word that concern it */

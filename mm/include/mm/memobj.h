@@ -6,6 +6,7 @@
 #pragma once
 
 #include <kernel/lib/list.h>
+#include <kernel/lib/log.h>
 #include <kernel/lib/spinlock.h>
 #include <mm/radix.h>
 
@@ -31,6 +32,11 @@ struct memobj {
 	struct note *watch;  /* told when the last region has gone, or NULL; kernel lock; set once */
 	struct list unmapped; /* the last region has gone and `watch` does not know; mm/memobj.c */
 	struct list in_paged; /* MEMOBJ_PAGER: mm/reclaim.c; its lock */
+	/* Of a regular file that the kernel reads and writes itself (ipc/file.c); kernel lock. */
+	u64 length;	       /* in bytes, apart from `size`, which its server may have made larger */
+	u64 modified, accessed; /* real time in ns of the last such write; of a read that made it due; or 0 */
+	u32 copies;	       /* such reads and writes under way; atomic */
+	u8 direct;	       /* TERN_FILE_READ, WRITE, DUE; 0: its server is asked for everything */
 	bool dirty; /* somebody other than its pager may have written to it, ever; lock */
 	/* Shrinking and punching under way: how many, how many ever began, the region that is next
 	 * (.regions: none; NULL: nothing is under way) and the page of the object up to which it is
@@ -63,9 +69,19 @@ bool memobj_has(struct memobj *m, u64 index);
 struct memobj *must_check memobj_create_phys(pa_t start, u64 size);
 /* Takes over adopted frames [start, start + size) (see frames_adopt) as its pages. */
 struct memobj *must_check memobj_create_frames(pa_t start, u64 size);
-void memobj_get(struct memobj *m);
+static inline void memobj_get(struct memobj *m)
+{
+	assert(m->refs);
+	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
+}
 /* The last one frees the pages; those of a large object are left to memobj_reap() if mm_defer(). */
-void memobj_put(struct memobj *m);
+void memobj_last(struct memobj *m);
+static inline void memobj_put(struct memobj *m)
+{
+	assert(m->refs);
+	if (unlikely(!__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL)))
+		memobj_last(m);
+}
 /* Drops some pages of objects that are no more, tells one watcher; true: there is more to do.  No
  * lock held. */
 bool memobj_reap(void);
@@ -82,6 +98,9 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n);
 struct aspace;
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
+/* The same if n bytes need no more than a few pages that are there on both sides, under the locks as one:
+ * else false, and nothing has changed. */
+bool memobj_copy_in_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 /* Moves src's frames of a page-aligned range into empty places of dst.  Bytes, EINVAL. */
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n);
 /* Gives the pages of a range back, which reads as zero then; zeroes the parts of its first and last

@@ -433,6 +433,10 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	case TERN_MEMOBJ_COUNT:
 		*(struct tern_memobj_info *)b = (struct tern_memobj_info){ .size = object(a)->size };
 		return 0;
+	case TERN_MEMOBJ_WITHDRAW:
+		return 0;
+	case TERN_FILE_TAKE: /* this kernel answers no call without vfs */
+		return -ENOENT;
 	case TERN_ASPACE_MAP:
 		if (e == (uint64_t)boot.pidmap)
 			return (long)(uintptr_t)fake_pids;
@@ -470,6 +474,11 @@ void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
 {
 	server_reply_copy_memobj(win, memobj, off, n);
 	extra.flags |= TERN_REPLY_IN;
+}
+
+void server_reply_file(uint64_t offset, uint64_t length, unsigned flags)
+{
+	(void)offset, (void)length, (void)flags;
 }
 
 void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,

@@ -14,29 +14,18 @@
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
 #define ACCESS_MODE 07777u
 
-/* A write through a mapping is a change of the file, if nothing later is known. */
-static void mapped_write(struct node *n, uint64_t ns)
-{
-	struct tern_timespec at = { (int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u) };
-
-	n->mapped_write = ns;
-	if (at.tv_sec > n->mtime.tv_sec ||
-	    (at.tv_sec == n->mtime.tv_sec && at.tv_nsec > n->mtime.tv_nsec))
-		n->mtime = n->ctime = at;
-}
-
-/* Its blocks; with them comes when its pages were last written, so the times are right only after
- * this. */
+/* Its blocks; with them comes when its pages were last read and written without vfs, so the times are
+ * right only after this. */
 static uint64_t blocks_of(struct node *n)
 {
 	struct tern_memobj_info info;
 
 	if (!IS_REG(n) || n->flags & NODE_PROC || n->memobj < 0)
 		return 0;
-	if (n->flags & NODE_SPARSE && tern_memobj_count(n->memobj, &info) >= 0) {
-		if (info.written != n->mapped_write)
-			mapped_write(n, info.written);
-		return info.resident * (PAGE / 512);
+	if (n->flags & (NODE_SPARSE | NODE_UNLEARNT) && tern_memobj_count(n->memobj, &info) >= 0) {
+		node_learn(n, &info);
+		if (n->flags & NODE_SPARSE)
+			return info.resident * (PAGE / 512);
 	}
 	return (n->size + PAGE - 1) / PAGE * (PAGE / 512);
 }
@@ -271,6 +260,7 @@ static long set_mode(struct node *n, uint32_t mode, const struct tern_cred *c)
 		return -EPERM;
 	if (!in_group(c, n->gid) && !capable(c, CAP_FSETID))
 		mode &= ~(uint32_t)S_ISGID;
+	node_withdraw(n);
 	n->mode = (n->mode & S_IFMT) | mode;
 	n->ctime = vfs_now();
 	notify(n, IN_ATTRIB);
@@ -338,6 +328,7 @@ static long set_owner(struct node *n, uint32_t uid, uint32_t gid, const struct t
 		return -EPERM;
 	if (gid != ~0u && !privileged && (c->fsuid != n->uid || (gid != n->gid && !in_group(c, gid))))
 		return -EPERM;
+	node_withdraw(n);
 	if (uid != ~0u)
 		n->uid = uid;
 	if (gid != ~0u)
@@ -415,6 +406,7 @@ static long set_times(struct tern_msg *m, struct node *n, const struct tern_time
 		if (node_access(n, 2, c) < 0)
 			return -EACCES;
 	}
+	node_withdraw(n);
 	(void)blocks_of(n); /* what was written before this is older */
 	if (t[0].tv_nsec != TERN_UTIME_OMIT)
 		n->atime = t[0].tv_nsec == TERN_UTIME_NOW ? now : t[0];

@@ -217,6 +217,7 @@ long vfs_linkat(struct tern_msg *m)
 	err = dir_link(to.dir.node, to.name, to.len, to.hash, n);
 	if (err < 0)
 		return -ENOSPC;
+	node_withdraw(n);
 	n->flags &= ~(uint32_t)NODE_TMPFILE;
 	touched(to.dir.node);
 	n->ctime = to.dir.node->ctime;
@@ -277,6 +278,7 @@ long vfs_unlinkat(struct tern_msg *m)
 		if (n->mounts)
 			return -EBUSY;
 	}
+	node_withdraw(n);
 	touched(w.dir.node);
 	n->ctime = w.dir.node->ctime;
 	kind = notify_kind(n);
@@ -386,6 +388,9 @@ long vfs_renameat2(struct tern_msg *m)
 		return err;
 	if (from->mounts)
 		return -EBUSY;
+	node_withdraw(from);
+	if (to)
+		node_withdraw(to);
 	if (flags & RENAME_EXCHANGE) {
 		dir_exchange(da, db);
 		touched(a.dir.node);

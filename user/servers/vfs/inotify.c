@@ -225,6 +225,16 @@ void notify_all(struct node *n, uint32_t mask)
 	notify_self(n, mask);
 }
 
+bool node_is_watched(const struct node *n)
+{
+	if (n->watches || (!n->links && n->ghost && n->ghost->dir->watches))
+		return true;
+	for (const struct dentry *d = n->links; d; d = d->link_next)
+		if (d->dir->watches)
+			return true;
+	return false;
+}
+
 uint32_t notify_cookie(void)
 {
 	static uint32_t last;
@@ -307,6 +317,7 @@ static long add_watch(struct inotify *in, struct node *n, uint32_t mask)
 	w = in->nwatches < INOTIFY_WATCHES_MAX && in->last_wd < INT32_MAX ? calloc(1, sizeof *w) : NULL;
 	if (!w)
 		return -ENOSPC;
+	node_withdraw_watched(n);
 	w->node = n;
 	w->in = in;
 	w->mask = mask & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK);

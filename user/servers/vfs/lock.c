@@ -266,7 +266,7 @@ long vfs_flock(struct tern_msg *m)
 }
 
 /* The range that a struct flock means. */
-static long range_of(const struct file *f, const struct flock *fl, struct lock *l)
+static long range_of(struct tern_msg *m, struct file *f, const struct flock *fl, struct lock *l)
 {
 	int64_t start = fl->l_start, base = 0;
 
@@ -274,6 +274,7 @@ static long range_of(const struct file *f, const struct flock *fl, struct lock *
 	case SEEK_SET:
 		break;
 	case SEEK_CUR:
+		file_take(m, f);
 		base = (int64_t)f->offset;
 		break;
 	case SEEK_END:
@@ -340,7 +341,7 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 		return -EINVAL;
 	if (ofd && fl.l_pid)
 		return -EINVAL;
-	r = range_of(f, &fl, &want);
+	r = range_of(m, f, &fl, &want);
 	if (r < 0)
 		return r;
 	if (!get && ((fl.l_type == L_RDLCK && !file_reads(f)) || (fl.l_type == L_WRLCK && !file_writes(f))))

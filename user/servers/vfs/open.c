@@ -43,6 +43,8 @@ struct file *file_create(struct place at, uint32_t flags)
 	mount_get(at.mount);
 	if (IS_REG(at.node) && !(flags & O_PATH) && file_writes(f)) {
 		at.node->writers++;
+		if (at.node->flags & NODE_DIRECT)
+			at.node->flags |= NODE_UNLEARNT;
 		at.mount->writers++;
 	}
 	if (!(flags & O_PATH))
@@ -169,6 +171,8 @@ static long open_allowed(struct request *r, struct place at, uint32_t flags)
 			if (err < 0)
 				return err;
 		}
+		if (flags & O_TRUNC)
+			node_withdraw(n);
 		if (flags & O_TRUNC)
 			n->mtime = n->ctime = vfs_now();
 		err = give_place(at, flags & OPEN_KEPT, 0);

@@ -744,7 +744,9 @@ static long open_fdinfo(struct request *r, struct place at, uint32_t flags)
 	if (f)
 		mt = f->at.mount;
 	k = snprintf(text, room, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n",
-		     f ? (unsigned long)f->offset : 0, (unsigned)flags_of(&info, f), (unsigned)mt->id,
+		     info.offset != TERN_NO_OFFSET ? (unsigned long)info.offset
+		     : f			   ? (unsigned long)f->offset
+						   : 0, (unsigned)flags_of(&info, f), (unsigned)mt->id,
 		     f ? (unsigned long)f->at.node->ino : (unsigned long)info.ident);
 	if (info.kind == TERN_KIND_PIDFD)
 		k += snprintf(text + k, room - (size_t)k, "Pid:\t%d\n",

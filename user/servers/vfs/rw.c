@@ -48,6 +48,7 @@ long node_resize(struct node *n, uint64_t size)
 {
 	long r;
 
+	node_withdraw(n);
 	if (size > n->size) {
 		r = reserve(n, size);
 		if (r < 0)
@@ -97,21 +98,22 @@ long node_write(struct node *n, uint64_t off, const void *data, size_t len)
 	return r < 0 ? no_memory(r) : r == (long)len ? 0 : -ENOSPC;
 }
 
-/* relatime: once after each change, and once a day. */
+bool file_keeps_atime(const struct file *f)
+{
+	return f->flags & O_NOATIME || f->at.mount->flags & (MS_NOATIME | MS_RDONLY) ||
+	       f->at.node->fs->readonly;
+}
+
+/* What a read of f does but for the bytes. */
 static void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
 
-	if (f->flags & O_NOATIME || f->at.mount->flags & (MS_NOATIME | MS_RDONLY) || n->fs->readonly)
+	if (file_keeps_atime(f))
 		return;
-	if (n->atime.tv_sec > n->mtime.tv_sec && n->atime.tv_sec > n->ctime.tv_sec)
-		return;
-	if ((n->atime.tv_sec > n->mtime.tv_sec ||
-	     (n->atime.tv_sec == n->mtime.tv_sec && n->atime.tv_nsec > n->mtime.tv_nsec)) &&
-	    (n->atime.tv_sec > n->ctime.tv_sec ||
-	     (n->atime.tv_sec == n->ctime.tv_sec && n->atime.tv_nsec > n->ctime.tv_nsec)))
-		return;
-	n->atime = vfs_now();
+	node_withdraw(n);
+	if (access_due(n))
+		n->atime = vfs_now();
 }
 
 static inline uint64_t clip(uint64_t n) { return n > COUNT_MAX ? COUNT_MAX : n; }
@@ -164,8 +166,10 @@ static long written(long n)
  * Nothing has happened in between. */
 void copy_fell_short(uint64_t token, long n)
 {
-	if (last.file)
+	if (last.file) {
 		last.file->offset = last.off + (n > 0 ? (uint64_t)n : 0);
+		last.file->state &= ~(uint32_t)FILE_DIRECT;
+	}
 	tern_reply(token, n ? written(n) : -EFAULT);
 }
 
@@ -199,9 +203,10 @@ long vfs_read(struct tern_msg *m)
 	if (!f)
 		return vfs_no_file(m);
 	n = f->at.node;
+	file_take(m, f);
 	off = f->offset;
 	/* Who watches is told of what was read, so the reply comes after the copy then. */
-	if (!IS_REG(n) || f->text || watches) {
+	if (!IS_REG(n) || f->text || is_watched(n)) {
 		r = read_at(m, f, off, len);
 		if (r > 0)
 			f->offset += (uint64_t)r;
@@ -211,12 +216,13 @@ long vfs_read(struct tern_msg *m)
 		return 0;
 	if (len > n->size - off)
 		len = n->size - off;
-	read_time(f);
 	f->offset = off + len;
 	last.file = f;
 	last.off = off;
 	server_reply_copy_memobj(0, n->memobj, off, len);
 	server_reply_exact();
+	if (!file_direct(f, len, TERN_FILE_READ_MAX))
+		read_time(f);
 	return (long)len;
 }
 
@@ -273,7 +279,9 @@ static long write_growing(struct tern_msg *m, struct node *n, uint64_t off, uint
 	return done ? (long)done : r;
 }
 
-static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end)
+/* *carried: the reply carries the copy. */
+static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end,
+		     bool *carried)
 {
 	struct node *n = f->at.node;
 	uint64_t old;
@@ -288,6 +296,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		return -EBADF;
 	if (!len)
 		return 0;
+	node_withdraw(n);
 	old = n->size;
 	if (n->seals) {
 		if (n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE))
@@ -300,7 +309,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		if (!len)
 			return err;
 		r = write_growing(m, n, off, len);
-	} else if (watches) {
+	} else if (is_watched(n)) {
 		r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
 	} else {
 		/* Nothing but the copy is to be done: the reply carries it. */
@@ -309,6 +318,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		server_reply_take_memobj(0, n->memobj, off, len);
 		server_reply_exact();
 		*end = off + len;
+		*carried = true;
 		return (long)len;
 	}
 	/* What was reserved for the rest goes back, for an object that others may see. */
@@ -329,20 +339,27 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 	return r;
 }
 
-static long write_here(struct tern_msg *m, struct file *f, uint64_t len, bool append)
+/* A vector's next piece does not go past vfs, so neither does a part of one. */
+enum pieces { ONE_PIECE, VECTOR };
+
+static long write_here(struct tern_msg *m, struct file *f, uint64_t len, bool append, enum pieces pieces)
 {
-	uint64_t off = append || f->flags & O_APPEND ? f->at.node->size : f->offset;
-	uint64_t end = f->offset;
+	bool carried = false;
+	uint64_t off, end;
 	long r;
 
-	if (!IS_REG(f->at.node))
-		off = f->offset;
-	r = write_at(m, f, off, len, &end);
+	file_take(m, f);
+	off = end = f->offset;
+	if (IS_REG(f->at.node) && (append || f->flags & O_APPEND))
+		off = f->at.node->size;
+	r = write_at(m, f, off, len, &end, &carried);
 	if (r > 0) {
 		last.file = f;
 		last.off = off;
 		f->offset = end;
 	}
+	if (carried && pieces == ONE_PIECE)
+		file_direct(f, len, TERN_FILE_WRITE_MAX);
 	return r;
 }
 
@@ -350,7 +367,7 @@ long vfs_write(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
 
-	return f ? write_here(m, f, clip(m->args[2]), false) : vfs_no_file(m);
+	return f ? write_here(m, f, clip(m->args[2]), false, ONE_PIECE) : vfs_no_file(m);
 }
 
 /* The sum of an iovec. */
@@ -367,6 +384,7 @@ static long readv_here(struct tern_msg *m, struct file *f)
 
 	if (n < 0)
 		return n;
+	file_take(m, f);
 	r = read_at(m, f, f->offset, (uint64_t)n);
 	if (r > 0)
 		f->offset += (uint64_t)r;
@@ -388,16 +406,22 @@ long vfs_writev(struct tern_msg *m)
 	if (!f)
 		return vfs_no_file(m);
 	n = vector_length(m);
-	return n < 0 ? n : write_here(m, f, (uint64_t)n, false);
+	return n < 0 ? n : write_here(m, f, (uint64_t)n, false, VECTOR);
 }
 
-static long write_there(struct tern_msg *m, struct file *f, int64_t off, uint64_t len, bool append)
+static long write_there(struct tern_msg *m, struct file *f, int64_t off, uint64_t len, bool append,
+			enum pieces pieces)
 {
+	bool carried = false;
 	uint64_t end;
+	long r;
 
 	if (IS_REG(f->at.node) && (append || f->flags & O_APPEND))
 		off = (int64_t)f->at.node->size;
-	return write_at(m, f, (uint64_t)off, len, &end);
+	r = write_at(m, f, (uint64_t)off, len, &end, &carried);
+	if (carried && pieces == ONE_PIECE)
+		file_direct(f, len, TERN_FILE_WRITE_MAX);
+	return r;
 }
 
 long vfs_pread(struct tern_msg *m)
@@ -412,14 +436,15 @@ long vfs_pread(struct tern_msg *m)
 	if (off < 0)
 		return -EINVAL;
 	n = f->at.node;
-	if (!IS_REG(n) || f->text || watches)
+	if (!IS_REG(n) || f->text || is_watched(n))
 		return read_at(m, f, (uint64_t)off, len);
 	if ((uint64_t)off >= n->size || !len)
 		return 0;
 	if (len > n->size - (uint64_t)off)
 		len = n->size - (uint64_t)off;
-	read_time(f);
 	server_reply_copy_memobj(0, n->memobj, (uint64_t)off, len);
+	if (!file_direct(f, len, TERN_FILE_READ_MAX))
+		read_time(f);
 	return (long)len;
 }
 
@@ -430,7 +455,7 @@ long vfs_pwrite(struct tern_msg *m)
 
 	if (!f)
 		return vfs_no_file(m);
-	return off < 0 ? -EINVAL : write_there(m, f, off, clip(m->args[2]), false);
+	return off < 0 ? -EINVAL : write_there(m, f, off, clip(m->args[2]), false, ONE_PIECE);
 }
 
 long vfs_preadv(struct tern_msg *m)
@@ -458,7 +483,7 @@ long vfs_pwritev(struct tern_msg *m)
 	if (off < 0)
 		return -EINVAL;
 	n = vector_length(m);
-	return n < 0 ? n : write_there(m, f, off, (uint64_t)n, false);
+	return n < 0 ? n : write_there(m, f, off, (uint64_t)n, false, VECTOR);
 }
 
 long vfs_preadv2(struct tern_msg *m)
@@ -484,8 +509,8 @@ long vfs_pwritev2(struct tern_msg *m)
 	n = vector_length(m);
 	if (n < 0)
 		return n;
-	return off == -1 ? write_here(m, f, (uint64_t)n, append)
-			 : write_there(m, f, off, (uint64_t)n, append);
+	return off == -1 ? write_here(m, f, (uint64_t)n, append, VECTOR)
+			 : write_there(m, f, off, (uint64_t)n, append, VECTOR);
 }
 
 long vfs_lseek(struct tern_msg *m)
@@ -497,6 +522,7 @@ long vfs_lseek(struct tern_msg *m)
 	if (!f)
 		return vfs_no_file(m);
 	n = f->at.node;
+	file_take(m, f);
 	if ((uint32_t)m->args[2] > SEEK_HOLE)
 		return -EINVAL;
 	if (IS_CHR(n))
@@ -551,6 +577,7 @@ static long set_size(struct tern_msg *m, struct node *n, uint64_t size)
 			server_reply_signal(SIGXFSZ);
 		return -EFBIG;
 	}
+	node_withdraw(n);
 	err = node_resize(n, size);
 	if (err < 0)
 		return err;
@@ -635,6 +662,7 @@ long vfs_fallocate(struct tern_msg *m)
 		/* To the end of its last page what is behind the file's end is zero anyway. */
 		if (end == n->size)
 			end = (end + PAGE - 1) & ~(PAGE - 1);
+		node_withdraw(n);
 		r = tern_memobj_punch(n->memobj, (uint64_t)off, end - (uint64_t)off);
 		if (r < 0)
 			return r;
@@ -742,6 +770,7 @@ long vfs_ioctl(struct tern_msg *m)
 	case FIONREAD:
 		if (!IS_REG(f->at.node))
 			return -ENOTTY;
+		file_take(m, f);
 		value = (int32_t)((f->text ? f->text_size : f->at.node->size) - f->offset);
 		return server_out(m, 0, &value, sizeof value, 0);
 	case FIONBIO:
@@ -785,6 +814,7 @@ static long add_seals(struct file *f, uint64_t seals)
 		if (info.writable_regions)
 			return -EBUSY;
 	}
+	node_withdraw(n);
 	n->seals |= (uint32_t)seals;
 	return 0;
 }
@@ -809,6 +839,7 @@ long vfs_fcntl(struct tern_msg *m)
 		if (flags & O_NOATIME && !(f->flags & O_NOATIME) &&
 		    !is_owner(f->at.node, cred_of(m)))
 			return -EPERM;
+		file_take(m, f);
 		f->flags = (f->flags & ~settable) | (flags & settable);
 		return 0;
 	case F_GETLK:

@@ -68,6 +68,8 @@ struct dentry {
 #define NODE_EXECUTED 16 /* was handed out for execution: look for ETXTBSY */
 #define NODE_TMPFILE 32 /* O_TMPFILE: may be linked though it has no name */
 #define NODE_MEMFD 64
+#define NODE_DIRECT 128 /* the kernel may read or write it without vfs (direct.c) */
+#define NODE_UNLEARNT 256 /* and may know later times of it */
 
 /* F_SEAL_* of node.seals */
 #define SEAL_SEAL 1
@@ -136,6 +138,7 @@ struct place {
 #define FILE_HIDDEN 2	/* hidden in a descriptor table: owns its POSIX locks (lock.c) */
 #define FILE_PTMX 4	/* of a pty's master; offset: its number */
 #define FILE_CREATED 8	/* the open made the file */
+#define FILE_DIRECT 16	/* the kernel has the offset (direct.c) */
 struct file {
 	struct place at;
 	uint32_t flags; /* O_* */
@@ -288,6 +291,7 @@ long vfs_exec_open(struct tern_msg *m);
 long node_resize(struct node *n, uint64_t size); /* the file's size, with its memobj */
 long node_expose(struct node *n);		 /* makes the memobj exist, of exact size */
 long node_write(struct node *n, uint64_t off, const void *data, size_t len); /* vfs's own data */
+bool file_keeps_atime(const struct file *f); /* reads leave the access time as it is */
 void copy_fell_short(uint64_t token, long n);
 long vfs_read(struct tern_msg *m);
 long vfs_write(struct tern_msg *m);
@@ -310,6 +314,30 @@ long vfs_ok(struct tern_msg *m);
 long vfs_fadvise(struct tern_msg *m);
 long vfs_ioctl(struct tern_msg *m);
 long vfs_fcntl(struct tern_msg *m);
+
+/* ---- direct.c: files that the kernel reads and writes without vfs ---- */
+/* The running handler's reply has a copy of len bytes; true: the kernel goes on from there by itself, and
+ * counts this one as a read or write of its own.  `most`: how much it does at once. */
+bool file_direct(struct file *f, uint64_t len, uint64_t most);
+void file_take_slowly(struct tern_msg *m, struct file *f);
+/* f->offset is right, and vfs's, until the reply. */
+static inline void file_take(struct tern_msg *m, struct file *f)
+{
+	if (f->state & FILE_DIRECT)
+		file_take_slowly(m, f);
+}
+void node_withdraw_slowly(struct node *n);
+/* What the kernel goes by is going to change: it asks vfs again, and the times of n are right. */
+static inline void node_withdraw(struct node *n)
+{
+	if (n->flags & NODE_DIRECT)
+		node_withdraw_slowly(n);
+}
+/* n is watched, or about to be; with what lies in it. */
+void node_withdraw_watched(struct node *n);
+bool access_due(const struct node *n);
+/* What the kernel knows better: the times of n, and what it has of pages. */
+void node_learn(struct node *n, const struct tern_memobj_info *info);
 
 /* ---- dir.c ---- */
 long vfs_getdents(struct tern_msg *m);
@@ -383,6 +411,9 @@ static inline uint32_t notify_kind(const struct node *n) { return IS_DIR(n) ? IN
 void notify_name(struct node *dir, const char *name, uint32_t len, uint32_t mask, uint32_t cookie);
 uint32_t notify_cookie(void);
 void notify_end(struct node *n); /* it is being destroyed */
+bool node_is_watched(const struct node *n);
+/* A watch hangs on n itself, or on a directory that has it. */
+static inline bool is_watched(const struct node *n) { return watches && node_is_watched(n); }
 long vfs_inotify_init1(struct tern_msg *m);
 long vfs_inotify_add_watch(struct tern_msg *m);
 long vfs_inotify_rm_watch(struct tern_msg *m);

@@ -156,6 +156,7 @@ static long put(struct node *n, struct xattr *x, unsigned flags)
 		drop(p);
 	x->next = *p;
 	*p = x;
+	node_withdraw(n);
 	n->ctime = vfs_now();
 	notify(n, IN_ATTRIB);
 	return 0;
@@ -203,6 +204,7 @@ static long clear(struct tern_msg *m, enum way way)
 	if (!*p)
 		return -ENODATA;
 	drop(p);
+	node_withdraw(t.at.node);
 	t.at.node->ctime = vfs_now();
 	notify(t.at.node, IN_ATTRIB);
 	return 0;

@@ -100,6 +100,8 @@ static inline long tern_window_length(uint64_t token, unsigned win)
 {
 	return TERN_OP2(TERN_WINDOW_LENGTH, token, win);
 }
+/* The offset, or -ENOENT. */
+static inline long tern_file_take(uint64_t token) { return TERN_OP1(TERN_FILE_TAKE, token); }
 static inline long tern_give_session(uint64_t token, unsigned slot, unsigned rights, enum tern_kind kind,
 				     uint64_t badge, uint64_t ident, uint64_t rid, int meta)
 {
@@ -191,6 +193,7 @@ static inline long tern_memobj_count(int h, struct tern_memobj_info *i)
 {
 	return TERN_OP2(TERN_MEMOBJ_COUNT, h, TERN_PTR(i));
 }
+static inline long tern_memobj_withdraw(int h) { return TERN_OP1(TERN_MEMOBJ_WITHDRAW, h); }
 static inline long tern_aspace_create(uint64_t mmap_top) { return TERN_OP1(TERN_ASPACE_CREATE, mmap_top); }
 /* prot, max_prot: PROT_*; flags: MAP_*; memobj -1: anonymous. */
 static inline long tern_aspace_map(int as, uint64_t addr, uint64_t len, unsigned prot, unsigned max_prot,

@@ -57,6 +57,9 @@ void server_reply_take(unsigned win, void *to, size_t n);
 void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n);
 /* The result stays what the handler returns; EFAULT if the copy falls short. */
 void server_reply_whole(void);
+/* With one of the two copies of a memory object: the call's session is a file with that object from then
+ * on (TERN_REPLY_FILE). */
+void server_reply_file(uint64_t offset, uint64_t length, unsigned flags);
 /* The copy must be whole: if it falls short (the client's buffer), the call is not answered, nor
  * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message; so it
  * does if the caller was killed before. */
