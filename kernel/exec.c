@@ -195,6 +195,7 @@ static bool commit(struct thread *t, struct exec_request *q)
 	t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
 	t->clear_child_tid = 0;
 	t->robust_list = 0;
+	t->pi_closed = false;
 	p->execing = false;
 	p->leader = t;
 	t->tid = p->pid;

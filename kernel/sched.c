@@ -65,8 +65,10 @@ static bool is_server(const struct thread *t) { return t->process->authority & T
 
 u64 sched_urgency(const struct thread *t)
 {
-	return t->policy == SCHED_FIFO || t->policy == SCHED_RR ? PRIO_RT_COUNT - t->rt_prio
-								: PRIO_RT_COUNT;
+	u64 own = t->policy == SCHED_FIFO || t->policy == SCHED_RR ? PRIO_RT_COUNT - t->rt_prio
+								   : PRIO_RT_COUNT;
+
+	return MIN(own, t->lent);
 }
 
 /* t's key for a queue that it enters now. */
@@ -256,20 +258,11 @@ void sched_dequeue(struct thread *t)
 		runq_remove(&t->hart->runq, &t->entry);
 }
 
-void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity)
+/* t's place among the others may be another one now. */
+static void sched_rank(struct thread *t)
 {
-	bool queued = t->state == THREAD_READY && t->entry.queued;
-
-	sched_dequeue(t);
-	if (policy >= 0) {
-		t->policy = (u8)policy;
-		t->rt_prio = (u8)rt_prio;
-	}
-	t->nice = (int8_t)nice;
-	if (affinity)
-		t->affinity = affinity;
-	t->slice = MIN(t->slice, slice_of(t));
-	if (queued) {
+	if (t->state == THREAD_READY && t->entry.queued) {
+		sched_dequeue(t);
 		t->state = THREAD_NEW;
 		sched_ready(t);
 		return;
@@ -279,6 +272,25 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 a
 		thread_add_work(t, WORK_RESCHED);
 		kick(t->hart);
 	}
+}
+
+void sched_lend(struct thread *t, u64 lent)
+{
+	t->lent = (u8)lent;
+	sched_rank(t);
+}
+
+void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity)
+{
+	if (policy >= 0) {
+		t->policy = (u8)policy;
+		t->rt_prio = (u8)rt_prio;
+	}
+	t->nice = (int8_t)nice;
+	if (affinity)
+		t->affinity = affinity;
+	t->slice = MIN(t->slice, slice_of(t));
+	sched_rank(t);
 }
 
 void sched_fork(struct thread *maker, struct thread *t, bool reset)

@@ -167,6 +167,7 @@ static void make_idle(struct hart *h)
 	t->work = WORK_IDLE;
 	t->state = THREAD_RUNNING;
 	t->key = KEY_NONE;
+	t->lent = PRIO_RT_COUNT;
 	t->hart = h;
 	timer_init(&t->timer, NULL);
 	list_init(&t->entry.link);

@@ -55,6 +55,8 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	thread_set_cred(t, c);
 	t->affinity = ~0ull;
 	t->hart = this_hart();
+	t->lent = PRIO_RT_COUNT;
+	list_init(&t->pi_waiters);
 	list_init(&t->entry.link);
 	list_init(&t->wait_link);
 	list_init(&t->page.link);
@@ -258,6 +260,7 @@ static bool leave_process(struct thread *t)
 static struct thread *die(struct thread *t)
 {
 	timer_cancel(&t->timer);
+	assert(list_empty(&t->pi_waiters));
 	sched_exit(t);
 	t->work = 0;
 	t->state = THREAD_DEAD;

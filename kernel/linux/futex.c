@@ -49,6 +49,8 @@ static s64 unqueue(struct thread *t)
 	struct futex_waiter *w = t->wait_on.futex.many ? t->wait_on.futex.many : &t->wait_on.futex.one;
 	s64 woken = 0;
 
+	if (w->owner)
+		pi_leave(w);
 	for (u32 i = t->wait_on.futex.count; i-- > 0;) {
 		if (list_empty(&w[i].link))
 			woken = i;
@@ -63,6 +65,12 @@ void futex_waiter_wake(struct futex_waiter *w)
 {
 	list_del(&w->link);
 	thread_wake(w->thread, unqueue(w->thread));
+}
+
+void futex_waiter_end(struct futex_waiter *w, s64 result)
+{
+	(void)unqueue(w->thread);
+	thread_wake(w->thread, result);
 }
 
 static void wait_cancel(struct thread *t)
@@ -89,7 +97,9 @@ s64 futex_waiter_init(struct thread *t, struct futex_waiter *w, va_t at, u32 val
 	w->value = value;
 	w->bitset = bits;
 	w->kind = WAITER_PLAIN;
+	w->owner = NULL;
 	list_init(&w->link);
+	list_init(&w->in_owner);
 	return aspace_futex_key(t->aspace, at, shared, &w->key);
 }
 
@@ -465,14 +475,15 @@ s64 sys_get_robust_list(struct thread *t, u64 *a)
 	if (o)
 		head = o->robust_list;
 	else
-		r = tid_exists(tid) ? -EPERM : -ESRCH;
+		r = tid_find(tid) ? -EPERM : -ESRCH;
 	kernel_unlock();
 	if (r)
 		return r;
 	return put_user(t, a[2], &size, 8) || put_user(t, a[1], &head, 8) ? -EFAULT : 0;
 }
 
-/* The owner of a robust futex died: says so in the word, and wakes one. */
+/* The owner of a robust futex died: says so in the word, and wakes one.  Whether it is a lock that
+ * inherits priority, its waiters say: bit 0 of the list's entry (`pi`) is glibc's, but not musl's. */
 static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 {
 	struct futex_key key;
@@ -487,18 +498,19 @@ static void robust_word(struct thread *t, va_t va, bool pi, bool pending)
 	if ((word & FUTEX_TID_MASK) != t->tid || aspace_futex_key(t->aspace, va, true, &key))
 		return;
 	do {
-		if (futex_touch(t, va, &word) || (word & FUTEX_TID_MASK) != t->tid)
+		if (futex_touch(t->aspace, va, &word) || (word & FUTEX_TID_MASK) != t->tid)
 			return;
+		kernel_lock();
+		pi |= pi_contended(&key);
 		if (pi && word & FUTEX_WAITERS) {
-			kernel_lock();
-			r = pi_hand_over(t->aspace, va, &key, word, FUTEX_OWNER_DIED);
-			kernel_unlock();
+			r = pi_hand_over(t, t->aspace, va, &key, word, FUTEX_OWNER_DIED);
 		} else {
 			r = user_cmpxchg_u32(t->aspace, va, word,
 					     (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen);
 			if (!r && seen != word)
 				r = -EAGAIN;
 		}
+		kernel_unlock();
 	} while (r == -EAGAIN);
 	if (!r && !pi && word & FUTEX_WAITERS)
 		(void)wake_word(t, va, true, FUTEX_BITSET_MATCH_ANY, 1);
@@ -545,6 +557,7 @@ void futex_thread_exit(struct thread *t)
 {
 	if (t->robust_list)
 		robust_walk(t);
+	pi_thread_exit(t);
 	clear_tid(t);
 	if (t->process->nthreads > 1) {
 		kernel_lock();

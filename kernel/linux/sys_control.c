@@ -10,6 +10,8 @@
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
+#include "futex_priv.h"
+
 static struct process *find(struct thread *t, u64 h)
 {
 	return handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
@@ -319,6 +321,7 @@ s64 native_thread_sched(struct process *p, u64 *a)
 		if ((u32)a[1] && t->tid != (u32)a[1])
 			continue;
 		sched_set_policy(t, (int)a[2], (int)a[3], (int)a[4], affinity);
+		pi_lend(pi_owner_of(t));
 		r = 0;
 	}
 	return r;

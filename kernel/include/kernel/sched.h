@@ -12,8 +12,10 @@ void sched_ready(struct thread *t);
 struct thread *sched_ready_over(struct thread *t, struct thread *cur);
 /* Takes it out of its queue (it is READY), or notes a change of priority. */
 void sched_dequeue(struct thread *t);
+/* t counts as one of the real-time level `lent` if that is better than its own. */
+void sched_lend(struct thread *t, u64 lent);
 void sched_set_policy(struct thread *t, int policy, int rt_prio, int nice, u64 affinity);
-/* For whoever orders waiters: the real-time level, and one number for all ordinary threads. */
+/* For whoever orders waiters: the real-time level, its own or lent; PRIO_RT_COUNT for all ordinary threads. */
 u64 sched_urgency(const struct thread *t);
 /* The current thread has blocked, yielded or ended: who is next.  Drops the kernel lock. */
 struct thread *sched_next(void);

@@ -75,6 +75,8 @@ struct futex_waiter {
 	va_t at; /* the word, in the thread's space, and what it is to hold */
 	u32 value, bitset;
 	enum { WAITER_PLAIN, WAITER_LOCKS, WAITER_MOVES, WAITER_MOVED } kind; /* for PI locks */
+	struct thread *owner; /* of the PI lock that it waits for, or NULL */
+	struct list in_owner; /* owner->pi_waiters */
 };
 
 /* A page of a pager-backed object that a thread, or the server of its call, waits for;
@@ -113,6 +115,9 @@ struct thread {
 	struct runq_entry entry; /* queued: in hart's queue */
 	u64 slice;		 /* ticks left */
 	u64 affinity;
+	u8 lent; /* the best level of those who wait for a PI lock of its; PRIO_RT_COUNT: none */
+	bool pi_closed; /* it has given its PI locks away on its way out: nobody waits for it any more */
+	struct list pi_waiters; /* struct futex_waiter: for a PI lock that it holds */
 	u32 maker, maker_tid; /* who made it: call_thread()'s index, and to be sure the number */
 
 	/* waiting */
@@ -127,7 +132,8 @@ struct thread {
 			struct futex_waiter *many; /* futex_waitv: allocated */
 			u32 count;
 			s32 interrupted; /* the result if a signal comes, or 0: as the line says */
-			struct futex_key target; /* WAITER_MOVES: the lock */
+			struct futex_key target; /* WAITER_MOVES: the lock, and where it lies */
+			va_t target_at;
 		} futex;
 		struct poll_wait *poll;
 		u64 sig_wanted; /* sigtimedwait */
