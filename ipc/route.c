@@ -74,15 +74,17 @@ static struct thread *route_own_object(struct thread *t, const struct syscall_li
 	return route_to(t, line, op, any);
 }
 
-static u64 reference(struct thread *who, u64 fd)
+/* What a place of the name context stands for in a message. */
+static inline u64 place_reference(const struct session *s)
 {
-	struct process *p = who->process;
-	struct handle *h;
+	return likely(s) ? s->badge : TERN_REF_BAD;
+}
+
+static __attribute__((noinline)) u64 descriptor_reference(struct process *p, u32 fd)
+{
+	struct handle *h = handle_find(p->handles, fd);
 	struct session *s;
 
-	if ((s32)fd == AT_FDCWD)
-		return p->names->cwd ? p->names->cwd->badge : TERN_REF_BAD;
-	h = handle_find(p->handles, (u32)fd);
 	if (!h)
 		return TERN_REF_BAD;
 	if (h->type != HANDLE_SESSION)
@@ -94,16 +96,21 @@ static u64 reference(struct thread *who, u64 fd)
 		       TERN_REF_FOREIGN;
 }
 
+static inline u64 reference(struct process *p, u64 fd)
+{
+	return (s32)fd == AT_FDCWD ? place_reference(p->names->cwd) : descriptor_reference(p, (u32)fd);
+}
+
+static inline void references(struct call *c, struct process *p, const struct syscall_line *line)
+{
+	c->ref[0] = reference(p, line->arg == ARG_CWD ? (u64)AT_FDCWD : c->args[line->arg]);
+	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(p, c->args[line->arg2]);
+	c->root = place_reference(p->names->root);
+}
+
 void route_references(struct call *c, struct thread *who, const struct syscall_line *line)
 {
-	struct name_context *n = who->process->names;
-
-	if (line->arg == ARG_CWD)
-		c->ref[0] = n->cwd ? n->cwd->badge : TERN_REF_BAD;
-	else
-		c->ref[0] = reference(who, c->args[line->arg]);
-	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(who, c->args[line->arg2]);
-	c->root = n->root ? n->root->badge : TERN_REF_BAD;
+	references(c, who->process, line);
 }
 
 /* The service of a V or S line, with the call's references made; NULL: there is none. */
@@ -114,9 +121,9 @@ static struct session *route_service(struct thread *t, const struct syscall_line
 	if (unlikely(!s))
 		return NULL;
 	if (route == ROUTE_V) {
-		route_references(&t->call, t, line);
+		references(&t->call, t->process, line);
 	} else {
-		t->call.ref[0] = line->arg != ARG_NONE ? reference(t, t->regs.x[CALL_ARGS + line->arg]) : 0;
+		t->call.ref[0] = line->arg != ARG_NONE ? reference(t->process, t->regs.x[CALL_ARGS + line->arg]) : 0;
 		t->call.ref[1] = t->call.root = 0;
 	}
 	return s;

@@ -71,11 +71,3 @@ void pool_free(struct pool *p, void *object)
 	p->free = s->index + 1;
 	p->used--;
 }
-
-uint64_t pool_badge(const struct pool *p, const void *object)
-{
-	const struct pool_slot *s = (const struct pool_slot *)object - 1;
-
-	(void)p;
-	return ((uint64_t)s->generation << 32 | s->index) + TERN_BADGE_FIRST;
-}

@@ -161,6 +161,13 @@ void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint
 	server_frame.extra.win = slot | rights << 8 | (uint64_t)kind << 32;
 }
 
+long server_out_kept(unsigned win, const void *from, size_t n, long result)
+{
+	server_reply_copy(win, from, n);
+	server_frame.extra.flags |= TERN_REPLY_KEEP;
+	return result;
+}
+
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
 {
 	static uint64_t kept[64];
@@ -170,9 +177,7 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 	if (n <= sizeof kept) {
 		/* It goes with the reply; `from` may not live that long. */
 		memcpy(kept, from, n);
-		server_reply_copy(win, kept, n);
-		server_reply_whole();
-		return result;
+		return server_out_kept(win, kept, n, result);
 	}
 	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;
 }

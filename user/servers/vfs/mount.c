@@ -20,18 +20,11 @@ static uint32_t next_id = 1;
 static struct fs *dev_fs, *proc_fs, *sys_fs, *pts_fs;
 static struct node *dev_root, *proc_root, *sys_root, *pts_root;
 
-void mount_get(struct mount *mt)
-{
-	mt->refs++;
-}
-
-void mount_put(struct mount *mt)
+void mount_unused(struct mount *mt)
 {
 	struct mount **p = &mounts;
 	struct fs *fs = mt->fs;
 
-	if (--mt->refs || !mt->detached)
-		return;
 	while (*p && *p != mt)
 		p = &(*p)->next;
 	if (*p)

@@ -23,7 +23,7 @@ static struct dentry **buckets;
 static uint32_t nbuckets, nnames;
 static uint64_t next_ino = 1;
 static uint32_t next_dev = 20;
-static struct node *zombies;
+struct node *node_zombies;
 
 static struct tern_timespec clock_now(void)
 {
@@ -151,8 +151,8 @@ void node_mark(struct node *n)
 	if (n->flags & NODE_ZOMBIE)
 		return;
 	n->flags |= NODE_ZOMBIE;
-	n->zombie_next = zombies;
-	zombies = n;
+	n->zombie_next = node_zombies;
+	node_zombies = n;
 }
 
 void node_put(struct node *n)
@@ -161,12 +161,12 @@ void node_put(struct node *n)
 		node_mark(n);
 }
 
-void node_reap(void)
+void node_reap_all(void)
 {
-	while (zombies) {
-		struct node *n = zombies;
+	while (node_zombies) {
+		struct node *n = node_zombies;
 
-		zombies = n->zombie_next;
+		node_zombies = n->zombie_next;
 		n->flags &= ~(uint32_t)NODE_ZOMBIE;
 		if (!n->refs)
 			node_destroy(n);
@@ -203,7 +203,7 @@ uint32_t name_hash(const char *name, uint32_t len)
 	uint32_t h = 0;
 
 	for (uint32_t i = 0; i < len; i++)
-		h = h * 31 + (unsigned char)name[i];
+		h = name_hash_add(h, (unsigned char)name[i]);
 	return h;
 }
 

@@ -160,12 +160,19 @@ static inline uint64_t node_ident(const struct node *n) { return pool_badge(&nod
 static inline void node_get(struct node *n) { n->refs++; }
 void node_put(struct node *n);
 void node_mark(struct node *n); /* refs may be 0: look at it in node_reap */
-void node_reap(void);
+extern struct node *node_zombies; /* to be looked at by node_reap() */
+void node_reap_all(void);
+static inline void node_reap(void)
+{
+	if (node_zombies)
+		node_reap_all();
+}
 struct node *node_parent(struct node *n);
 struct fs *fs_create(const char *type, uint32_t magic);
 void fs_try_free(struct fs *fs); /* no mounts and no nodes left */
 void fs_clear(struct node *root); /* removes every name under root */
 uint32_t name_hash(const char *name, uint32_t len);
+static inline uint32_t name_hash_add(uint32_t hash, unsigned char c) { return (hash + c) * 0x9e3779b1u; }
 struct dentry *dir_find(const struct node *dir, const char *name, uint32_t len, uint32_t hash);
 long dir_link(struct node *dir, const char *name, uint32_t len, uint32_t hash, struct node *n);
 void dir_unlink(struct dentry *d);
@@ -177,7 +184,17 @@ struct tern_timespec vfs_now(void);
 void tree_check(const struct node *dir); /* asserts the invariants of one directory */
 
 /* ---- cred.c: who may do what ---- */
-const struct tern_cred *cred_of(const struct tern_msg *m);
+/* Credentials by their number, which is never used again; 0: none. */
+#define CRED_CACHE 64
+extern struct tern_cred cred_cache[CRED_CACHE];
+const struct tern_cred *cred_ask(const struct tern_msg *m);
+static inline const struct tern_cred *cred_of(const struct tern_msg *m)
+{
+	uint32_t id = TERN_MSG_CRED(m->who);
+	const struct tern_cred *c = &cred_cache[id % CRED_CACHE];
+
+	return c->id == id && id ? c : cred_ask(m);
+}
 static inline bool capable(const struct tern_cred *c, unsigned bit)
 {
 	return c->cap_effective >> bit & 1;
@@ -239,8 +256,13 @@ extern struct mount *mounts, *root_mount;
 void mount_init(void);
 struct mount *mount_add(struct fs *fs, struct node *root, struct place on, const char *source);
 struct mount *mount_of(const struct node *n); /* one in which its file system is seen */
-void mount_get(struct mount *mt);
-void mount_put(struct mount *mt);
+static inline void mount_get(struct mount *mt) { mt->refs++; }
+void mount_unused(struct mount *mt); /* detached, and its last reference is gone */
+static inline void mount_put(struct mount *mt)
+{
+	if (!--mt->refs && mt->detached)
+		mount_unused(mt);
+}
 void mount_cross(struct place *at); /* to the root of what is mounted on it */
 /* EROFS where nothing may be changed. */
 static inline long mount_writable(const struct mount *mt)

@@ -136,8 +136,13 @@ long walk(struct request *r, unsigned ref, const char *path, unsigned flags, str
 		err = node_access(cur.node, 1, r->cred);
 		if (err < 0)
 			return err;
-		for (name = p; *p && *p != '/'; p++)
-			hash = hash * 31 + (unsigned char)*p;
+		for (name = p;; p++) {
+			unsigned char c = (unsigned char)*p;
+
+			if (c <= '/' && (c == '/' || !c)) /* most are above both */
+				break;
+			hash = name_hash_add(hash, c);
+		}
 		len = (uint32_t)(p - name);
 		if (len > NAME_MAX)
 			return -ENAMETOOLONG;

@@ -74,6 +74,8 @@ void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
 
 /* Results that copy a small structure out: `n` bytes to window `win`, then `result`. */
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result);
+/* The same; `from` stays as it is until the reply. */
+long server_out_kept(unsigned win, const void *from, size_t n, long result);
 
 /* The default answer for a call that a server's table lacks (for tests). */
 long server_default(struct tern_msg *m);
@@ -131,7 +133,6 @@ struct pool {
 void pool_init(struct pool *p, size_t size);
 void *pool_alloc(struct pool *p); /* zeroed */
 void pool_free(struct pool *p, void *object);
-uint64_t pool_badge(const struct pool *p, const void *object);
 #define POOL_CHUNK 64u
 struct pool_slot {
 	uint32_t index;
@@ -139,6 +140,13 @@ struct pool_slot {
 	uint32_t next;	     /* free: index + 1 of the next free slot */
 	uint32_t pad;
 };
+static inline uint64_t pool_badge(const struct pool *p, const void *object)
+{
+	const struct pool_slot *s = (const struct pool_slot *)object - 1;
+
+	(void)p;
+	return ((uint64_t)s->generation << 32 | s->index) + TERN_BADGE_FIRST;
+}
 static inline void *pool_lookup(const struct pool *p, uint64_t badge)
 {
 	uint64_t at = badge - TERN_BADGE_FIRST; /* a lower badge becomes an index out of range */
