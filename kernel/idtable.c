@@ -74,4 +74,5 @@ void id_free(struct idtable *t, u64 id)
 	s->next_free = t->free;
 	t->free = index + 1;
 	t->used--;
+	t->freed++;
 }

@@ -574,6 +574,7 @@ enum tern_info {
 	TERN_INFO_OBJECTS,   /* uint64_t in use per type, enum tern_object */
 	TERN_INFO_ENOSYS,    /* uint32_t counts[], by the call's number */
 	TERN_INFO_VMAP,	     /* struct tern_kernel_mapping[] */
+	TERN_INFO_MESSAGES,  /* uint64_t: delivered to servers since the start */
 };
 
 struct tern_boot_info {

@@ -28,6 +28,10 @@ void call_event(struct call *c, unsigned event);
 /* Fills the receiver's registers from a queued node (which is unlinked); NULL: its endpoint died,
  * and the node is dropped. */
 void message_load(struct thread *receiver, struct ipc_node *n);
+/* How many deliveries of requests ended, and events were delivered, since the start.  A delivery is counted by
+ * the generation of its call's number, which it changes anyway: nothing is added to its way.  No lock held; by
+ * chunks of numbers, so calls meanwhile may or may not count. */
+u64 messages_counted(void);
 /* t waits for the next message, or has it: who runs next.  Drops the kernel lock. */
 struct thread *endpoint_receive(struct thread *t);
 /* Hands a held call on to another session. */

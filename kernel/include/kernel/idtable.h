@@ -8,6 +8,7 @@ struct idtable {
 	struct idslot **chunks; /* of IDS_PER_CHUNK */
 	u32 nchunks, capacity, used;
 	u32 free; /* index + 1 of the first free slot */
+	u64 freed; /* how many were given back so far */
 };
 struct idslot {
 	void *object; /* NULL: free */

@@ -1,6 +1,7 @@
 /* /proc/tern: what is Tern's own.  objects and enosys are "name value" lines, made to be compared
  * before and after; handles is one line a descriptor, kept one a
- * process: the bytes that the kernel and the servers keep for it; endpoints says who serves what; log is the
+ * process: the bytes that the kernel and the servers keep for it; messages is how many were delivered to servers
+ * since the start; endpoints says who serves what; log is the
  * kernel's log. */
 #include "proc_priv.h"
 #include <string.h>
@@ -124,6 +125,14 @@ static void enosys(struct text *t)
 			text_printf(t, "%ld %u\n", i, counts[i]);
 }
 
+static void messages(struct text *t)
+{
+	uint64_t n = 0;
+
+	tern_system_info(TERN_INFO_MESSAGES, &n, sizeof n);
+	text_printf(t, "%lu\n", UL(n));
+}
+
 static void kernel_log(struct text *t)
 {
 	uint64_t at = 0;
@@ -153,6 +162,9 @@ void proc_text_tern(struct text *t, int number)
 		break;
 	case TERN_PROC_TERN_OBJECTS:
 		objects(t);
+		break;
+	case TERN_PROC_TERN_MESSAGES:
+		messages(t);
 		break;
 	case TERN_PROC_TERN_ENOSYS:
 		enosys(t);

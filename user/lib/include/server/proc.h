@@ -116,6 +116,7 @@
 	X(TERN_ENDPOINTS, "tern/endpoints", 0444)                                        \
 	X(TERN_OBJECTS, "tern/objects", 0444)                                            \
 	X(TERN_ENOSYS, "tern/enosys", 0444)                                              \
+	X(TERN_MESSAGES, "tern/messages", 0444)                                          \
 	X(TERN_TRACE, "tern/trace", 0600)                                                \
 	X(TERN_LOG, "tern/log", 0400)
 
