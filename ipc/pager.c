@@ -142,6 +142,15 @@ void pager_supplied(struct memobj *m)
 	}
 }
 
+void pager_changed(struct memobj *m)
+{
+	if (likely(!m->pager))
+		return;
+	kernel_lock();
+	pager_supplied(m);
+	kernel_unlock();
+}
+
 void pagers_endpoint_died(struct endpoint *ep)
 {
 	list_for_each(l, &ep->pagers)

@@ -56,10 +56,10 @@ static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 	call_pin(c);
 	kernel_unlock();
 	if (m) {
-		r = window_copy_memobj(c, (unsigned)x[REPLY_WIN], dir, 0, m, x[REPLY_FROM], x[REPLY_LENGTH]);
+		r = window_copy_memobj(c, (unsigned)x[REPLY_WIN], dir, m, x[REPLY_FROM], x[REPLY_LENGTH]);
 		memobj_put(m);
 	} else {
-		r = window_copy(c, (unsigned)x[REPLY_WIN], dir, 0, t->aspace, x[REPLY_FROM], x[REPLY_LENGTH]);
+		r = window_copy(c, (unsigned)x[REPLY_WIN], dir, t->aspace, x[REPLY_FROM], x[REPLY_LENGTH]);
 	}
 	kernel_lock();
 	call_unpin(c);

@@ -1,5 +1,5 @@
 /* The short way of windows: plain bytes, inlined where a message is sent and where a copy begins.
- * What it does not know, ipc/window.c does. */
+ * What it does not know, ipc/window.c and ipc/copy.c do. */
 #pragma once
 
 #include <ipc/call.h>
@@ -36,7 +36,7 @@ static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u
 		     c->buffer || !c->thread->aspace))
 		return false;
 	len = window_bytes(w, c->args);
-	if (unlikely(off >= len))
+	if (unlikely(off > len))
 		return false;
 	*n = MIN(*n, len - off);
 	if (unlikely(*n > COPY_STEP))
@@ -59,22 +59,42 @@ static inline s64 windows_check_inline(const struct syscall_line *line, const u6
 	return likely(!n || user_range_ok(a[w->arg], n)) ? 0 : -EFAULT;
 }
 
-static inline s64 window_copy(struct call *c, unsigned win, unsigned dir, u64 off,
-				     struct aspace *as, u64 local, u64 n)
+/* What TERN_COPY and a reply copy from or to (ipc/copy.c): one of call, as and m is there. */
+struct copy_end {
+	struct call *call; /* its window `win`; held and pinned */
+	struct aspace *as, *space; /* space: as, if it is counted */
+	struct memobj *m; /* counted */
+	u64 off; /* or address */
+	unsigned win;
+};
+/* Bytes; an errno if there are none: EFAULT, EACCES (direction), EINVAL (no such window), EAGAIN (its
+ * pager brings the page), ENOMEM, -TERN_EDEST (of two windows the second failed).  No lock held. */
+s64 copy_ends(const struct copy_end *from, const struct copy_end *to, u64 n);
+/* The window's piece from byte `off` on: 1, 0 at its end, or an errno.  No lock held (ipc/window.c). */
+s64 window_piece(struct call *c, unsigned win, unsigned dir, u64 off, va_t *at, u64 *n);
+/* NULL: the call has no such window. */
+const struct window *window_of(const struct call *c, unsigned win);
+
+/* Copies of a reply between the window from its beginning and the server's memory, or its object. */
+static inline s64 window_copy(struct call *c, unsigned win, unsigned dir, struct aspace *as, u64 local,
+			      u64 n)
 {
 	struct aspace *client = c->thread->aspace;
 	u64 got;
 	va_t at;
 
-	if (unlikely(!window_straight(c, win, dir, off, &n, &at)))
-		return window_copy_pieces(c, win, dir, off, as, local, n);
+	if (unlikely(!window_straight(c, win, dir, 0, &n, &at))) {
+		struct copy_end w = { .call = c, .win = win }, own = { .as = as, .off = local };
+
+		return dir == WINDOW_IN ? copy_ends(&w, &own, n) : copy_ends(&own, &w, n);
+	}
 	got = dir == WINDOW_IN ? aspace_copy(as, local, client, at, n) :
 				 aspace_copy(client, at, as, local, n);
 	return likely(got || !n) ? (s64)got : pager_copy_short(c, at);
 }
 
-static inline s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, u64 off,
-					    struct memobj *m, u64 obj_off, u64 n)
+static inline s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir, struct memobj *m,
+				     u64 obj_off, u64 n)
 {
 	struct aspace *client = c->thread->aspace;
 	u64 size = READ_ONCE(m->size);
@@ -86,9 +106,12 @@ static inline s64 window_copy_memobj(struct call *c, unsigned win, unsigned dir,
 	n = MIN(n, size - obj_off);
 	if (unlikely(m->kind == MEMOBJ_PAGER && dir == WINDOW_IN))
 		n = memobj_soil(m, obj_off, n);
-	if (unlikely(!window_straight(c, win, dir, off, &n, &at)))
-		return window_copy_memobj_pieces(c, win, dir, off, m, obj_off, n);
+	if (unlikely(!window_straight(c, win, dir, 0, &n, &at))) {
+		struct copy_end w = { .call = c, .win = win }, object = { .m = m, .off = obj_off };
+
+		return dir == WINDOW_IN ? copy_ends(&w, &object, n) : copy_ends(&object, &w, n);
+	}
 	got = dir == WINDOW_IN ? memobj_copy_in(m, obj_off, client, at, n) :
 				 memobj_copy_out(m, obj_off, client, at, n);
-	return likely(got > 0 || !n) ? got : pager_copy_short(c, at);
+	return likely(got || !n) ? got : pager_copy_short(c, at);
 }

@@ -42,23 +42,17 @@ enum tern_op {
 	 * the caller's own memory as windows; with a subject, references, root, credentials and
 	 * umask are that client's.  The answer is TERN_EV_DONE.  0, EAGAIN/ENOMEM, EPIPE (dead). */
 	TERN_CALL_ASYNC,
-	/* (token, win | dir, offset, local address, length): copies between the window and the
-	 * caller's memory.  Bytes copied (partial counts win over EFAULT), EFAULT, EACCES (direction
-	 * not allowed by the line).  0 at the window's end. */
+	/* (source, offset, destination, offset, length, TERN_FROM(…) | TERN_TO(…) | TERN_COPY_STRING):
+	 * from one end to another (enum tern_end).  Bytes, fewer where an end ends or cannot be had
+	 * further on.  If there are none: EFAULT; EACCES (the line does not allow the direction); EINVAL
+	 * (no such window; two objects); ESRCH (stale token, a process without a space); EBADF (no such
+	 * handle, or without the right); EPERM; ENOMEM; EAGAIN (a pager brings the page: PAGED follows);
+	 * of two windows -TERN_EDEST: the destination is gone or faulted, nothing is lost.
+	 *
+	 * TERN_COPY_STRING: window 0 is a string, and is copied with its NUL: the length without it,
+	 * ENAMETOOLONG.  Or it is a vector of strings, copied packed, each with its NUL, one behind the
+	 * other: bytes | count << 32, E2BIG.  A NULL vector: 0. */
 	TERN_COPY,
-	/* (token, win | dir, offset, memobj h, object offset, length): the same with a memobj; never
-	 * goes past the memobj's size on TERN_COPY_OUT; on TERN_COPY_IN neither (resize first). */
-	TERN_COPY_MEMOBJ,
-	/* (from token, from win | offset << 8, to token, to win | offset << 8, length): from one
-	 * held call's window to another's, one copy.  Bytes, EFAULT (source), ESRCH, or
-	 * -TERN_EDEST: the destination is gone or faulted; nothing is lost. */
-	TERN_MOVE,
-	/* (token, win, buffer, size): copies a string with its NUL.  Length without the NUL,
-	 * ENAMETOOLONG, EFAULT. */
-	TERN_COPY_STR,
-	/* (token, win, buffer, size, uint64_t *count): copies a strv window packed: each string with
-	 * its NUL, one behind the other.  Bytes, E2BIG, EFAULT.  A NULL vector: 0. */
-	TERN_COPY_STRV,
 	/* (token, slot | rights << 8 | kind << 32, badge, ident, rid or 0, meta session h or -1):
 	 * creates a session on the bound endpoint and puts it into the call's descriptor slot 0 or 1
 	 * (reserved by its line), or TERN_SLOT_CWD / TERN_SLOT_ROOT of the caller's name context.
@@ -141,11 +135,9 @@ enum tern_op {
 	TERN_MEMOBJ_CREATE = 1072,
 	TERN_MEMOBJ_PHYS,   /* SYSTEM (physical address, size): device memory */
 	TERN_MEMOBJ_RESIZE, /* (h, size): shrinking unmaps and frees, and zeroes the last page's rest */
-	TERN_MEMOBJ_READ,   /* (h, offset, buffer, length): bytes, short at the end of the object */
-	TERN_MEMOBJ_WRITE,  /* (h, offset, buffer, length): bytes, short at the end */
 	/* (dst h, dst offset, src h, src offset, length), page-aligned: moves src's frames into
 	 * empty places of dst (they leave src).  Bytes, 2 MiB at the most. */
-	TERN_MEMOBJ_SUPPLY,
+	TERN_MEMOBJ_SUPPLY = 1077,
 	TERN_MEMOBJ_PUNCH, /* (h, offset, length): gives pages back; reads as zero */
 	TERN_MEMOBJ_COUNT, /* (h, struct tern_memobj_info *) */
 	/* (h, badge): TERN_EV_NOTE(badge, 1) at the bound endpoint each time the last region of the
@@ -156,7 +148,6 @@ enum tern_op {
 	 *  memobj h or -1, offset): address.  MAP_FIXED or a hint, as mmap(2). */
 	TERN_ASPACE_MAP,
 	TERN_ASPACE_UNMAP, /* (aspace h or -1, address, length) */
-	TERN_ASPACE_WRITE, /* (aspace h, address, buffer, length): fills a space that is being made */
 	/* INFO (process h, address, struct tern_region_info *, max): regions from that address on. */
 	TERN_ASPACE_QUERY,
 	/* INFO (process h, address, struct tern_walk *): the three-level walk; in the kernel's half only
@@ -165,9 +156,6 @@ enum tern_op {
 	/* INFO (process h, address, uint64_t *, count): pagemap words (Linux's format, and
 	 * TERN_PAGEMAP_…) of count pages from address on. */
 	TERN_ASPACE_PAGEMAP,
-	/* INFO (process h, address, buffer, length): bytes of another process's memory; short at the
-	 * first page that cannot be read, EFAULT if that is the first one. */
-	TERN_ASPACE_READ = 1095,
 	/* (h): the kernel answers no more calls on the file that the object is (TERN_REPLY_FILE), and has
 	 * finished those that it was answering. */
 	TERN_MEMOBJ_WITHDRAW = 1096,
@@ -232,12 +220,20 @@ enum tern_op {
 	TERN_METHOD_END = 0x1208,
 };
 
-/* Directions of TERN_COPY…, or'ed to the window's index. */
-#define TERN_COPY_IN 0x100  /* from the client to the server */
-#define TERN_COPY_OUT 0x200 /* from the server to the client */
+/* What TERN_COPY copies from and to.  An end is named by a word, and by an offset into it. */
+enum tern_end {
+	TERN_END_OWN,	 /* 0; the offset is an address */
+	TERN_END_WINDOW, /* the token of a held call: its window `win`; of ANYWHERE the offset is an address */
+	TERN_END_MEMOBJ, /* a handle with TERN_R_READ, or TERN_R_WRITE; never beyond the object's size */
+	/* SYSTEM, to it: a space's handle; INFO, from it: a process's handle.  The offset is an address. */
+	TERN_END_SPACE,
+};
+#define TERN_FROM(end, win) ((end) | (win) << 4)
+#define TERN_TO(end, win) (((end) | (win) << 4) << 8)
+#define TERN_COPY_STRING (1 << 16)
 
 #define TERN_ECANCELLED 512 /* a server's answer to CANCEL: nothing was done */
-#define TERN_EDEST 600	    /* TERN_MOVE: the destination failed, not the source */
+#define TERN_EDEST 600	    /* TERN_COPY between windows: the destination failed, not the source */
 
 /* Handle rights. */
 #define TERN_R_READ 1

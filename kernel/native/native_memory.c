@@ -30,16 +30,6 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 	return r;
 }
 
-/* Its pages or its size have changed. */
-static void changed(struct memobj *m)
-{
-	if (likely(!m->pager))
-		return;
-	kernel_lock();
-	pager_supplied(m);
-	kernel_unlock();
-}
-
 /* A counted reference, or NULL. */
 struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
 {
@@ -84,35 +74,10 @@ s64 native_memobj_resize(struct thread *t, u64 *a)
 	if (!m)
 		return -EBADF;
 	r = a[1] > MAX_SIZE ? -EFBIG : memobj_resize(m, a[1]);
-	changed(m);
+	pager_changed(m);
 	memobj_put(m);
 	return r;
 }
-
-static s64 memobj_copy(struct thread *t, u64 *a, bool write)
-{
-	struct memobj *m = memobj_of(t, a[0], write ? TERN_R_WRITE : TERN_R_READ);
-	u64 size, n = a[3];
-	long r = 0;
-
-	if (!m)
-		return -EBADF;
-	size = READ_ONCE(m->size);
-	if (a[1] < size && n) {
-		n = MIN(n, size - a[1]);
-		r = write ? memobj_copy_in(m, a[1], t->aspace, a[2], n) :
-			    memobj_copy_out(m, a[1], t->aspace, a[2], n);
-		if (r == 0)
-			r = -EFAULT;
-		if (write)
-			changed(m);
-	}
-	memobj_put(m);
-	return r;
-}
-
-s64 native_memobj_read(struct thread *t, u64 *a) { return memobj_copy(t, a, false); }
-s64 native_memobj_write(struct thread *t, u64 *a) { return memobj_copy(t, a, true); }
 
 s64 native_memobj_supply(struct thread *t, u64 *a)
 {
@@ -125,7 +90,7 @@ s64 native_memobj_supply(struct thread *t, u64 *a)
 			    -EINVAL :
 			    memobj_supply(dst, a[1], src, a[3], a[4]);
 	if (r > 0)
-		changed(dst);
+		pager_changed(dst);
 	if (dst)
 		memobj_put(dst);
 	if (src)
@@ -212,14 +177,26 @@ s64 native_aspace_create(struct thread *t, u64 *a)
 	return r;
 }
 
-struct aspace *aspace_of_handle(struct thread *t, u32 h)
+s64 native_space(struct thread *t, u32 h, enum handle_type type, struct aspace **as)
 {
-	struct aspace *as;
+	void *object = handle_object(t->process->handles, h, type, 0);
+	struct process *p = object;
+
+	if (!object)
+		return -EBADF;
+	*as = type == HANDLE_ASPACE ? object : p->state == PROCESS_ALIVE ? p->aspace : NULL;
+	if (!*as)
+		return -ESRCH;
+	aspace_get(*as);
+	return 0;
+}
+
+struct aspace *aspace_of_handle(struct thread *t, u32 h, enum handle_type type, s64 *err)
+{
+	struct aspace *as = NULL;
 
 	kernel_lock();
-	as = handle_object(t->process->handles, h, HANDLE_ASPACE, 0);
-	if (as)
-		aspace_get(as);
+	*err = native_space(t, h, type, &as);
 	kernel_unlock();
 	return as;
 }
@@ -227,8 +204,10 @@ struct aspace *aspace_of_handle(struct thread *t, u32 h)
 /* The same, -1 being the caller's own. */
 static struct aspace *aspace_of(struct thread *t, u64 h)
 {
+	s64 err;
+
 	if ((s32)h != -1)
-		return aspace_of_handle(t, (u32)h);
+		return aspace_of_handle(t, (u32)h, HANDLE_ASPACE, &err);
 	aspace_get(t->aspace);
 	return t->aspace;
 }
@@ -287,53 +266,11 @@ s64 native_aspace_unmap(struct thread *t, u64 *a)
 	return r;
 }
 
-s64 native_aspace_write(struct thread *t, u64 *a)
-{
-	struct aspace *as = aspace_of(t, a[0]);
-	size_t r;
-
-	if (!as)
-		return -EBADF;
-	r = aspace_copy(as, a[1], t->aspace, a[2], a[3]);
-	aspace_put(as);
-	return r || !a[3] ? (s64)r : -EFAULT;
-}
-
-/* The space of a process handle, counted; NULL: no such handle, or the space is gone. */
-static struct aspace *process_space(struct thread *t, u64 h, s64 *err)
-{
-	struct process *p;
-	struct aspace *as = NULL;
-
-	kernel_lock();
-	p = handle_object(t->process->handles, (u32)h, HANDLE_PROCESS, 0);
-	*err = p ? -ESRCH : -EBADF;
-	if (p && p->aspace && p->state == PROCESS_ALIVE) {
-		as = p->aspace;
-		aspace_get(as);
-	}
-	kernel_unlock();
-	return as;
-}
-
-s64 native_aspace_read(struct thread *t, u64 *a)
-{
-	s64 err;
-	struct aspace *as = process_space(t, a[0], &err);
-	size_t r;
-
-	if (!as)
-		return err;
-	r = aspace_copy(t->aspace, a[2], as, a[1], a[3]);
-	aspace_put(as);
-	return r || !a[3] ? (s64)r : -EFAULT;
-}
-
 /* What is told of a space in elements of `size`, as many as fit into a page. */
 static s64 look(struct thread *t, u64 *a, size_t size, bool pagemap)
 {
 	s64 r;
-	struct aspace *as = process_space(t, a[0], &r);
+	struct aspace *as = aspace_of_handle(t, (u32)a[0], HANDLE_PROCESS, &r);
 	unsigned n = (unsigned)MIN(a[3], PAGE_SIZE / size);
 	void *v;
 
@@ -365,7 +302,7 @@ s64 native_aspace_pagemap(struct thread *t, u64 *a) { return look(t, a, sizeof(u
 s64 native_aspace_walk(struct thread *t, u64 *a)
 {
 	s64 err;
-	struct aspace *as = process_space(t, a[0], &err);
+	struct aspace *as = aspace_of_handle(t, (u32)a[0], HANDLE_PROCESS, &err);
 	struct tern_walk w;
 
 	if (!as)

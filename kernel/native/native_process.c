@@ -150,9 +150,9 @@ s64 native_process_create(struct thread *t, u64 *a)
 		return -EFAULT;
 	if (g.nfds > ARRAY_SIZE(g.fds) || !t->endpoint)
 		return -EINVAL;
-	as = aspace_of_handle(t, (u32)g.aspace);
+	as = aspace_of_handle(t, (u32)g.aspace, HANDLE_ASPACE, &r);
 	if (!as)
-		return -EBADF;
+		return r;
 	cred = cred_create(&g.cred);
 	r = cred ? process_map_vdso(as) : -ENOMEM;
 	if (!r) {
@@ -340,9 +340,9 @@ static s64 exec_prepare(struct thread *t, struct exec_request *q, u32 aspace, va
 		return -EFAULT;
 	if (q->args.image.pc >= USER_MAX || q->args.image.sp >= USER_MAX)
 		return -EINVAL;
-	q->aspace = aspace_of_handle(t, aspace);
+	q->aspace = aspace_of_handle(t, aspace, HANDLE_ASPACE, &r);
 	if (!q->aspace)
-		return -EBADF;
+		return r;
 	r = process_map_vdso(q->aspace);
 	if (r)
 		return r;

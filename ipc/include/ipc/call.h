@@ -39,14 +39,8 @@ void call_forward(struct call *c, struct session *s, u64 w0, u64 w1);
 /* Reserves the descriptors that a line makes.  0, EMFILE, ENOMEM. */
 s64 must_check call_reserve(struct call *c, struct thread *t, const struct syscall_line *line);
 
-/* ipc/window.c: copies between a window of a held, pinned call and memory, no lock held. */
-struct aspace;
+/* Windows of a held, pinned call (ipc/window.c): directions of a copy, as enum window_kind has them. */
 #define WINDOW_IN 1
 #define WINDOW_OUT 2
-/* Of any kind of window; a memobj's end is checked before.  Plain ones: ipc/window_priv.h. */
-s64 window_copy_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct aspace *as,
-		       u64 local, u64 n);
-s64 window_copy_memobj_pieces(struct call *c, unsigned win, unsigned dir, u64 off, struct memobj *m,
-			      u64 obj_off, u64 n);
 /* The range checks of delivery: 0, EFAULT, EINVAL. */
 s64 must_check windows_check(const struct syscall_line *line, const u64 *args);

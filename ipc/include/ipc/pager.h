@@ -13,6 +13,8 @@ struct thread;
 struct memobj *must_check pager_create(struct endpoint *ep, u64 size, u64 ident, u64 badge);
 /* Pages have come to a paged object, or its size has changed: who waited for them goes on. */
 void pager_supplied(struct memobj *m);
+/* The same without the lock, and of any object. */
+void pager_changed(struct memobj *m);
 void pagers_endpoint_died(struct endpoint *ep);
 /* PAGE_IN into the receiver's registers. */
 void pager_load(struct thread *r, struct ipc_node *n);

@@ -31,5 +31,8 @@ struct thread *native_call(struct thread *t, u32 op);
 s64 handle_list(struct thread *t, struct process *p, u32 first, va_t to, u32 max);
 /* The memobj behind a handle with those rights, referenced; NULL (kernel/native/native_memory.c). */
 struct memobj *must_check memobj_of(struct thread *t, u64 h, unsigned rights);
-/* The space behind a handle, referenced; NULL: it is none (kernel/native/native_memory.c). */
-struct aspace *must_check aspace_of_handle(struct thread *t, u32 h);
+/* The space behind a handle of a space or of a process, referenced.  EBADF; ESRCH: it is gone.  Kernel
+ * lock held (kernel/native/native_memory.c). */
+s64 must_check native_space(struct thread *t, u32 h, enum handle_type type, struct aspace **as);
+/* The same without the lock; NULL, with *err. */
+struct aspace *must_check aspace_of_handle(struct thread *t, u32 h, enum handle_type type, s64 *err);

@@ -66,7 +66,7 @@ static const struct operation {
 /* What an ordinary user may do with what is his own.  An operation that comes to native.def as ANYONE's
  * is an error until it stands here, too. */
 static const long open_to_all[] = {
-	TERN_NOTE_SIGNAL, TERN_MEMOBJ_CREATE, TERN_MEMOBJ_READ, TERN_MEMOBJ_WRITE,
+	TERN_NOTE_SIGNAL, TERN_MEMOBJ_CREATE, TERN_COPY,
 	TERN_MEMOBJ_COUNT, TERN_ASPACE_MAP, TERN_ASPACE_UNMAP,
 };
 

@@ -327,3 +327,120 @@ TEST(forwards_without_end)
 	CHECK_ERR(read(turns[1], back, 1), ELOOP);
 	CHECK_ERR(read(turns[0], back, 1), ELOOP);
 }
+
+/* ---- ends that lie: every copy that a server may ask for, with the worst of numbers ---- */
+
+static const uint64_t worst[] = { 0, 1, 7, 8, 15, 4096, 1ull << 31, 1ull << 38, 1ull << 62, 1ull << 63,
+				  ~0ull - 4095, ~0ull };
+#define NWORST (sizeof worst / sizeof worst[0])
+static long wrong_copies; /* answers that are none of those that TERN_COPY may give */
+
+static bool copy_answer(long r)
+{
+	return (r >= 0 && r <= 4096) || r == -EFAULT || r == -EACCES || r == -EINVAL || r == -ESRCH ||
+	       r == -EBADF || r == -EPERM || r == -ENOMEM || r == -TERN_EDEST || r == -ENAMETOOLONG;
+}
+
+static uint64_t held_token;
+
+/* Keeps its call for ever. */
+static long keeper(struct tern_msg *m)
+{
+	__atomic_store_n(&held_token, m->token, __ATOMIC_RELEASE);
+	return SERVING_NO_REPLY;
+}
+
+static void *held_reader(void *fd)
+{
+	char b[8];
+
+	(void)!read((int)(long)fd, b, sizeof b);
+	return NULL;
+}
+
+/* Holds a read into 8 bytes, or a write of 8 bytes, and copies from everything to everything. */
+static long copier(struct tern_msg *m)
+{
+	static char own[4096];
+	long object = tern_memobj_create(4096, 0), fd = open("/dev/null", O_RDWR);
+	const uint64_t names[] = { 0, m->token, m->token + 1, m->token ^ 1ull << 40, (uint64_t)object,
+				   (uint64_t)fd, 0x7fffffff, ~0ull };
+
+	CHECK(object >= 0 && fd >= 0);
+	for (unsigned kinds = 0; kinds < 5 * 5 * 3 * 3; kinds++) {
+		unsigned from = kinds % 5, to = kinds / 5 % 5; /* the last is none */
+		unsigned how = TERN_FROM(from, kinds / 25 % 3) | TERN_TO(to, kinds / 75);
+
+		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+			size_t k = (i + how) % (sizeof names / sizeof names[0]);
+			uint64_t far = worst[(i * 5 + how) % NWORST], n = worst[(i + how * 3) % NWORST];
+
+			/* its own memory is written where that does no harm */
+			if (to == TERN_END_OWN || (to == TERN_END_WINDOW && names[k] == m->token)) {
+				n = n > 8 ? 8 : n;
+				far = to == TERN_END_OWN ? (uint64_t)own : far;
+			}
+			wrong_copies += !copy_answer(tern_copy(names[i], worst[i % NWORST], names[k], far, n, how));
+			wrong_copies += !copy_answer(tern_copy(names[i], (uint64_t)own, names[k], far, n, how));
+			wrong_copies += !copy_answer(tern_copy(names[i], 0, names[k], (uint64_t)own, 8,
+							       how | TERN_COPY_STRING));
+		}
+	}
+	/* directions, and what is beyond a window or an object */
+	if (TERN_MSG_OP(m->op) == __NR_read) {
+		wrong_copies += tern_copy_in(m->token, 0, 0, own, 8) != -EACCES;
+		wrong_copies += tern_copy_out(m->token, 0, 8, own, 1) != 0;
+		wrong_copies += tern_copy_out(m->token, 0, ~0ull, own, 1) != 0;
+		wrong_copies += tern_copy_out(m->token, 0, 4, own, 4096) != 4;
+		wrong_copies += tern_copy_out(m->token, 0, 0, own, ~0ull) != 8;
+		wrong_copies += tern_memobj_out(m->token, 0, 0, (int)object, 4092, 8) != 4;
+		wrong_copies += tern_memobj_in(m->token, 0, 0, (int)object, 0, 8) != -EACCES;
+	} else {
+		wrong_copies += tern_copy_out(m->token, 0, 0, own, 8) != -EACCES;
+		wrong_copies += tern_move(m->token, 0, 0, m->token, 0, 0, 8) != -TERN_EDEST;
+		wrong_copies += tern_memobj_in(m->token, 0, 4, (int)object, 4090, 100) != 4;
+		wrong_copies += tern_memobj_in(m->token, 0, 0, (int)object, ~0ull, 8) != 0;
+		wrong_copies += tern_memobj_in(m->token, 0, 0, (int)fd, 0, 8) != -EBADF;
+	}
+	wrong_copies += tern_copy_in(m->token, 1, 0, own, 8) != -EINVAL;
+	wrong_copies += tern_copy_in(m->token, 15, 0, own, 8) != -EINVAL;
+	wrong_copies += tern_copy_in(m->token + (1ull << 32), 0, 0, own, 8) != -ESRCH;
+	wrong_copies += tern_move(m->token, 0, 0, m->token + 1, 0, 0, 8) != -TERN_EDEST;
+	wrong_copies += tern_aspace_read(0, 0, own, 8) != -EPERM;
+	wrong_copies += tern_aspace_write(-1, 0, own, 8) != -EPERM;
+	close((int)object);
+	close((int)fd);
+	return 8;
+}
+
+/* A token is its receiver's alone. */
+static long thief(struct tern_msg *m)
+{
+	char own[8];
+
+	(void)m;
+	wrong_copies += tern_copy_in(held_token, 0, 0, own, 8) != -ESRCH;
+	return 0;
+}
+
+TEST(ends_that_lie)
+{
+	int fd = serving_begin(TERN_KIND_NONE, copier), other = serving_begin(TERN_KIND_NONE, keeper),
+	    third = serving_begin(TERN_KIND_NONE, thief);
+	pthread_t t;
+	char b[24];
+
+	memset(b, 'x', sizeof b);
+	CHECK_EQ(read(fd, b + 8, 8), 8);
+	CHECK_EQ(b[7], 'x');
+	CHECK_EQ(b[16], 'x');
+	CHECK_EQ(write(fd, b + 8, 8), 8);
+	CHECK_EQ(wrong_copies, 0);
+	/* one server holds the call, another wants to copy for it; so does a thread that serves nothing */
+	CHECK_EQ(pthread_create(&t, NULL, held_reader, (void *)(long)other), 0);
+	while (!__atomic_load_n(&held_token, __ATOMIC_ACQUIRE))
+		test_sleep_ms(1);
+	CHECK_EQ(tern_copy_in(held_token, 0, 0, b, 8), -ESRCH);
+	CHECK_EQ(read(third, b, 1), 0);
+	CHECK_EQ(wrong_copies, 0);
+}

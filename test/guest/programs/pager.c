@@ -52,7 +52,7 @@ static void bring(int page)
 	char bytes[PAGE];
 
 	memset(bytes, 'a' + page, PAGE);
-	CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, page * PAGE, bytes, PAGE), PAGE);
+	CHECK_EQ(tern_memobj_write(object, page * PAGE, bytes, PAGE), PAGE);
 }
 
 static char *map_object(int flags)
@@ -181,7 +181,7 @@ TEST(supplied_frames_wake_too)
 	become_pager();
 	source = (int)syscall(TERN_MEMOBJ_CREATE, PAGE, 0, 0, 0, 0, 0);
 	CHECK(source >= 0);
-	CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, source, 7, "e", 1), 1);
+	CHECK_EQ(tern_memobj_write(source, 7, "e", 1), 1);
 	pid = reader(4);
 	asked_for(4);
 	CHECK_EQ(syscall(TERN_MEMOBJ_SUPPLY, object, 4 * PAGE, source, 0, PAGE), PAGE);
@@ -292,7 +292,7 @@ TEST(buffers_of_calls)
 		if (i < 3)
 			bring(i);
 		else
-			CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, 3 * PAGE, "none", 5), 5);
+			CHECK_EQ(tern_memobj_write(object, 3 * PAGE, "none", 5), 5);
 	}
 	CHECK_EQ(test_wait(pid), 0);
 	CHECK_EQ(read(p[0], text, 8), 3);
@@ -419,7 +419,7 @@ TEST(dropped_and_asked_for_again)
 		CHECK_EQ(e.op, TERN_EV_PAGE_IN);
 		last = e.a0 / (long)PAGE;
 		page[5] = last == pages ? 0 : last + 1;
-		CHECK_EQ(syscall(TERN_MEMOBJ_WRITE, object, e.a0, page, PAGE), PAGE);
+		CHECK_EQ(tern_memobj_write(object, e.a0, page, PAGE), PAGE);
 		asked++;
 	}
 	again = asked - pages - 1;

@@ -129,7 +129,7 @@ long tern_reply_with(uint64_t token, long result, const struct tern_reply *x)
 	return c ? end(c, result, x) : -ESRCH;
 }
 
-static long move(uint64_t from, uint64_t fwin, uint64_t to, uint64_t twin, uint64_t n)
+static long move(uint64_t from, uint64_t from_off, uint64_t to, uint64_t to_off, uint64_t n)
 {
 	static uint8_t buf[BIG];
 	struct call *f = held(from), *t = held(to);
@@ -140,10 +140,10 @@ static long move(uint64_t from, uint64_t fwin, uint64_t to, uint64_t twin, uint6
 	if (!t)
 		return -TERN_EDEST;
 	assert_true(n <= sizeof buf);
-	in = copy(f, fwin >> 8, buf, n, true);
+	in = copy(f, from_off, buf, n, true);
 	if (in <= 0)
 		return in;
-	out = copy(t, twin >> 8, buf, (uint64_t)in, false);
+	out = copy(t, to_off, buf, (uint64_t)in, false);
 	return out < 0 ? -TERN_EDEST : out;
 }
 
@@ -153,15 +153,17 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	struct tern_caller *who;
 	struct call *k;
 
-	(void)f;
 	switch (nr) {
 	case TERN_REPLY:
 		return tern_reply_with(a, (long)b, &nothing);
 	case TERN_COPY:
-		k = held(a);
-		return k ? copy(k, c, (void *)(uintptr_t)d, e, b & TERN_COPY_IN) : -ESRCH;
-	case TERN_MOVE:
-		return move(a, b, c, d, e);
+		if ((f & 0xf0f) == (TERN_FROM(TERN_END_WINDOW, 0) | TERN_TO(TERN_END_WINDOW, 0)))
+			return move(a, b, c, d, e);
+		k = held((f & 15) == TERN_END_WINDOW ? a : c);
+		if (!k)
+			return -ESRCH;
+		return (f & 15) == TERN_END_WINDOW ? copy(k, b, (void *)(uintptr_t)d, e, true) :
+						     copy(k, d, (void *)(uintptr_t)b, e, false);
 	case TERN_PARK:
 		return held(a) ? 0 : -ESRCH;
 	case TERN_WINDOW_LENGTH:

@@ -87,12 +87,14 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 	static const struct tern_reply nothing;
 	struct call *k = held(a);
 
-	(void)f;
 	switch (nr) {
 	case TERN_REPLY:
 		return tern_reply_with(a, (long)b, &nothing);
 	case TERN_COPY:
-		return k ? copy(k, c, (void *)(uintptr_t)d, e, b & TERN_COPY_IN) : -ESRCH;
+		if ((f & 15) == TERN_END_WINDOW)
+			return k ? copy(k, b, (void *)(uintptr_t)d, e, true) : -ESRCH;
+		k = held(c);
+		return k ? copy(k, d, (void *)(uintptr_t)b, e, false) : -ESRCH;
 	case TERN_PARK:
 		if (!k)
 			return -ESRCH;

@@ -170,6 +170,10 @@ static long object_create(uint64_t size)
 	return -ENFILE;
 }
 
+/* Directions, or'ed to a window's index. */
+#define COPY_IN 0x100
+#define COPY_OUT 0x200
+
 /* The piece of window `win` at `off`: its address, and its length in *len. */
 static char *piece(unsigned win, unsigned dir, uint64_t off, uint64_t *len)
 {
@@ -178,8 +182,8 @@ static char *piece(unsigned win, unsigned dir, uint64_t off, uint64_t *len)
 
 	if (win > 3 || !w->kind || w->kind == W_STR)
 		abort();
-	if ((dir == TERN_COPY_IN && (w->kind == W_OUT || w->kind == W_IOV_OUT)) ||
-	    (dir == TERN_COPY_OUT && (w->kind == W_IN || w->kind == W_IOV_IN)))
+	if ((dir == COPY_IN && (w->kind == W_OUT || w->kind == W_IOV_OUT)) ||
+	    (dir == COPY_OUT && (w->kind == W_IN || w->kind == W_IOV_IN)))
 		abort();
 	at = now_args[w->pointer];
 	if (w->kind == W_IOV_IN || w->kind == W_IOV_OUT) {
@@ -209,7 +213,7 @@ static long copy_window(uint64_t win_dir, uint64_t off, char *local, uint64_t n)
 	uint64_t done = 0, len;
 
 	while (done < n) {
-		unsigned dir = win_dir & (TERN_COPY_IN | TERN_COPY_OUT);
+		unsigned dir = win_dir & (COPY_IN | COPY_OUT);
 		char *p = piece((unsigned)win_dir & 0xff, dir, off + done, &len);
 
 		if (!len)
@@ -218,7 +222,7 @@ static long copy_window(uint64_t win_dir, uint64_t off, char *local, uint64_t n)
 			return done ? (long)done : -EFAULT;
 		if (len > n - done)
 			len = n - done;
-		if (dir == TERN_COPY_IN)
+		if (dir == COPY_IN)
 			memcpy(local + done, p, len);
 		else
 			memcpy(p, local + done, len);
@@ -314,6 +318,60 @@ static void give(uint64_t how, uint64_t badge, uint64_t ident)
 				     ident };
 }
 
+static long copy_string(unsigned win, char *to, uint64_t size)
+{
+	const char *s = (const char *)now_args[now_line->win[win].pointer];
+	size_t n;
+
+	if (now_line->win[win].kind != W_STR)
+		abort();
+	if (!s)
+		return -EFAULT;
+	n = strlen(s);
+	if (n >= size)
+		return -ENAMETOOLONG;
+	memcpy(to, s, n + 1);
+	return (long)n;
+}
+
+static long copy_object(uint64_t h, uint64_t off, char *local, uint64_t n, bool write)
+{
+	struct object *o = object(h);
+
+	if (off >= o->size)
+		return 0;
+	n = n < o->size - off ? n : o->size - off;
+	if (write)
+		memcpy(o->data + off, local, n);
+	else
+		memcpy(local, o->data + off, n);
+	return (long)n;
+}
+
+/* TERN_COPY. */
+static long copy_ends(uint64_t from, uint64_t from_off, uint64_t to, uint64_t to_off, uint64_t n, unsigned how)
+{
+	unsigned from_win = how >> 4 & 15, to_win = how >> 12 & 15;
+
+	if (how & TERN_COPY_STRING)
+		return copy_string(from_win, (char *)to_off, n);
+	switch (how & 0xf0f) {
+	case TERN_FROM(TERN_END_WINDOW, 0) | TERN_TO(TERN_END_OWN, 0):
+		return copy_window(from_win | COPY_IN, from_off, (char *)to_off, n);
+	case TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_WINDOW, 0):
+		return copy_window(to_win | COPY_OUT, to_off, (char *)from_off, n);
+	case TERN_FROM(TERN_END_WINDOW, 0) | TERN_TO(TERN_END_MEMOBJ, 0):
+		return copy_memobj(from_win | COPY_IN, from_off, to, to_off, n);
+	case TERN_FROM(TERN_END_MEMOBJ, 0) | TERN_TO(TERN_END_WINDOW, 0):
+		return copy_memobj(to_win | COPY_OUT, to_off, from, from_off, n);
+	case TERN_FROM(TERN_END_MEMOBJ, 0) | TERN_TO(TERN_END_OWN, 0):
+		return copy_object(from, from_off, (char *)to_off, n, false);
+	case TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_MEMOBJ, 0):
+		return copy_object(to, to_off, (char *)from_off, n, true);
+	}
+	abort();
+}
+
 long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	struct object *o;
@@ -339,23 +397,7 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		*(struct tern_caller *)b = fake_caller;
 		return 0;
 	case TERN_COPY:
-		return copy_window(b, c, (char *)d, e);
-	case TERN_COPY_MEMOBJ:
-		return copy_memobj(b, c, d, e, f);
-	case TERN_COPY_STR: {
-		const char *s = (const char *)now_args[now_line->win[b].pointer];
-		size_t n;
-
-		if (now_line->win[b].kind != W_STR)
-			abort();
-		if (!s)
-			return -EFAULT;
-		n = strlen(s);
-		if (n >= d)
-			return -ENAMETOOLONG;
-		memcpy((void *)c, s, n + 1);
-		return (long)n;
-	}
+		return copy_ends(a, b, c, d, e, (unsigned)f);
 	case TERN_WINDOW_LENGTH: {
 		const uint64_t *iov = (const uint64_t *)now_args[now_line->win[b].pointer];
 		long sum = 0;
@@ -409,20 +451,6 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 		return object_create(a);
 	case TERN_MEMOBJ_RESIZE:
 		return fails() && b > object(a)->size ? -ENOMEM : object_resize(object(a), b);
-	case TERN_MEMOBJ_READ:
-		o = object(a);
-		if (b >= o->size)
-			return 0;
-		d = d < o->size - b ? d : o->size - b;
-		memcpy((void *)c, o->data + b, d);
-		return (long)d;
-	case TERN_MEMOBJ_WRITE:
-		o = object(a);
-		if (b >= o->size)
-			return 0;
-		d = d < o->size - b ? d : o->size - b;
-		memcpy(o->data + b, (void *)c, d);
-		return (long)d;
 	case TERN_MEMOBJ_SUPPLY:
 		return supply(object(a), b, object(c), d, e);
 	case TERN_MEMOBJ_PUNCH:
@@ -613,9 +641,9 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 	if (r == SERVER_NO_REPLY)
 		return r;
 	if (extra.flags & TERN_REPLY_COPY)
-		r = copy_window(extra.win | TERN_COPY_OUT, 0, (char *)extra.from, extra.length);
+		r = copy_window(extra.win | COPY_OUT, 0, (char *)extra.from, extra.length);
 	else if (extra.flags & TERN_REPLY_COPY_MEMOBJ)
-		r = copy_memobj(extra.win | (extra.flags & TERN_REPLY_IN ? TERN_COPY_IN : TERN_COPY_OUT), 0,
+		r = copy_memobj(extra.win | (extra.flags & TERN_REPLY_IN ? COPY_IN : COPY_OUT), 0,
 				extra.memobj, extra.from, extra.length);
 	if (extra.flags & TERN_REPLY_GIVE && fails()) {
 		vfs_ops.closed(extra.from, 0);

@@ -273,7 +273,7 @@ static void pager(const char *name)
 	if (object < 0 || source < 0)
 		fail("no objects");
 	for (uint64_t i = 0; i < PAGES; i++)
-		if (TERN_OP4(TERN_MEMOBJ_WRITE, source, i * 4096, TERN_PTR(&i), sizeof i) != sizeof i)
+		if (tern_memobj_write(source, i * 4096, &i, sizeof i) != sizeof i)
 			fail("the pages");
 	client = fork_with(0);
 	if (client == 0) {

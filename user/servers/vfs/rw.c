@@ -187,7 +187,7 @@ static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t l
 	if (len > n->size - off)
 		len = n->size - off;
 	read_time(f);
-	r = tern_copy_memobj(m->token, 0 | TERN_COPY_OUT, 0, n->memobj, off, len);
+	r = tern_memobj_out(m->token, 0, 0, n->memobj, off, len);
 	if (r > 0)
 		notify(n, IN_ACCESS);
 	return r;
@@ -263,7 +263,7 @@ static long write_growing(struct tern_msg *m, struct node *n, uint64_t off, uint
 	if (!(n->flags & NODE_EXPOSED)) {
 		err = reserve(n, off + len);
 		return err < 0 ? err :
-				 tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
+				 tern_memobj_in(m->token, 0, 0, n->memobj, off, len);
 	}
 	while (done < len) {
 		r = tern_copy_in(m->token, 0, done, bytes,
@@ -310,7 +310,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 			return err;
 		r = write_growing(m, n, off, len);
 	} else if (is_watched(n)) {
-		r = tern_copy_memobj(m->token, 0 | TERN_COPY_IN, 0, n->memobj, off, len);
+		r = tern_memobj_in(m->token, 0, 0, n->memobj, off, len);
 	} else {
 		/* Nothing but the copy is to be done: the reply carries it. */
 		write_time(m, n);

@@ -69,31 +69,50 @@ static inline long tern_call_async(uint64_t cookie, int session, uint32_t op, ui
 {
 	return TERN_OP5(TERN_CALL_ASYNC, cookie, session, op, subject, TERN_PTR(args));
 }
+static inline long tern_copy(uint64_t from, uint64_t from_off, uint64_t to, uint64_t to_off, size_t n,
+			     unsigned how)
+{
+	return TERN_OP6(TERN_COPY, from, from_off, to, to_off, n, how);
+}
 static inline long tern_copy_in(uint64_t token, unsigned win, uint64_t off, void *to, size_t n)
 {
-	return TERN_OP5(TERN_COPY, token, win | TERN_COPY_IN, off, TERN_PTR(to), n);
+	return tern_copy(token, off, 0, TERN_PTR(to), n,
+			 TERN_FROM(TERN_END_WINDOW, win) | TERN_TO(TERN_END_OWN, 0));
 }
 static inline long tern_copy_out(uint64_t token, unsigned win, uint64_t off, const void *from, size_t n)
 {
-	return TERN_OP5(TERN_COPY, token, win | TERN_COPY_OUT, off, TERN_PTR(from), n);
+	return tern_copy(0, TERN_PTR(from), token, off, n,
+			 TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_WINDOW, win));
 }
-static inline long tern_copy_memobj(uint64_t token, unsigned win_dir, uint64_t off, int memobj,
-				    uint64_t obj_off, size_t n)
+static inline long tern_memobj_in(uint64_t token, unsigned win, uint64_t off, int memobj,
+				  uint64_t obj_off, size_t n)
 {
-	return TERN_OP6(TERN_COPY_MEMOBJ, token, win_dir, off, memobj, obj_off, n);
+	return tern_copy(token, off, memobj, obj_off, n,
+			 TERN_FROM(TERN_END_WINDOW, win) | TERN_TO(TERN_END_MEMOBJ, 0));
+}
+static inline long tern_memobj_out(uint64_t token, unsigned win, uint64_t off, int memobj,
+				   uint64_t obj_off, size_t n)
+{
+	return tern_copy(memobj, obj_off, token, off, n,
+			 TERN_FROM(TERN_END_MEMOBJ, 0) | TERN_TO(TERN_END_WINDOW, win));
 }
 static inline long tern_move(uint64_t from, unsigned fwin, uint64_t foff, uint64_t to, unsigned twin,
 			     uint64_t toff, size_t n)
 {
-	return TERN_OP5(TERN_MOVE, from, fwin | foff << 8, to, twin | toff << 8, n);
+	return tern_copy(from, foff, to, toff, n,
+			 TERN_FROM(TERN_END_WINDOW, fwin) | TERN_TO(TERN_END_WINDOW, twin));
 }
 static inline long tern_copy_str(uint64_t token, unsigned win, char *buf, size_t size)
 {
-	return TERN_OP4(TERN_COPY_STR, token, win, TERN_PTR(buf), size);
+	return tern_copy(token, 0, 0, TERN_PTR(buf), size,
+			 TERN_FROM(TERN_END_WINDOW, win) | TERN_TO(TERN_END_OWN, 0) | TERN_COPY_STRING);
 }
 static inline long tern_copy_strv(uint64_t token, unsigned win, char *buf, size_t size, uint64_t *count)
 {
-	return TERN_OP5(TERN_COPY_STRV, token, win, TERN_PTR(buf), size, TERN_PTR(count));
+	long r = tern_copy_str(token, win, buf, size);
+
+	*count = r < 0 ? 0 : (uint64_t)r >> 32;
+	return r < 0 ? r : (long)(uint32_t)r;
 }
 /* Total bytes of a window: what an iovec's buffers sum up to. */
 static inline long tern_window_length(uint64_t token, unsigned win)
@@ -178,11 +197,11 @@ static inline long tern_memobj_phys(uint64_t pa, uint64_t size) { return TERN_OP
 static inline long tern_memobj_resize(int h, uint64_t size) { return TERN_OP2(TERN_MEMOBJ_RESIZE, h, size); }
 static inline long tern_memobj_read(int h, uint64_t off, void *buf, size_t n)
 {
-	return TERN_OP4(TERN_MEMOBJ_READ, h, off, TERN_PTR(buf), n);
+	return tern_copy(h, off, 0, TERN_PTR(buf), n, TERN_FROM(TERN_END_MEMOBJ, 0) | TERN_TO(TERN_END_OWN, 0));
 }
 static inline long tern_memobj_write(int h, uint64_t off, const void *buf, size_t n)
 {
-	return TERN_OP4(TERN_MEMOBJ_WRITE, h, off, TERN_PTR(buf), n);
+	return tern_copy(0, TERN_PTR(buf), h, off, n, TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_MEMOBJ, 0));
 }
 static inline long tern_memobj_supply(int dst, uint64_t doff, int src, uint64_t soff, size_t n)
 {
@@ -208,7 +227,7 @@ static inline long tern_aspace_unmap(int as, uint64_t addr, uint64_t len)
 }
 static inline long tern_aspace_write(int as, uint64_t addr, const void *buf, size_t n)
 {
-	return TERN_OP4(TERN_ASPACE_WRITE, as, addr, TERN_PTR(buf), n);
+	return tern_copy(0, TERN_PTR(buf), as, addr, n, TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_SPACE, 0));
 }
 static inline long tern_aspace_query(int proc, uint64_t addr, struct tern_region_info *v, unsigned max)
 {
@@ -224,7 +243,7 @@ static inline long tern_aspace_pagemap(int proc, uint64_t addr, uint64_t *v, uns
 }
 static inline long tern_aspace_read(int proc, uint64_t addr, void *buf, size_t n)
 {
-	return TERN_OP4(TERN_ASPACE_READ, proc, addr, TERN_PTR(buf), n);
+	return tern_copy(proc, addr, 0, TERN_PTR(buf), n, TERN_FROM(TERN_END_SPACE, 0) | TERN_TO(TERN_END_OWN, 0));
 }
 static inline long tern_process_create(const struct tern_process_args *a)
 {
