@@ -9,7 +9,7 @@ MEM ?=
 FLAGS := --smp $(SMP) $(if $(MEM),--mem $(MEM)) $(if $(filter debug,$(PRESET)),--debug)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build kernel servers programs image qemu run gdb bench measure conformance test check \
+.PHONY: help setup build kernel servers programs image qemu run gdb bench bench-wall measure conformance test check \
 	host-test clean distclean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make test               build debug and release, run every test'
 	@echo 'make conformance        the Open POSIX Test Suite, beside Linux (GROUPS="mmap sig*")'
 	@echo 'make bench              instructions per operation, beside other systems'
+	@echo 'make bench-wall         wall time per operation, beside Linux in the same run'
 	@echo 'make gdb                boot stopped, with gdb and all symbols (PRESET=debug is best)'
 	@echo 'make build              build everything; also: kernel servers programs image'
 	@echo 'make check              the tests only, of what is built (T=regex chooses)'
@@ -63,6 +64,9 @@ conformance: build
 
 bench: build measure
 	@tools/bench
+
+bench-wall: build
+	@tools/bench --wall
 
 # The kernel that counts how long its locks are held (docs/locking.md); the rest is the release build's.
 measure:
