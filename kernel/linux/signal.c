@@ -21,6 +21,13 @@
 #include <kernel/lib/trace.h>
 #include <mm/slab.h>
 
+/* Whose default action is not to end the process at once, however its threads wait (a vfork for its child):
+ * it stops or nothing, or comes when a thread takes the signal, as with those that dump core on Linux. */
+#define DEFAULT_WAITS                                                                        \
+	(DEFAULT_IGNORED | STOP_SIGNALS | TERN_SIGBIT(SIGQUIT) | TERN_SIGBIT(SIGILL) |       \
+	 TERN_SIGBIT(SIGTRAP) | TERN_SIGBIT(SIGABRT) | TERN_SIGBIT(SIGBUS) |                 \
+	 TERN_SIGBIT(SIGFPE) | TERN_SIGBIT(SIGSEGV) | TERN_SIGBIT(SIGXCPU) |                 \
+	 TERN_SIGBIT(SIGXFSZ) | TERN_SIGBIT(SIGSYS))
 #define STOP_SIGNALS                                                                         \
 	(TERN_SIGBIT(SIGSTOP) | TERN_SIGBIT(SIGTSTP) | TERN_SIGBIT(SIGTTIN) | TERN_SIGBIT(SIGTTOU))
 #define SYNCHRONOUS                                                                          \
@@ -230,7 +237,11 @@ int signal_send(struct process *p, struct thread *t, const siginfo_t *si)
 		return 0;
 	if (!t)
 		t = choose(p, bit);
-	if (t && !(t->sig_mask & bit))
+	if (!t || t->sig_mask & bit)
+		return 0;
+	if (p->sighand->action[sig - 1].sa_handler == SIG_DFL && !(bit & DEFAULT_WAITS) && !p->stopped)
+		process_kill(p, TERN_W_SIGNAL(sig));
+	else
 		wake(t);
 	return 0;
 }

@@ -593,7 +593,7 @@ TEST(no_eintr_where_nothing_waits)
 				_exit(0);
 			spin_ns(20000);
 		}
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 1500; i++) {
 		CHECK_EQ(pread(fd, b, sizeof b, 0), sizeof b);
 		CHECK_EQ(pwrite(fd, b, sizeof b, 0), sizeof b);
 		CHECK_EQ(waitpid(sleeper, &status, WNOHANG), 0);
@@ -723,5 +723,97 @@ TEST(signals_to_who_has_ended_are_lost)
 		CHECK_EQ(test_wait(pid), 0);
 		CHECK_ERR(kill(pid, 0), ESRCH);
 		CHECK_ERR(syscall(SYS_tkill, pid, 0), ESRCH);
+	}
+}
+
+/* A parent in vfork: a signal that ends the process by default does so at once; one that dumps core, that is
+ * blocked or has a handler comes when the child has gone on. */
+static bool ends_in_vfork(int sig, bool blocked, void (*handler)(int))
+{
+	pid_t parent = fork();
+	sigset_t set;
+	uint64_t begin;
+	int status;
+
+	CHECK(parent >= 0);
+	if (parent == 0) {
+		sigemptyset(&set);
+		sigaddset(&set, sig);
+		if (sig != SIGKILL)
+			on(sig, handler ? handler : SIG_DFL, 0);
+		if (blocked)
+			sigprocmask(SIG_BLOCK, &set, NULL);
+		if (vfork() == 0) {
+			struct timespec t = { 0, 600000000 };
+
+			nanosleep(&t, NULL);
+			_exit(0);
+		}
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		_exit(count ? 3 : 4);
+	}
+	test_sleep_ms(150);
+	begin = test_now_ns();
+	CHECK_EQ(kill(parent, sig), 0);
+	status = test_wait(parent);
+	if (handler)
+		CHECK_EQ(status, 3 << 8);
+	else
+		CHECK_EQ(status & 0x7f, sig);
+	return test_now_ns() - begin < 200000000;
+}
+TEST(fatal_in_vfork)
+{
+	CHECK(ends_in_vfork(SIGTERM, false, NULL));
+	CHECK(ends_in_vfork(SIGINT, false, NULL));
+	CHECK(ends_in_vfork(SIGKILL, true, NULL));
+	CHECK(ends_in_vfork(SIGRTMIN, false, NULL));
+	CHECK(!ends_in_vfork(SIGQUIT, false, NULL));
+	CHECK(!ends_in_vfork(SIGTERM, true, NULL));
+	CHECK(!ends_in_vfork(SIGTERM, false, simple));
+	CHECK(!ends_in_vfork(SIGUSR1, false, simple));
+}
+
+/* A stopped process does not end by SIGTERM until it goes on. */
+TEST(fatal_while_stopped)
+{
+	int status;
+	pid_t pid;
+
+	TEST_BLOCKED_CHILD(pid, pause());
+	CHECK_EQ(kill(pid, SIGSTOP), 0);
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK_EQ(kill(pid, SIGTERM), 0);
+	test_sleep_ms(50);
+	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+	CHECK_EQ(kill(pid, SIGCONT), 0);
+	status = test_wait(pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+/* openat2 of a FIFO waits as openat does: a signal ends it, or it goes on. */
+TEST(opening_a_fifo_is_interrupted)
+{
+	struct { uint64_t flags, mode, resolve; } how = { O_RDONLY, 0, 0 };
+	pid_t pid, parent = getpid();
+
+	CHECK_EQ(mkfifo("fifo", 0600), 0);
+	for (int restart = 0; restart < 2; restart++) {
+		long fd;
+
+		on(SIGUSR1, simple, restart ? SA_RESTART : 0);
+		pid = fork();
+		if (pid == 0) {
+			test_await_state(parent, 'S');
+			kill(parent, SIGUSR1);
+			test_sleep_ms(100);
+			_exit(restart ? open("fifo", O_WRONLY) < 0 : 0);
+		}
+		fd = syscall(SYS_openat2, AT_FDCWD, "fifo", &how, sizeof how);
+		if (restart)
+			CHECK(fd >= 0);
+		else
+			CHECK(fd == -1 && errno == EINTR);
+		CHECK_EQ(test_wait(pid), 0);
 	}
 }
