@@ -62,6 +62,8 @@ void ready_put(struct ready *r)
 	assert(list_empty(&r->waiters));
 	if (r->payer)
 		account_discharge(r->payer, r->charged);
+	if (r->tells)
+		ready_put(r->tells); /* which tells nobody itself */
 	id_free(&readies, r->id);
 	list_del(&r->in_endpoint);
 	endpoint_put(r->endpoint);
@@ -128,15 +130,16 @@ out_charge:
 static void session_count_ends(const struct session *s, int n)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(s->ready->end); i++) {
+		struct ready *told = s->ready->tells ? s->ready->tells : s->ready;
 		struct ready_end *e = &s->ready->end[i];
 
 		if (!(s->ends & TERN_R_READ << i))
 			continue;
 		e->sessions += (u32)n;
 		if (!e->sessions)
-			ready_change(s->ready, e->gone, 0);
+			ready_change(told, e->gone, 0);
 		else if (e->sessions == 1)
-			ready_change(s->ready, 0, e->gone);
+			ready_change(told, 0, e->gone);
 	}
 }
 
@@ -146,9 +149,10 @@ void session_take_ends(struct session *s, unsigned rights)
 
 	if (!end || !(end[0].gone | end[1].gone))
 		return;
-	s->ends = rights & (TERN_R_READ | TERN_R_WRITE);
-	s->sees = (s->ends & TERN_R_READ ? POLLIN | POLLRDNORM | end[1].gone : 0) |
-		  (s->ends & TERN_R_WRITE ? POLLOUT | POLLWRNORM | end[0].gone : 0);
+	s->ends = s->ready->tells ? TERN_R_READ : rights & (TERN_R_READ | TERN_R_WRITE);
+	if (!s->ready->tells)
+		s->sees = (s->ends & TERN_R_READ ? POLLIN | POLLRDNORM | end[1].gone : 0) |
+			  (s->ends & TERN_R_WRITE ? POLLOUT | POLLWRNORM | end[0].gone : 0);
 	session_count_ends(s, 1);
 }
 

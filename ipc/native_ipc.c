@@ -480,10 +480,16 @@ static struct ready *own_ready(struct thread *t, u64 rid)
 
 s64 native_ready_create(struct thread *t, u64 *a)
 {
-	struct ready *r = t->endpoint ? ready_create(t->endpoint, (u32)a[0]) : NULL;
+	struct ready *tells = a[3] ? own_ready(t, a[3]) : NULL, *r;
 
+	if (a[3] && (!tells || tells->tells))
+		return -EINVAL;
+	r = t->endpoint ? ready_create(t->endpoint, (u32)a[0]) : NULL;
 	if (!r)
 		return -ENOMEM;
+	if (tells)
+		ready_get(tells);
+	r->tells = tells;
 	r->end[0].gone = (u16)a[1];
 	r->end[1].gone = (u16)a[2];
 	return (s64)r->id;

@@ -94,11 +94,13 @@ enum tern_op {
 	TERN_SESSION_CREATE,
 	/* (sid, rights): h of it in the caller's own table. */
 	TERN_SESSION_HANDLE,
-	/* (initial bits, bits while no reader is left, bits while no writer is left): rid of a new readiness
+	/* (initial bits, bits while no reader is left, bits while no writer is left, rid or 0): rid of a new readiness
 	 * word (POLL* bits).  If one of the last two is not 0 the word has two ends, as a pipe's has: a
 	 * session that GIVE_SESSION gives with it has the end to read, the end to write, or both, by its
 	 * rights, and sees IN or OUT.  As the last session that has an end closes, the kernel sets the
-	 * bits, which sessions of the other end see; it clears them as a new one is given. */
+	 * bits, which sessions of the other end see; it clears them as a new one is given.
+	 * With another word's rid all sessions have the end to read, see all bits, and what the kernel
+	 * sets as the last one closes it sets in that word, whose own fourth argument was 0 (EINVAL). */
 	TERN_READY_CREATE,
 	/* (rid, set, clear): each bit set is an edge and wakes who waits. */
 	TERN_READY_SET,

@@ -55,6 +55,8 @@ struct ready {
 		u32 sessions;
 		u16 gone;
 	} end[2];
+	/* NULL, or (referenced) the word that gets the bits of end[0], which all sessions count at. */
+	struct ready *tells;
 	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
 };
 

@@ -179,6 +179,37 @@ TEST(ends_of_a_fifo)
 	}
 }
 
+/* More than the kernel looks at in one go; one ready at the end, none, woken, killed. */
+TEST(poll_of_a_thousand)
+{
+	enum { MANY = 900 };
+	static struct pollfd f[MANY + 1];
+	int p[2], q[2];
+	pid_t pid;
+
+	CHECK(pipe(p) == 0 && pipe(q) == 0);
+	for (int i = 0; i < MANY; i++) {
+		f[i] = (struct pollfd){ dup(p[0]), POLLIN, 0 };
+		CHECK(f[i].fd >= 0);
+	}
+	f[MANY] = (struct pollfd){ q[0], POLLIN, 0 };
+	CHECK_EQ(poll(f, MANY + 1, 0), 0);
+	CHECK_EQ(poll(f, MANY + 1, 20), 0);
+	pid = write_later(q[1], 30);
+	CHECK_EQ(poll(f, MANY + 1, 10000), 1);
+	CHECK_EQ(f[MANY].revents, POLLIN);
+	CHECK_EQ(test_wait(pid), 0);
+	pid = write_later(p[1], 30);
+	CHECK_EQ(poll(f, MANY, -1), MANY);
+	CHECK_EQ(test_wait(pid), 0);
+	CHECK_EQ(read(p[0], f, 1), 1);
+	TEST_BLOCKED_CHILD(pid, _exit(poll(f + 1, MANY - 1, -1)));
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	CHECK_EQ(poll(f + 1, MANY - 1, -1), MANY - 1);
+}
+
 TEST(ppoll_swaps_the_mask)
 {
 	sigset_t block, none;

@@ -134,6 +134,13 @@ TEST(the_terminal_is_closed)
 	CHECK_EQ(events(m), POLLOUT);
 	put(s, "again");
 	expect(m, "again");
+	close(s);
+	for (int i = 0; i < 200; i++) {
+		s = terminal(m);
+		CHECK_EQ(events(m) & POLLHUP, 0);
+		close(s);
+		CHECK_EQ(events(m) & POLLHUP, POLLHUP);
+	}
 }
 
 TEST(the_master_is_closed)

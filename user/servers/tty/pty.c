@@ -259,7 +259,7 @@ static struct pty *create(uint32_t index)
 		return NULL;
 	p->rid = tern_ready_create(POLLOUT | POLLWRNORM);
 	p->bits = POLLOUT | POLLWRNORM;
-	if (p->rid < 0 || !tty_init(&p->t)) {
+	if (p->rid < 0 || !tty_init(&p->t, (uint64_t)p->rid)) {
 		if (p->rid >= 0)
 			tern_ready_destroy((uint64_t)p->rid);
 		free(p);

@@ -324,11 +324,11 @@ void tty_update(struct tty *t)
 	t->unthrottle(t);
 }
 
-bool tty_init(struct tty *t)
+bool tty_init(struct tty *t, uint64_t master)
 {
 	ldisc_init(&t->l);
 	t->bits = POLLOUT | POLLWRNORM;
-	t->rid = tern_ready_create(t->bits);
+	t->rid = master ? tern_ready_create_telling(t->bits, POLLHUP, master) : tern_ready_create(t->bits);
 	return t->rid >= 0;
 }
 
@@ -571,7 +571,7 @@ void tty_server_init(void)
 		server_panic("no memory");
 	pool_init(&server->descs, sizeof(struct desc));
 	pool_init(&server->reqs, sizeof(struct req));
-	if (!tty_init(&server->console))
+	if (!tty_init(&server->console, 0))
 		server_panic("no readiness word");
 	server->console.size.ws_row = 24;
 	server->console.size.ws_col = 80;

@@ -112,7 +112,8 @@ void uart_kick(struct tty *t);
 void uart_unthrottle(struct tty *t);
 
 /* tty_ops.c */
-bool tty_init(struct tty *t); /* false: no memory */
+/* With the word of its master, or 0: it has HUP while the terminal is open nowhere.  False: no memory. */
+bool tty_init(struct tty *t, uint64_t master);
 /* After anything has changed: signals, waiting calls, transmission, readiness. */
 void tty_update(struct tty *t);
 void tty_server_init(void);

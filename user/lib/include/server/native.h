@@ -167,10 +167,15 @@ static inline long tern_session_handle(uint64_t sid, unsigned rights)
 	return TERN_OP2(TERN_SESSION_HANDLE, sid, rights);
 }
 static inline long tern_close_later(int yes) { return TERN_OP1(TERN_CLOSE_LATER, yes); }
-static inline long tern_ready_create(unsigned bits) { return TERN_OP3(TERN_READY_CREATE, bits, 0, 0); }
+static inline long tern_ready_create(unsigned bits) { return TERN_OP4(TERN_READY_CREATE, bits, 0, 0, 0); }
 static inline long tern_ready_create_ends(unsigned bits, unsigned no_reader, unsigned no_writer)
 {
-	return TERN_OP3(TERN_READY_CREATE, bits, no_reader, no_writer);
+	return TERN_OP4(TERN_READY_CREATE, bits, no_reader, no_writer, 0);
+}
+/* While no session of the new word's is left, `other` has `no_session`. */
+static inline long tern_ready_create_telling(unsigned bits, unsigned no_session, uint64_t other)
+{
+	return TERN_OP4(TERN_READY_CREATE, bits, no_session, 0, other);
 }
 static inline long tern_ready_set(uint64_t rid, unsigned set, unsigned clear)
 {
