@@ -58,18 +58,18 @@ static struct thread *file_ask(struct thread *t, const struct syscall_line *line
 
 static inline bool file_moves(u32 op) { return op == __NR_read || op == __NR_write; }
 
-/* The copy of n bytes at `off` came to `got` only: part of a read is its result; else the server is
- * asked for the whole.  The descriptor may be another one's meanwhile. */
-static __attribute__((noinline)) struct thread *
-file_fell_short(struct thread *t, const struct syscall_line *line, u32 op, struct memobj *m, u64 off, u64 n,
-		u64 got)
+/* The copy of a call that moved the offset to `end` came to `got` bytes of n only: part of a read is its result;
+ * else the server is asked for the whole.  The descriptor may be another one's meanwhile. */
+static __attribute__((noinline)) struct thread *file_fell_short(struct thread *t, u32 op, struct memobj *m, u64 end,
+								u64 n, u64 got)
 {
+	const struct syscall_line *line = &syscalls[op];
 	struct session *s;
 
 	kernel_lock();
 	s = handle_object(t->process->handles, (u32)t->regs.x[REG_A0], HANDLE_SESSION, line->rights);
-	if (s && file_moves(op) && s->file == m && s->offset == off + n)
-		s->offset = off + got;
+	if (s && file_moves(op) && s->file == m && s->offset == end)
+		s->offset = end - n + got;
 	return got ? file_answer(t, got) : file_ask(t, line, op);
 }
 
@@ -77,15 +77,15 @@ enum file_way { FILE_OUT, FILE_IN };
 
 /* A read or write of n bytes at `off`, all of them within the length.  Kernel lock held, dropped. */
 static inline __attribute__((always_inline)) struct thread *
-file_copy(struct thread *t, const struct syscall_line *line, u32 op, struct session *s, u64 off, u64 n,
-	  enum file_way way)
+file_copy(struct thread *t, u32 op, struct session *s, u64 off, u64 n, enum file_way way)
 {
-	struct memobj *m = s->file;
+	u64 end = file_moves(op) ? off + n : 0;
 	va_t va = t->regs.x[REG_A0 + 1];
+	struct memobj *m = s->file;
 	long got;
 
 	if (file_moves(op))
-		s->offset = off + n;
+		s->offset = end;
 	memobj_get(m);
 	__atomic_fetch_add(&m->copies, 1, __ATOMIC_RELAXED);
 	kernel_unlock();
@@ -97,7 +97,7 @@ file_copy(struct thread *t, const struct syscall_line *line, u32 op, struct sess
 	if (likely(got == (long)n))
 		t->regs.x[REG_A0] = n;
 	else
-		t = file_fell_short(t, line, op, m, off, n, got > 0 ? (u64)got : 0);
+		t = file_fell_short(t, op, m, end, n, got > 0 ? (u64)got : 0);
 	memobj_put(m);
 	return t;
 }
@@ -114,7 +114,7 @@ file_read(struct thread *t, const struct syscall_line *line, u32 op, struct sess
 	if (unlikely(!n))
 		return file_answer(t, 0);
 	file_accessed(s, m);
-	return file_copy(t, line, op, s, off, n, FILE_OUT);
+	return file_copy(t, op, s, off, n, FILE_OUT);
 }
 
 /* One copy under the locks or none: writes to one file do not mix. */
@@ -129,11 +129,11 @@ file_write(struct thread *t, const struct syscall_line *line, u32 op, struct ses
 		return file_ask(t, line, op);
 	WRITE_ONCE(m->modified, real_time());
 	m->direct |= TERN_FILE_DUE;
-	return file_copy(t, line, op, s, off, n, FILE_IN);
+	return file_copy(t, op, s, off, n, FILE_IN);
 }
 
 /* What is an error, and holes, the server answers. */
-static struct thread *file_seek(struct thread *t, const struct syscall_line *line, struct session *s)
+static struct thread *file_seek(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
 {
 	const u64 *a = &t->regs.x[REG_A0];
 	u64 base;
@@ -153,31 +153,47 @@ static struct thread *file_seek(struct thread *t, const struct syscall_line *lin
 	}
 	/* A sum above OFFSET_MAX went over it, or below 0. */
 	if (unlikely(base > OFFSET_MAX || base + a[1] > OFFSET_MAX))
-		return file_ask(t, line, __NR_lseek);
+		return file_ask(t, line, op);
 	s->offset = base + a[1];
 	return file_answer(t, s->offset);
 }
 
+static struct thread *file_read_here(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
+{
+	(void)op;
+	return file_read(t, line, __NR_read, s, s->offset);
+}
+
+static struct thread *file_read_at(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
+{
+	(void)op;
+	return file_read(t, line, __NR_pread64, s, t->regs.x[REG_A0 + 3]);
+}
+
+static struct thread *file_write_here(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
+{
+	(void)op;
+	return file_write(t, line, __NR_write, s, s->offset);
+}
+
+static struct thread *file_write_at(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
+{
+	(void)op;
+	return file_write(t, line, __NR_pwrite64, s, t->regs.x[REG_A0 + 3]);
+}
+
 struct thread *file_call(struct thread *t, const struct syscall_line *line, u32 op, struct session *s)
 {
-	u64 at = t->regs.x[REG_A0 + 3];
+	static struct thread *(*const answers[])(struct thread *t, const struct syscall_line *line, u32 op,
+						 struct session *s) = {
+		[__NR_lseek] = file_seek,	[__NR_read] = file_read_here,	[__NR_write] = file_write_here,
+		[__NR_pread64] = file_read_at,	[__NR_pwrite64] = file_write_at,
+	};
 
-	if (unlikely(s->endpoint->dead))
-		return file_ask(t, line, op); /* EIO, whatever is still there */
-	switch (op) {
-	case __NR_read:
-		return file_read(t, line, __NR_read, s, s->offset);
-	case __NR_pread64:
-		return file_read(t, line, __NR_pread64, s, at);
-	case __NR_write:
-		return file_write(t, line, __NR_write, s, s->offset);
-	case __NR_pwrite64:
-		return file_write(t, line, __NR_pwrite64, s, at);
-	case __NR_lseek:
-		return file_seek(t, line, s);
-	default:
+	/* A dead server's files are so, too: EIO, whatever is still there. */
+	if (unlikely(op >= ARRAY_SIZE(answers) || !answers[op] || s->endpoint->dead))
 		return file_ask(t, line, op);
-	}
+	return answers[op](t, line, op, s);
 }
 
 void file_detach(struct session *s)

@@ -416,9 +416,11 @@ TEST(set_id_bits_go_with_the_next_write)
 	CHECK_EQ(fchmod(fd, 06777), 0);
 	pid = fork();
 	if (!pid) {
+		char c = 'x'; /* in a page that is there */
+
 		CHECK_EQ(setgid(1000), 0);
 		CHECK_EQ(setuid(1000), 0);
-		CHECK_EQ(pwrite(fd, "x", 1, 0), 1);
+		CHECK_EQ(pwrite(fd, &c, 1, 0), 1);
 		_exit(0);
 	}
 	CHECK_EQ(test_wait(pid), 0);
