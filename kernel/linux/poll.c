@@ -10,6 +10,7 @@
  * Kernel lock.
  */
 #include <arch/cpu.h>
+#include <kernel/lib/bits.h>
 #include <kernel/linux/poll.h>
 #include <kernel/lib/log.h>
 #include <kernel/process.h>
@@ -327,27 +328,46 @@ s64 sys_ppoll(struct thread *t, u64 *a)
 #define OUT_BITS (POLLWRNORM | POLLWRBAND | POLLOUT | POLLERR)
 #define EX_BITS POLLPRI
 
-/* The three sets (words of them each) as poll entries: how many, or EBADF. Kernel lock. */
-static s64 sets_to_fds(struct thread *t, const u64 *sets, unsigned words, unsigned n,
-		       struct pollfd *v)
+/* The three sets (`words` words of them each, for n descriptors) as poll entries: how many. */
+static unsigned sets_to_fds(const u64 *sets, unsigned words, unsigned n, struct pollfd *v)
 {
-	unsigned count = 0;
+	const u64 *in = sets, *out = sets + words, *ex = sets + 2 * words;
+	struct pollfd *next = v;
 
-	for (unsigned fd = 0; fd < n; fd++) {
-		u64 bit = 1ull << (fd % 64);
-		bool in = sets[fd / 64] & bit, out = sets[words + fd / 64] & bit,
-		     ex = sets[2 * words + fd / 64] & bit;
+	for (unsigned w = 0; w < words; w++) {
+		u64 left = in[w] | out[w] | ex[w];
 
-		if (!in && !out && !ex)
-			continue;
-		if (!handle_find(t->process->handles, fd))
-			return -EBADF;
-		v[count].fd = (s32)fd;
-		v[count].events = (s16)((in ? IN_BITS : 0) | (out ? OUT_BITS : 0) | (ex ? EX_BITS : 0));
-		v[count].revents = 0;
-		count++;
+		if (w == words - 1 && n % 64)
+			left &= ~(~0ull << n % 64);
+		for (; left; left &= left - 1) {
+			u64 bit = left & -left;
+
+			next->fd = (s32)(w * 64 + lowest_bit(left));
+			next->events = (s16)((in[w] & bit ? IN_BITS : 0) | (out[w] & bit ? OUT_BITS : 0) |
+					     (ex[w] & bit ? EX_BITS : 0));
+			next++;
+		}
 	}
-	return count;
+	return (unsigned)(next - v);
+}
+
+/* One set's part of the result for a descriptor in it: 1, or 0 and its bit goes. */
+static inline unsigned set_result(u64 *set, s32 fd, unsigned ready)
+{
+	if (likely(ready))
+		return 1;
+	set[fd / 64] &= ~(1ull << (fd % 64));
+	return 0;
+}
+
+static bool is_open(struct thread *t, s32 fd)
+{
+	bool open;
+
+	kernel_lock();
+	open = handle_find(t->process->handles, (u32)fd);
+	kernel_unlock();
+	return open;
 }
 
 static s64 pselect_run(struct thread *t)
@@ -372,31 +392,25 @@ static s64 pselect_run(struct thread *t)
 	for (unsigned s = 0; s < 3; s++)
 		if (a[1 + s] && get_user(t, sets + s * words, a[1 + s], words * 8ul))
 			goto out;
-	kernel_lock();
-	r = sets_to_fds(t, sets, words, n, v);
-	kernel_unlock();
-	if (r < 0)
-		goto out;
-	count = (unsigned)r;
+	count = sets_to_fds(sets, words, n, v);
 	r = scan_or_wait(t, v, count, t->again.deadline_ns, pselect_run);
 	if (r < 0)
 		goto out;
 	/* The result counts bits, not descriptors. */
 	r = 0;
-	for (unsigned i = 0; i < count; i++) {
-		static const u16 bits[3] = { IN_BITS, OUT_BITS, EX_BITS };
+	for (const struct pollfd *end = v + count; v < end; v++) {
+		unsigned got = (u16)v->revents;
 
-		for (unsigned s = 0; s < 3; s++) {
-			u64 *word = &sets[s * words + (unsigned)v[i].fd / 64];
-			u64 bit = 1ull << (v[i].fd % 64);
-
-			if (!(*word & bit))
-				continue;
-			if ((u16)v[i].revents & bits[s])
-				r++;
-			else
-				*word &= ~bit;
+		if (unlikely(got & POLLNVAL) && !is_open(t, v->fd)) {
+			r = -EBADF;
+			goto out;
 		}
+		if (v->events & POLLIN)
+			r += set_result(sets, v->fd, got & IN_BITS);
+		if (v->events & POLLOUT)
+			r += set_result(sets + words, v->fd, got & OUT_BITS);
+		if (v->events & POLLPRI)
+			r += set_result(sets + 2 * words, v->fd, got & EX_BITS);
 	}
 	for (unsigned s = 0; s < 3; s++)
 		if (a[1 + s] && put_user(t, a[1 + s], sets + s * words, words * 8ul))
