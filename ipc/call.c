@@ -369,16 +369,17 @@ static void call_overtaken(struct thread *t)
 		thread_interrupt(t);
 }
 
-/* A short path that is there comes with the message; if it does not, the server copies it. */
-static void deliver_path(struct thread *r, const struct call *c)
+/* What comes with the message in the message page: a short path; bytes if the server wants them.  How
+ * many.  What does not come the server copies. */
+static u64 load_page(const struct endpoint *ep, const struct call *c)
 {
 	const struct window *w = c->line->win;
-	va_t to = r->endpoint->path_at;
 
-	if (c->line->route != ROUTE_V || w->kind != WIN_STR || !to || !r->aspace)
-		return;
-	r->regs.x[MSG_WORD0] = (u64)(aspace_try_string(r->aspace, to, c->thread->aspace, c->args[w->arg],
-						TERN_PATH_MAX) + 1);
+	if (ep->takes_bytes && c->line->nwin && !c->buffer)
+		return bytes_to_page(ep, c->thread, w, c->args[w->arg], window_bytes(w, c->args));
+	if (c->line->route != ROUTE_V || w->kind != WIN_STR || !ep->page)
+		return 0;
+	return (u64)(aspace_try_string(c->thread->aspace, ep->page, c->args[w->arg], TERN_PATH_MAX) + 1);
 }
 
 struct thread *call_send_slowly(struct thread *t, struct session *s)
@@ -391,7 +392,7 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 		struct thread *r = ep->receiver;
 
 		load_call(r, c);
-		deliver_path(r, c);
+		r->regs.x[MSG_WORD0] = load_page(ep, c);
 		if (ep->dozing)
 			load_closed_later(r, ep);
 		call_charge(t, ep, r);

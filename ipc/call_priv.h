@@ -62,6 +62,16 @@ static inline void call_end_plain(struct call *c, struct endpoint *ep)
 	new_token(c);
 }
 
+/* Copies window w of t's call, which lies at `at`, if it is input, short and there, into ep's message
+ * page, whose server waits: the bytes, or 0. */
+static inline u64 bytes_to_page(const struct endpoint *ep, struct thread *t, const struct window *w,
+				va_t at, u64 n)
+{
+	if (w->kind != WIN_IN || n - 1 >= TERN_PATH_MAX || !aspace_try_copy_in(t->aspace, ep->page, at, n))
+		return 0;
+	return n;
+}
+
 /* A server busy, dead callers, names to carry: everything that is not the straight path. */
 struct thread *call_send_slowly(struct thread *t, struct session *s);
 
@@ -110,6 +120,7 @@ static inline void call_begin(struct thread *t, const struct syscall_line *line,
 
 	c->line = line;
 	c->op = op;
+	c->window_len = 0;
 	c->session = s;
 	s->calls++;
 	t->state = THREAD_BLOCKED;

@@ -259,6 +259,8 @@ void endpoint_free(struct endpoint *ep)
 {
 	timer_cancel(&ep->timer);
 	list_del(&ep->in_owner);
+	if (ep->page)
+		frame_put(virt_to_pfn(ep->page));
 	slab_free(&endpoint_cache, ep);
 }
 
@@ -279,21 +281,6 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 	message_load(r, n);
 	r->wait = WAIT_NONE;
 	sched_ready(r);
-}
-
-struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t)
-{
-	struct thread *r = ep->receiver;
-
-	if (unlikely(!ep->waiting)) {
-		endpoint_post(ep, n);
-		kernel_unlock();
-		return t;
-	}
-	ep->waiting = false;
-	message_load(r, n);
-	r->wait = WAIT_NONE;
-	return sched_ready_over(r, t);
 }
 
 /* Sessions that were made and never got a handle: nobody else will free them. */

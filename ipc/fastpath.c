@@ -9,6 +9,7 @@
  * docs/design.md counts their instructions.
  */
 #include <arch/trap.h>
+#include <ipc/note.h>
 #include <kernel/lib/log.h>
 #include <kernel/syscall.h>
 
@@ -16,20 +17,13 @@
 
 #define STRAIGHT static inline __attribute__((always_inline))
 
-/* The session that a plain call through descriptor fd may go to, or NULL. */
-STRAIGHT struct session *straight_session(struct thread *t, u32 fd, unsigned rights)
-{
-	struct handle *h = handle_find(t->process->handles, fd);
-
-	return likely(h && h->type == HANDLE_SESSION && !(rights & ~h->rights)) ? h->object : NULL;
-}
-
-/* Sends t's request to s, and does not return, if s's server waits. */
-STRAIGHT void straight_call(struct thread *t, const struct syscall_line *line, u32 op,
-			    struct session *s)
+/* Sends t's request to s, and does not return, if s's server waits.  Its one plain
+ * window, if it has such a one: n bytes at `at`. */
+STRAIGHT void straight_call(struct thread *t, const struct syscall_line *line, u64 op,
+			    struct session *s, va_t at, u64 n)
 {
 	struct endpoint *ep = s->endpoint;
-	u64 badge = s->badge, token;
+	u64 badge = s->badge, token, bytes = 0;
 	struct call *c = &t->call;
 	struct thread *r;
 
@@ -39,45 +33,53 @@ STRAIGHT void straight_call(struct thread *t, const struct syscall_line *line, u
 	r = ep->receiver;
 	if (unlikely(!aspace_try_activate(r->aspace)))
 		return;
-	call_begin(t, line, op, s);
+	if (n && ep->takes_bytes)
+		bytes = bytes_to_page(ep, t, line->win, at, n);
+	call_begin(t, line, (u32)op, s);
+	if (n) {
+		c->window_at = at;
+		c->window_len = n;
+	}
 	c->state = CALL_RECEIVED;
 	ep->last = c;
 	token = c->token; /* without the lock, whoever kills t may change it */
 	call_charge(t, ep, r);
 	sched_take_over(this_hart(), t, r);
 	kernel_unlock_quietly();
-	trap_deliver(t, r, token, op, badge);
+	trap_deliver(t, r, token, op, badge, bytes);
 }
 
 /* A system call of a line that is not the kernel's own. */
-struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u32 op,
+struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u64 op,
 				unsigned route)
 {
 	u64 *a = &t->regs.x[CALL_ARGS];
 	struct session *s;
+	va_t at = 0;
+	u64 n = 0;
 
 	kernel_lock();
 	if (likely(route <= ROUTE_M && !line->fd_mode)) {
-		s = straight_session(t, (u32)a[line->arg], line->rights);
-		if (likely(s && (!line->nwin || !windows_check_inline(line, a)))) {
+		s = handle_object(t->process->handles, (u32)a[line->arg], HANDLE_SESSION, line->rights);
+		if (likely(s && (!line->nwin || windows_check_inline(line, a, &at, &n)))) {
 			if (unlikely(s->file) && route == ROUTE_H)
 				return file_call(t, line, op, s);
-			straight_call(t, line, op, route == ROUTE_M && s->meta ? s->meta : s);
+			straight_call(t, line, op, route == ROUTE_M && s->meta ? s->meta : s, at, n);
 		}
 	}
-	return route_call_locked(t, line, op, route);
+	return route_call_locked(t, line, (u32)op, route);
 }
 
 /* TERN_METHOD… without windows. */
-struct thread *entry_method_call(struct thread *t, u32 op)
+struct thread *entry_method_call(struct thread *t, u64 op)
 {
 	struct session *s;
 
 	kernel_lock();
-	s = straight_session(t, (u32)t->regs.x[CALL_SESSION], TERN_R_IO);
+	s = handle_object(t->process->handles, (u32)t->regs.x[CALL_SESSION], HANDLE_SESSION, TERN_R_IO);
 	if (likely(s))
-		straight_call(t, &method_line, op, s);
-	return route_call_locked(t, &method_line, op, ROUTE_METHOD);
+		straight_call(t, &method_line, op, s, 0, 0);
+	return route_call_locked(t, &method_line, (u32)op, ROUTE_METHOD);
 }
 
 /* Ends t's answer to c, and does not return, if c's caller may run here at once and no message waits
@@ -102,7 +104,7 @@ STRAIGHT void straight_reply(struct thread *t, struct endpoint *ep, struct call 
 }
 
 /* A reply whose words are in t's saved registers.  Kernel lock held, dropped. */
-static __attribute__((noinline)) struct thread *reply_recv(struct thread *t)
+static __attribute__((noinline)) struct thread *reply_in_memory(struct thread *t)
 {
 	struct endpoint *ep = t->endpoint;
 	u64 *x = t->regs.x;
@@ -120,7 +122,7 @@ static __attribute__((noinline)) struct thread *reply_recv(struct thread *t)
 		if (unlikely(ep->last != c || x[REPLY_FLAGS]))
 			return reply_recv_slowly(t);
 	}
-	if (c->nfds == 1 && !c->async)
+	if (unlikely(c->special) && c->nfds == 1 && !c->async)
 		x[REPLY_RESULT] = (u64)call_settle(c, (s64)x[REPLY_RESULT]);
 	/* Changed readiness may have woken threads of other harts. */
 	if (likely(!this_hart()->ipi_wanted))
@@ -150,7 +152,7 @@ struct thread *entry_reply_recv(u64 token, s64 result, struct thread *t)
 	t->regs.x[REPLY_TOKEN] = token;
 	t->regs.x[REPLY_RESULT] = (u64)result;
 	t->regs.x[REPLY_FLAGS] = 0;
-	return reply_recv(t);
+	return reply_in_memory(t);
 }
 
 /* The same with extras, all words being in memory. */
@@ -159,7 +161,45 @@ struct thread *entry_reply_extras(struct thread *t)
 	if (unlikely(!t->endpoint))
 		return receive_nowhere(t);
 	kernel_lock();
-	return reply_recv(t);
+	return reply_in_memory(t);
+}
+
+/* TERN_NOTE_SIGNAL: a receiver that waits, and is better than t, has the event at once. */
+struct thread *entry_note_signal(struct thread *t)
+{
+	u64 *a = &t->regs.x[CALL_ARGS];
+	struct endpoint *ep;
+	struct thread *r;
+	struct note *n;
+	u64 bits;
+
+	kernel_lock();
+	n = handle_object(t->process->handles, (u32)a[0], HANDLE_NOTE, TERN_R_WRITE);
+	bits = a[1];
+	a[0] = n ? 0 : (u64)-EBADF;
+	if (unlikely(!n))
+		goto out;
+	ep = n->endpoint;
+	if (unlikely(!ep->waiting || n->bits)) {
+		note_signal(n, bits);
+		goto out;
+	}
+	if (unlikely(!bits))
+		goto out;
+	r = ep->receiver;
+	ep->waiting = false;
+	if (likely(sched_ready_over(r, t))) {
+		u64 badge = n->badge;
+
+		r->wait = WAIT_NONE;
+		kernel_unlock();
+		trap_deliver_event(t, r, TERN_EV_NOTE, badge, bits);
+	}
+	r->wait = WAIT_NONE;
+	message_event(r, TERN_EV_NOTE, n->badge, bits, 0);
+out:
+	kernel_unlock();
+	return t;
 }
 
 /* TERN_RECV. */

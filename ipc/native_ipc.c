@@ -33,14 +33,22 @@ static s64 own_add(struct thread *t, enum handle_type type, void *object, unsign
 s64 native_bind(struct thread *t, u64 *a)
 {
 	struct endpoint *ep = own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
+	pfn_t pfn;
 
 	if (!ep)
 		return -EBADF;
 	if (t->endpoint || ep->receiver || ep->dead)
 		return -EBUSY;
+	if (a[1]) {
+		pfn = aspace_shared_page(t->aspace, a[1]);
+		if (!pfn)
+			return -EFAULT;
+		ep->page = pfn_to_virt(pfn);
+		ep->page_at = a[1];
+		ep->takes_bytes = a[2] & TERN_BIND_BYTES;
+	}
 	endpoint_get(ep);
 	ep->receiver = t;
-	ep->path_at = a[1];
 	endpoint_set_owner(ep, t->process);
 	t->endpoint = ep;
 	return 0;
@@ -533,21 +541,6 @@ s64 native_note_create(struct thread *t, u64 *a)
 		return -EINVAL;
 	n = note_create(t->endpoint, a[0]);
 	return n ? own_add(t, HANDLE_NOTE, n, TERN_R_WRITE | TERN_R_TRANSFER) : -ENOMEM;
-}
-
-struct thread *note_signal_call(struct thread *t)
-{
-	u64 *a = &t->regs.x[REG_A0];
-	u64 bits = a[1];
-	struct note *n;
-
-	kernel_lock();
-	n = own(t, a[0], HANDLE_NOTE, TERN_R_WRITE);
-	a[0] = n ? 0 : (u64)-EBADF;
-	if (likely(n && note_add(n, bits)))
-		return endpoint_post_over(n->endpoint, &n->node, t);
-	kernel_unlock();
-	return t;
 }
 
 s64 native_irq_create(struct thread *t, u64 *a)

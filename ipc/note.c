@@ -49,21 +49,15 @@ void note_put(struct note *n)
 	object_counts[TERN_OBJ_NOTIFICATION]--;
 }
 
-bool note_add(struct note *n, u64 bits)
+void note_signal(struct note *n, u64 bits)
 {
 	bool was = n->bits != 0;
 
 	n->bits |= bits;
 	if (was || !bits || n->endpoint->dead)
-		return false;
+		return;
 	note_get(n); /* the queue's */
-	return true;
-}
-
-static void note_signal(struct note *n, u64 bits)
-{
-	if (note_add(n, bits))
-		endpoint_post(n->endpoint, &n->node);
+	endpoint_post(n->endpoint, &n->node);
 }
 
 void note_load(struct thread *r, struct ipc_node *node)

@@ -10,13 +10,14 @@
  */
 #include <ipc/pager.h>
 #include <ipc/session.h>
+#include <kernel/native.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <mm/memobj.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
-#include "call_priv.h"
+#include "reply_priv.h"
 
 struct pager {
 	struct ipc_node node;
@@ -91,15 +92,9 @@ void pager_load(struct thread *r, struct ipc_node *n)
 	ask(p);
 }
 
-/* Consumes the reference of m.  False: the page is there now, or never will be. */
-static bool wait_for_page(struct thread *t, struct memobj *m, u64 index)
+/* t is one more who waits.  Consumes a reference of the object. */
+static void wait_begin(struct thread *t, struct pager *p, u64 index)
 {
-	struct pager *p = m->pager;
-
-	if (p->endpoint->dead || memobj_has(m, index)) {
-		memobj_put(m);
-		return false;
-	}
 	if (!list_empty(&t->page.link))
 		page_wait_end(t);
 	t->page.pager = p;
@@ -111,8 +106,6 @@ static bool wait_for_page(struct thread *t, struct memobj *m, u64 index)
 		t->page.asked |= w->asked && w->index == index;
 	}
 	list_add_tail(&p->waiting, &t->page.link);
-	ask(p);
-	return true;
 }
 
 void page_wait_end(struct thread *t)
@@ -120,7 +113,7 @@ void page_wait_end(struct thread *t)
 	struct pager *p = t->page.pager;
 
 	list_del(&t->page.link);
-	if (!unasked(p))
+	if (!t->page.asked && !unasked(p))
 		list_del(&p->node.link);
 	memobj_put(p->memobj);
 }
@@ -157,28 +150,141 @@ void pagers_endpoint_died(struct endpoint *ep)
 		pager_supplied(list_entry(l, struct pager, in_endpoint)->memobj);
 }
 
-struct thread *pager_fault(struct thread *t, va_t va)
+/* The pager that waits in recv has the question of t, which waits, at once, and t's hart.  Who runs
+ * next; drops the lock. */
+static struct thread *ask_over(struct thread *t, struct pager *p)
 {
-	u64 index;
-	struct memobj *m = aspace_missing(t->aspace, va, &index);
-	struct pager *p;
+	struct endpoint *ep = p->endpoint;
+	struct thread *r = ep->receiver;
 
-	if (!m)
-		return t;
-	p = m->pager;
+	t->page.asked = true;
+	message_event(r, TERN_EV_PAGE_IN, p->badge, t->page.index << PAGE_SHIFT, 0);
+	call_charge(t, ep, r);
+	sched_hand_over(this_hart(), t, r);
+	kernel_unlock();
+	return r;
+}
+
+/* As thread_block(), but no system call is to be restarted. */
+static void wait_blocks(struct thread *t)
+{
+	t->state = THREAD_BLOCKED;
+	t->wait = WAIT_PAGER;
+	t->interruptible = false;
+	t->wait_cancel = page_wait_end;
+	if (unlikely(t->work & WORK_KILLED))
+		thread_kill(t);
+}
+
+struct thread *pager_fault(struct thread *t, va_t va, unsigned access,
+			   const struct page_missing *missing)
+{
+	struct memobj *m = missing->memobj;
+	struct pager *p = m->pager;
+	bool came, dead;
+
 	kernel_lock();
-	if (unlikely(p->endpoint->dead) && !memobj_has(m, index)) {
+	came = READ_ONCE(m->comings) != missing->comings;
+	dead = p->endpoint->dead;
+	if (unlikely(came || dead)) {
 		kernel_unlock();
 		memobj_put(m);
-		signal_fault(t, SIGBUS, BUS_ADRERR, va, true);
+		if (!came)
+			signal_fault(t, SIGBUS, BUS_ADRERR, va, true);
 		return t;
 	}
-	if (!wait_for_page(t, m, index)) {
-		kernel_unlock();
-		return t;
-	}
-	thread_block(t, WAIT_PAGER, false, page_wait_end);
+	t->page.va = va;
+	t->page.access = (u8)access;
+	wait_begin(t, p, missing->index);
+	wait_blocks(t);
+	if (likely(p->endpoint->waiting && t->state == THREAD_BLOCKED && !t->page.asked &&
+		   sched_may_switch(this_hart(), p->endpoint->receiver)))
+		return ask_over(t, p);
+	ask(p);
 	return sched_next();
+}
+
+/* Page `index` has come: all who wait for it go on, but one, who is returned, only as far as that it
+ * has no queue yet.  NULL: nobody faulted there. */
+static struct thread *page_came(struct pager *p, u64 index)
+{
+	struct thread *first = NULL;
+
+	list_for_each_safe(l, next, &p->waiting) {
+		struct thread *t = list_entry(l, struct thread, page.link);
+
+		if (t->page.index != index)
+			continue;
+		page_wait_end(t);
+		if (t->wait != WAIT_PAGER) {
+			call_event(&t->call, CALL_EVENT_PAGED);
+		} else if (first) {
+			thread_wake(t, (s64)t->regs.x[REG_A0]);
+		} else {
+			t->wait = WAIT_NONE;
+			t->wait_cancel = NULL;
+			first = t;
+		}
+	}
+	return first;
+}
+
+/* What is not one page of an object that nothing maps goes the way of MEMOBJ_SUPPLY.  Kernel lock held,
+ * dropped. */
+static struct thread *supply_slowly(struct thread *t, u64 *a)
+{
+	s64 r;
+
+	kernel_unlock();
+	r = native_memobj_supply(t, a);
+	kernel_lock();
+	if (likely(r == (s64)a[4]))
+		return endpoint_receive(t);
+	message_event(t, TERN_EV_COPY_SHORT, 0, (u64)r, 0);
+	kernel_unlock();
+	return t;
+}
+
+/* The fault of t, which runs here from now on, is done with before it gets there.  If that fails, it
+ * comes again. */
+static void fault_again(struct thread *t)
+{
+	struct page_missing missing;
+
+	if (aspace_fault_missing(t->aspace, t->page.va, t->page.access, &missing) == FAULT_PAGER)
+		memobj_put(missing.memobj);
+}
+
+struct thread *entry_supply_recv(struct thread *t)
+{
+	struct handle_table *handles = t->process->handles;
+	u64 *a = &t->regs.x[CALL_ARGS], index = a[1] >> PAGE_SHIFT;
+	struct endpoint *ep = t->endpoint;
+	struct memobj *dst, *src;
+	struct thread *next;
+
+	if (unlikely(!ep)) {
+		a[0] = (u64)-EINVAL;
+		return t;
+	}
+	kernel_lock();
+	dst = handle_object(handles, (u32)a[0], HANDLE_MEMOBJ, TERN_R_WRITE);
+	src = handle_object(handles, (u32)a[2], HANDLE_MEMOBJ, TERN_R_WRITE);
+	if (unlikely(!dst || !src || !dst->pager || ((a[1] | a[3]) & PAGE_MASK) || a[4] != PAGE_SIZE ||
+		     !memobj_try_supply(dst, index, src, a[3] >> PAGE_SHIFT)))
+		return supply_slowly(t, a);
+	next = page_came(dst->pager, index);
+	if (likely(next && list_empty(&ep->queue) && !(t->work & WORK_KILLED) &&
+		   sched_may_switch(this_hart(), next))) {
+		reply_charge(t, ep, next);
+		sched_hand_over(this_hart(), t, next);
+		kernel_unlock();
+		fault_again(next);
+		return next;
+	}
+	if (next)
+		sched_ready(next);
+	return endpoint_receive(t);
 }
 
 s64 pager_copy_short(struct call *c, va_t va)
@@ -186,17 +292,19 @@ s64 pager_copy_short(struct call *c, va_t va)
 	struct thread *t = c->thread;
 	u64 index;
 	struct memobj *m = aspace_missing(t->aspace, va, &index);
-	bool waits;
+	bool waits = false;
 
-	if (!m || c->async || c->more & CALL_MORE_PAIR) {
-		if (m)
-			memobj_put(m);
-		return -EFAULT;
+	if (m && !c->async && !(c->more & CALL_MORE_PAIR)) {
+		kernel_lock();
+		waits = !c->dying && !m->pager->endpoint->dead && !memobj_has(m, index);
+		if (waits) {
+			wait_begin(t, m->pager, index);
+			ask(m->pager);
+			c->more |= CALL_MORE_PAGE;
+		}
+		kernel_unlock();
 	}
-	kernel_lock();
-	waits = !c->dying && wait_for_page(t, m, index);
-	if (waits)
-		c->more |= CALL_MORE_PAGE;
-	kernel_unlock();
+	if (m && !waits)
+		memobj_put(m);
 	return waits ? -EAGAIN : -EFAULT;
 }

@@ -70,11 +70,14 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 
 s64 native_reply(struct thread *t, u64 *a)
 {
+	bool copies = t->regs.x[REPLY_FLAGS] & (TERN_REPLY_COPY | TERN_REPLY_COPY_MEMOBJ);
 	struct thread *next;
+	s64 r;
 
 	(void)a;
 	t->regs.x[REPLY_FLAGS] &= ~(u64)(TERN_REPLY_EXACT | TERN_REPLY_GIVE);
-	return do_reply(t, t->regs.x, false, &next);
+	r = do_reply(t, t->regs.x, false, &next);
+	return copies && !r ? (s64)t->regs.x[REPLY_RESULT] : r;
 }
 
 struct thread *reply_recv_slowly(struct thread *t)

@@ -30,33 +30,36 @@ static inline bool window_straight(struct call *c, unsigned win, unsigned dir, u
 				   va_t *at)
 {
 	const struct window *w = &c->line->win[win];
-	u64 len;
+	u64 len = c->window_len;
+	va_t base = c->window_at;
 
-	if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || (w->kind & dir) != dir ||
-		     c->buffer || !c->thread->aspace))
-		return false;
-	len = window_bytes(w, c->args);
-	if (unlikely(off > len))
+	if (win || !len) {
+		if (unlikely(win >= c->line->nwin || w->kind > WIN_IO || c->buffer || !c->thread->aspace))
+			return false;
+		len = window_bytes(w, c->args);
+		base = c->args[w->arg];
+	}
+	if (unlikely((w->kind & dir) != dir || off > len))
 		return false;
 	*n = MIN(*n, len - off);
 	if (unlikely(*n > COPY_STEP))
 		return false;
-	*at = c->args[w->arg] + off;
+	*at = base + off;
 	return true;
 }
 
-/* windows_check() for the line of one plain window. */
-static inline s64 windows_check_inline(const struct syscall_line *line, const u64 *a)
+/* windows_check(); true: it found nothing.  Where the one plain window of a line is, if it has bytes;
+ * else *len is 0. */
+static inline bool windows_check_inline(const struct syscall_line *line, const u64 *a, va_t *at, u64 *len)
 {
 	const struct window *w = line->win;
-	u64 n;
 
+	*len = 0;
 	if (unlikely(line->nwin != 1 || w->kind > WIN_IO))
-		return windows_check(line, a);
-	if (w->len == LEN_CONST)
-		return 0;
-	n = window_bytes(w, a);
-	return likely(!n || user_range_ok(a[w->arg], n)) ? 0 : -EFAULT;
+		return !windows_check(line, a);
+	*len = window_bytes(w, a);
+	*at = a[w->arg];
+	return w->len == LEN_CONST || likely(!*len || user_range_ok(*at, *len));
 }
 
 /* What TERN_COPY and a reply copy from or to (ipc/copy.c): one of call, as and m is there. */

@@ -155,13 +155,6 @@ long handle_add(struct handle_table *t, u32 limit, enum handle_type type, void *
 	return fd;
 }
 
-void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type, unsigned rights)
-{
-	struct handle *h = handle_find(t, fd);
-
-	return h && h->type == type && (h->rights & rights) == rights ? h->object : NULL;
-}
-
 /* What was a handle of the table is closed. */
 static void drop(struct handle_table *t, struct handle old)
 {

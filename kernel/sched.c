@@ -111,7 +111,7 @@ static void kick(struct hart *h)
 }
 
 /* The hart to queue t on: its last one, or an idle one if that is busy. */
-static struct hart *choose_hart(struct thread *t)
+static inline struct hart *choose_hart(struct thread *t)
 {
 	struct hart *last = t->hart ? t->hart : this_hart();
 
@@ -171,8 +171,8 @@ static void slice_start(struct hart *h, u64 now)
 	h->slice_end = now + left;
 }
 
-/* Makes t this hart's and drops the lock. */
-static struct thread *run(struct hart *h, struct thread *t)
+/* Makes t this hart's. */
+static void choose(struct hart *h, struct thread *t)
 {
 	bool server = t->key == 0;
 	u64 now;
@@ -194,12 +194,18 @@ static struct thread *run(struct hart *h, struct thread *t)
 	if (h->runq.count && h->slice_end == NEVER_TICKS)
 		slice_start(h, now);
 	timers_program();
+}
+
+/* The same, and drops the lock. */
+static struct thread *run(struct hart *h, struct thread *t)
+{
+	choose(h, t);
 	kernel_unlock();
 	return t;
 }
 
 /* t may run again. */
-static void awake(struct thread *t)
+static inline void awake(struct thread *t)
 {
 	assert_kernel_locked();
 	assert(t->state != THREAD_READY && t->state != THREAD_DEAD);
@@ -234,7 +240,7 @@ void sched_ready(struct thread *t)
 	enqueue(t, choose_hart(t));
 }
 
-struct thread *sched_ready_over(struct thread *t, struct thread *cur)
+bool sched_ready_over(struct thread *t, struct thread *cur)
 {
 	struct hart *h;
 
@@ -242,14 +248,14 @@ struct thread *sched_ready_over(struct thread *t, struct thread *cur)
 	h = choose_hart(t);
 	if (h != this_hart() || t->key >= cur->key || !sched_may_switch(h, t)) {
 		enqueue(t, h);
-		kernel_unlock();
-		return cur;
+		return false;
 	}
 	t->hart = h;
 	cur->nivcsw++;
 	cur->state = THREAD_READY;
 	runq_add(&h->runq, &cur->entry, cur->key, slot_now(), true);
-	return run(h, t);
+	choose(h, t);
+	return true;
 }
 
 void sched_dequeue(struct thread *t)

@@ -106,10 +106,10 @@ static __attribute__((noinline)) size_t user_in_parts(struct aspace *as, va_t va
 }
 
 /* Each copy has a short way, for what lies in one page that is there, before its loop. */
-static inline __attribute__((always_inline)) size_t user_copy(struct aspace *as, va_t va, char *kernel,
-							      size_t n, enum fault_access access)
+static inline __attribute__((always_inline)) bool try_copy(struct aspace *as, va_t va, char *kernel,
+							   size_t n, enum fault_access access)
 {
-	bool there;
+	bool there = false;
 	char *p;
 
 	if (likely(in_one_page(va, n))) {
@@ -118,10 +118,24 @@ static inline __attribute__((always_inline)) size_t user_copy(struct aspace *as,
 		if (likely(there))
 			move(p, kernel, n, access);
 		spin_unlock(&as->lock);
-		if (likely(there))
-			return n;
 	}
-	return user_in_parts(as, va, kernel, n, access);
+	return there;
+}
+static inline __attribute__((always_inline)) size_t user_copy(struct aspace *as, va_t va, char *kernel,
+							      size_t n, enum fault_access access)
+{
+	return likely(try_copy(as, va, kernel, n, access)) ? n :
+							     user_in_parts(as, va, kernel, n, access);
+}
+
+bool aspace_try_copy_in(struct aspace *as, void *to, va_t from, size_t n)
+{
+	return try_copy(as, from, to, n, FAULT_READ);
+}
+
+bool aspace_try_copy_out(struct aspace *as, va_t to, const void *from, size_t n)
+{
+	return try_copy(as, to, (char *)from, n, FAULT_WRITE);
 }
 
 size_t copy_from_user(struct aspace *as, void *to, va_t from, size_t n)
@@ -261,23 +275,43 @@ long aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, v
 	return (long)size;
 }
 
-long aspace_try_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, size_t size)
+long aspace_try_string(struct aspace *as, char *to, va_t from, size_t size)
 {
-	char *d, *s;
 	size_t len;
+	char *s;
 
-	if (unlikely(from >= USER_MAX || !in_one_page(to, size)))
+	if (unlikely(from >= USER_MAX))
 		return -1;
 	size = MIN(size, PAGE_SIZE - (from & PAGE_MASK));
-	if (unlikely(!try_pages(to_as, to, from_as, from, &d, &s)))
-		return -1;
-	len = string_length(s, size);
+	len = size;
+	spin_lock(&as->lock);
+	if (likely(user_page(as, from, PTE_R, &s)))
+		len = string_length(s, size);
 	if (likely(len < size)) {
-		memmove(d, s, len);
-		d[len] = 0;
+		memcpy(to, s, len);
+		to[len] = 0;
 	}
-	unlock_both(to_as, from_as);
+	spin_unlock(&as->lock);
 	return likely(len < size) ? (long)len : -1;
+}
+
+pfn_t aspace_shared_page(struct aspace *as, va_t va)
+{
+	struct region *r;
+	pfn_t pfn = 0;
+	char *p;
+
+	if ((va & PAGE_MASK) || va >= USER_MAX)
+		return 0;
+	spin_lock(&as->lock);
+	r = region_find(as, va);
+	if (r && r->memobj && r->memobj->kind == MEMOBJ_ANON && (r->flags & REGION_SHARED) &&
+	    user_page(as, va, PTE_W, &p)) {
+		pfn = virt_to_pfn(p);
+		frame_get(pfn);
+	}
+	spin_unlock(&as->lock);
+	return pfn;
 }
 
 /* ---- words ---- */
@@ -363,7 +397,7 @@ static inline char *object_place(const struct memobj *m, u64 off, size_t n)
 
 	if (unlikely(off >= m->size || n > m->size - off || m->kind != MEMOBJ_ANON))
 		return NULL;
-	pfn = radix_get_small(&m->pages, off >> PAGE_SHIFT);
+	pfn = radix_get(&m->pages, off >> PAGE_SHIFT);
 	if (unlikely(!pfn))
 		pfn = radix_get(&m->pages, off >> PAGE_SHIFT);
 	return likely(pfn) ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;

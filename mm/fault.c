@@ -139,53 +139,47 @@ static enum fault_result fault_present(struct aspace *as, struct region *r, pte_
 	return FAULT_OK;
 }
 
-/* Maps what the object has in store around va, as far as the table and the region go. Its lock
- * held. */
-static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va, unsigned prot)
+/* Maps the object's page that stands in *page at slot p; false: there is no page, or the slot is in use.  A
+ * page for whose sake the space's harts would have to fetch instructions anew is passed by. */
+static inline bool map_one(struct aspace *as, pte_t *p, const union radix_slot *page, pte_t rights,
+			   u64 *filled)
+{
+	pfn_t pfn = page->value;
+
+	if (!pfn || *p)
+		return false;
+	if ((rights & PTE_X) && (!is_synced(pfn) || icache_generation != as->icache_generation))
+		return true;
+	__atomic_fetch_add(&frame_of(pfn)->refs, 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(*p, rights | pfn << PTE_PFN_SHIFT);
+	++*filled;
+	return true;
+}
+
+/* Maps what the object has in store on both sides of va, page `index`, as far as no page is missing or
+ * mapped already, and as the table, the region and one node of the object's tree go.  Its lock held. */
+static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va, u64 index, unsigned prot)
 {
 	struct memobj *m = r->memobj;
-	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = lo + AROUND * PAGE_SIZE;
-	u64 pages = PAGE_UP(m->size) >> PAGE_SHIFT, index, n;
-	u32 filled = 0;
-	pte_t *p, rights = pte_make(0, prot, 0);
-	const union radix_slot *run;
+	va_t lo = va & ~(AROUND * PAGE_SIZE - 1), hi = MIN(lo + AROUND * PAGE_SIZE, r->end);
+	u64 n, up, down, filled = 0;
+	const union radix_slot *page = radix_run(&m->pages, index, &n);
+	pte_t rights = pte_make(0, prot, 0);
 
-	lo = MAX(lo, r->start);
-	hi = MIN(hi, r->end);
-	p = slot - ((va - lo) >> PAGE_SHIFT);
-	index = (r->offset + (lo - r->start)) >> PAGE_SHIFT;
-	if (index >= pages)
-		return;
-	hi = MIN(hi, lo + ((pages - index) << PAGE_SHIFT));
-	while (lo < hi) {
-		run = radix_run(&m->pages, index, &n);
-		n = MIN(n, (hi - lo) >> PAGE_SHIFT);
-		lo += n << PAGE_SHIFT;
-		index += n;
-		for (; n; n--, p++) {
-			pfn_t pfn;
-
-			if (!run)
-				continue;
-			pfn = run++->value;
-			if (!pfn || *p)
-				continue;
-			if ((prot & PROT_EXEC) &&
-			    (!is_synced(pfn) || icache_generation != as->icache_generation))
-				continue; /* the space's harts would have to fetch anew first */
-			__atomic_fetch_add(&frame_of(pfn)->refs, 1, __ATOMIC_RELAXED);
-			WRITE_ONCE(*p, rights | pfn << PTE_PFN_SHIFT);
-			filled++;
-		}
-	}
-	pt_frame(slot)->used += filled;
-	pt_frame(slot)->pages += filled;
+	up = MIN(n, MIN((hi - va) >> PAGE_SHIFT, (PAGE_UP(m->size) >> PAGE_SHIFT) - index));
+	down = MIN(RADIX_SLOTS - n, (va - MAX(lo, r->start)) >> PAGE_SHIFT);
+	for (u64 i = 1; i < up && map_one(as, slot + i, page + i, rights, &filled); i++)
+		;
+	for (u64 i = 1; i <= down && map_one(as, slot - i, page - i, rights, &filled); i++)
+		;
+	pt_frame(slot)->used += (u32)filled;
+	pt_frame(slot)->pages += (u32)filled;
 	as->resident += filled;
 }
 
 /* No entry yet, in an object's region. */
-static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t *slot, va_t va,
-				      enum fault_access access)
+static __attribute__((noinline)) enum fault_result fault_object(struct aspace *as, struct region *r, pte_t *slot, va_t va,
+				      enum fault_access access, struct page_missing *missing)
 {
 	struct memobj *m = r->memobj;
 	u64 index = (r->offset + (va - r->start)) >> PAGE_SHIFT;
@@ -209,6 +203,10 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 	grows = m->kind != MEMOBJ_PAGER && (!m->ident || !frames_scarce(FILE_SHARE));
 	pfn = memobj_page_locked(m, index, !copy && grows);
 	if (!pfn && m->kind == MEMOBJ_PAGER) {
+		if (missing) {
+			memobj_get(m);
+			*missing = (struct page_missing){ m, index, m->comings };
+		}
 		spin_unlock(&m->lock);
 		if (own)
 			frame_put(own);
@@ -245,12 +243,13 @@ static enum fault_result fault_object(struct aspace *as, struct region *r, pte_t
 	if (access == FAULT_WRITE)
 		WRITE_ONCE(m->written, arch_ticks());
 	else
-		map_around(as, r, slot, va, prot);
+		map_around(as, r, slot, va, index, prot);
 	spin_unlock(&m->lock);
 	return FAULT_OK;
 }
 
-enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access)
+enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access,
+			       struct page_missing *missing)
 {
 	struct region *r;
 	enum fault_result res = FAULT_OK;
@@ -296,7 +295,7 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	if (unlikely(upper) && access == FAULT_WRITE && huge_is_wanted(as, r, va, slot))
 		return FAULT_MORE;
 	if (r->memobj) {
-		res = fault_object(as, r, slot, va, access);
+		res = fault_object(as, r, slot, va, access, missing);
 	} else if (access == FAULT_WRITE) {
 		pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
 		if (likely(pfn)) {
@@ -321,14 +320,20 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	return res;
 }
 
-enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access)
+enum fault_result aspace_fault_missing(struct aspace *as, va_t va, enum fault_access access,
+				       struct page_missing *missing)
 {
 	enum fault_result res;
 
 	spin_lock(&as->lock);
-	res = fault_locked(as, va, access);
+	res = fault_locked(as, va, access, missing);
 	spin_unlock(&as->lock);
 	return res;
+}
+
+enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access)
+{
+	return aspace_fault_missing(as, va, access, NULL);
 }
 
 struct memobj *aspace_missing(struct aspace *as, va_t va, u64 *index)

@@ -248,16 +248,12 @@ bool memobj_reap(void)
 	return more;
 }
 
-pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
+/* A page that is not in the tree. */
+pfn_t memobj_page_make(struct memobj *m, u64 index)
 {
 	pfn_t pfn;
 
 	assert(spin_is_locked(&m->lock));
-	if (m->kind == MEMOBJ_PHYS)
-		return (m->phys >> PAGE_SHIFT) + index;
-	pfn = radix_get(&m->pages, index);
-	if (likely(pfn) || !make)
-		return pfn;
 	pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
 	if (!pfn)
 		return 0;
@@ -265,6 +261,7 @@ pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
 		frame_put(pfn);
 		return 0;
 	}
+	m->comings++;
 	count_pages(m, 1);
 	return pfn;
 }
@@ -375,6 +372,7 @@ int memobj_resize(struct memobj *m, u64 size)
 	spin_lock(&m->lock);
 	old = m->size;
 	m->size = size;
+	m->comings++;
 	if (size < old && (size & PAGE_MASK))
 		zero_part(m, size, PAGE_UP(size));
 	if (pages_of(size) >= pages_of(old)) {
@@ -471,34 +469,51 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 
 #define SUPPLY_MAX (512 * PAGE_SIZE) /* in one call, which holds two locks */
 
-/* Moves one page. Both locks held. 0, ENOMEM. */
+static void lock_two(struct memobj *x, struct memobj *y)
+{
+	spin_lock(x < y ? &x->lock : &y->lock);
+	spin_lock(x < y ? &y->lock : &x->lock);
+}
+
+/* Moves one page. Both locks held. 0, ENOENT, EEXIST, ENOMEM. */
 static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
 {
 	pfn_t pfn = radix_get(&src->pages, si);
+	int err = pfn ? radix_set(&dst->pages, di, pfn) : -ENOENT;
 
-	if (!pfn || radix_get(&dst->pages, di))
-		return 0;
-	if (radix_set(&dst->pages, di, pfn))
-		return -ENOMEM;
+	if (err)
+		return err;
 	dst->resident++;
+	dst->comings++;
 	radix_clear(&src->pages, si);
 	src->resident--;
 	return 0;
 }
 
+bool memobj_try_supply(struct memobj *dst, u64 to, struct memobj *src, u64 from)
+{
+	bool done;
+
+	if (dst == src || dst->kind == MEMOBJ_PHYS || src->kind == MEMOBJ_PHYS)
+		return false;
+	lock_two(dst, src);
+	done = list_empty(&src->regions) && to < pages_of(dst->size) && !move_page(dst, to, src, from);
+	spin_unlock(&dst->lock);
+	spin_unlock(&src->lock);
+	return done;
+}
+
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n)
 {
-	struct memobj *a = dst < src ? dst : src, *b = dst < src ? src : dst;
 	u64 done = 0;
 
 	if (((doff | soff | n) & PAGE_MASK) || dst == src || dst->kind == MEMOBJ_PHYS ||
 	    src->kind == MEMOBJ_PHYS || doff + n < doff || soff + n < soff)
 		return -EINVAL;
-	spin_lock(&a->lock);
-	spin_lock(&b->lock);
+	lock_two(dst, src);
 	n = MIN(inside(dst, doff, n), SUPPLY_MAX);
 	for (; done < n; done += PAGE_SIZE)
-		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT))
+		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT) == -ENOMEM)
 			break;
 	/* Pages that went must not stay mapped as src's. */
 	spin_unlock(&dst->lock);

@@ -328,7 +328,8 @@ void huge_free(pfn_t block); /* with its table: no hart can use them any more */
 void memobj_init(void);
 
 /* ---- fault.c ---- */
-enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access);
+enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access access,
+			       struct page_missing *missing);
 
 /* ---- work.c ---- */
 enum work_kind {

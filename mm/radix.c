@@ -3,7 +3,8 @@
  * Nodes have 64 slots and the number of slots in use; the lowest level's slots are values, the
  * others' nodes.  A node exists only while it has an entry, so a sparse object costs what it holds.
  * The tree grows at the root when an index is out of reach, and falls back to nothing when the
- * last entry goes.  The owner's lock guards it. */
+ * last entry goes.  Who looks at an index leaves its lowest node in `last`, as neighbours are looked at
+ * next, until a node goes.  The owner's lock guards all of it. */
 #include <kernel/lib/log.h>
 #include <mm/radix.h>
 #include <mm/slab.h>
@@ -24,8 +25,22 @@ static unsigned slot_at(u64 index, unsigned level)
 	return (unsigned)(index >> (RADIX_BITS * level)) & (RADIX_SLOTS - 1);
 }
 
+static inline bool is_last(const struct radix *t, u64 index)
+{
+	return t->last && t->last_run == index >> RADIX_BITS;
+}
+
+/* s is the slot of an index, at the lowest level. */
+static void remember(const struct radix *t, u64 index, const union radix_slot *s)
+{
+	struct radix *cache = (struct radix *)t;
+
+	cache->last = container_of(s - slot_at(index, 0), struct radix_node, slot[0]);
+	cache->last_run = index >> RADIX_BITS;
+}
+
 /* The slot of an index; NULL: there is no node for it. */
-static const union radix_slot *find(const struct radix *t, u64 index)
+static const union radix_slot *find_slowly(const struct radix *t, u64 index)
 {
 	const union radix_slot *s = &t->root;
 
@@ -36,12 +51,19 @@ static const union radix_slot *find(const struct radix *t, u64 index)
 			return NULL;
 		s = &s->child->slot[slot_at(index, level - 1)];
 	}
+	if (t->height)
+		remember(t, index, s);
 	return s;
 }
 
-u64 radix_get(const struct radix *t, u64 index)
+static inline const union radix_slot *find(const struct radix *t, u64 index)
 {
-	const union radix_slot *s = find(t, index);
+	return likely(is_last(t, index)) ? &t->last->slot[slot_at(index, 0)] : find_slowly(t, index);
+}
+
+u64 radix_get_slowly(const struct radix *t, u64 index)
+{
+	const union radix_slot *s = find_slowly(t, index);
 
 	return s ? s->value : 0;
 }
@@ -87,18 +109,28 @@ static struct radix_node *prune_node(struct radix_node *n, unsigned level, u64 i
 
 static void prune(struct radix *t, u64 index)
 {
+	t->last = NULL;
 	if (t->height && t->root.child)
 		t->root.child = prune_node(t->root.child, t->height - 1u, index);
 	if (!t->root.child)
 		t->height = 0;
 }
 
-int radix_set(struct radix *t, u64 index, u64 value)
+/* n, in which s is, gets an entry. */
+static int node_set(struct radix_node *n, union radix_slot *s, u64 value)
 {
-	union radix_slot *s = &t->root;
-	u32 none = 0, *used = &none; /* of the node that s is in */
+	if (unlikely(s->value))
+		return -EEXIST;
+	s->value = value;
+	n->used++;
+	return 0;
+}
 
-	assert(value && !(index >> (RADIX_BITS * RADIX_HEIGHT_MAX)));
+static __attribute__((noinline)) int set_slowly(struct radix *t, u64 index, u64 value)
+{
+	u32 none = 0, *used = &none; /* of the node that s is in */
+	union radix_slot *s = &t->root;
+
 	if (grow(t, index))
 		return -ENOMEM;
 	for (unsigned level = t->height; level > 0; level--) {
@@ -113,10 +145,22 @@ int radix_set(struct radix *t, u64 index, u64 value)
 		used = &s->child->used;
 		s = &s->child->slot[slot_at(index, level - 1)];
 	}
-	assert(!s->value);
+	if (t->height) {
+		remember(t, index, s);
+		return node_set(t->last, s, value);
+	}
+	if (s->value)
+		return -EEXIST;
 	s->value = value;
-	++*used;
 	return 0;
+}
+
+int radix_set(struct radix *t, u64 index, u64 value)
+{
+	assert(value && !(index >> (RADIX_BITS * RADIX_HEIGHT_MAX)));
+	if (likely(is_last(t, index)))
+		return node_set(t->last, &t->last->slot[slot_at(index, 0)], value);
+	return set_slowly(t, index, value);
 }
 
 u64 radix_clear(struct radix *t, u64 index)

@@ -37,7 +37,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 			access = FAULT_WRITE;
 		if (w->flags & WORK_FILL_WRITE)
 			access = FAULT_WRITE;
-		res = r ? fault_locked(as, w->cursor, access) : FAULT_MAPERR;
+		res = r ? fault_locked(as, w->cursor, access, NULL) : FAULT_MAPERR;
 		if (res == FAULT_MORE) {
 			(void)huge_begin(w);
 			continue;

@@ -33,7 +33,7 @@
 #define A1_A5 11,12,13,14,15
 #define A0_A7 10,A1_A5,16,17
 /* What only some messages carry. */
-#define MSG_RARELY MSG_REF0,MSG_REF1,MSG_ROOT,MSG_WORD0,MSG_WORD1
+#define MSG_RARELY MSG_REF0,MSG_REF1,MSG_ROOT,MSG_WORD1
 #define S0_S11 8,9,18,19,20,21,22,23,24,25,26,27
 
 	.macro	save t, regs:vararg
@@ -141,10 +141,22 @@ routed:
 	beq	a0, t0, resume
 	j	leave
 not_method:
+	li	t0, NR_NOTE_SIGNAL
+	beq	a7, t0, note_signal
+	sd	gp, X(3)(a0)
+	li	t0, NR_SUPPLY_RECV
+	beq	a7, t0, supply_recv
 	li	t0, NR_RECV
 	bne	a7, t0, nobody
-	sd	gp, X(3)(a0)
 	call	entry_recv
+	j	routed
+supply_recv:
+	call	entry_supply_recv
+	j	routed
+note_signal:
+	save	a0, S0_S11
+	sd	gp, X(3)(a0)
+	call	entry_note_signal
 	j	routed
 	/* A plain reply's words stay where they are; one with extras has all of its own in memory. */
 reply_recv:
@@ -154,7 +166,7 @@ reply_recv:
 	ld	sp, H_KERNEL_SP(tp)
 	call	entry_reply_recv
 	j	routed
-1:	save	sp, A0_A7,T3_T6
+1:	save	sp, REPLY_TOKEN,A1_A5,REPLY_MEMOBJ,REPLY_BITS2
 	mv	a0, sp
 	ld	sp, H_KERNEL_SP(tp)
 	call	entry_reply_extras
@@ -222,14 +234,14 @@ resume:
 
 	/* trap_deliver(): t3, a server that waits in recv, gets the call of t2, whose registers are in
 	 * memory: the six words go from there straight into the server's registers in the machine, where
-	 * badge, token and op are already.  What the message does not carry is cleared, the server's own but
+	 * badge, token, op and word 0 are already.  What the message does not carry is cleared, the server's own but
 	 * sp, gp, tp are not kept. */
 	.global deliver
 deliver:
 	ld	REG(MSG_WHO), T_WHO(t2)
 	lwu	REG(MSG_TID), T_TID(t2)
 	load	t2, MSG_ARGS,A1_A5
-	sd	t3, H_CURRENT(tp)
+2:	sd	t3, H_CURRENT(tp)
 	fence	rw, w
 	sw	zero, T_ON_HART(t2)
 1:	lw	t4, T_ON_HART(t3)
@@ -250,9 +262,16 @@ deliver:
 	li	x\n, 0
 	.endr
 	sret
+	/* trap_deliver_event(): the same with an event, whose one word is in its register, too. */
+	.global deliver_event
+deliver_event:
+	.irp	n, A1_A5,MSG_TOKEN,MSG_WHO,MSG_TID,MSG_WORD0
+	li	x\n, 0
+	.endr
+	j	2b
 	/* The server has work to do first: its message waits in memory. */
 deliver_memory:
-	save	t3, MSG_ARGS,A1_A5,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_HANDLE,MSG_TID
+	save	t3, MSG_ARGS,A1_A5,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_HANDLE,MSG_TID,MSG_WORD0
 	.irp	n, MSG_RARELY
 	sd	zero, X(\n)(t3)
 	.endr

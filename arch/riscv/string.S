@@ -41,6 +41,8 @@
 	.balign	16
 memcpy:
 	mv	t0, a0
+	li	a3, 8
+	bltu	a2, a3, .Lcopy_bytes
 	or	a3, t0, a1
 	andi	a3, a3, 7
 	bnez	a3, .Lcopy_odd

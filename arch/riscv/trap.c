@@ -71,7 +71,9 @@ void trap_trace(struct thread *t, u64 scause, u64 stval)
 
 static struct thread *page_fault(struct thread *t, va_t va, enum fault_access access)
 {
-	switch (aspace_fault(t->aspace, va, access)) {
+	struct page_missing missing;
+
+	switch (aspace_fault_missing(t->aspace, va, access, &missing)) {
 	case FAULT_OK:
 		break;
 	case FAULT_MAPERR:
@@ -88,7 +90,7 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 			thread_add_work(t, WORK_MM);
 		break;
 	case FAULT_PAGER:
-		return pager_fault(t, va);
+		return pager_fault(t, va, access, &missing);
 	case FAULT_NOMEM:
 		if (!process_out_of_memory(t))
 			panic("out of memory, and nobody to end: %s (%u) faulted", t->comm,

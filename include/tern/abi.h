@@ -1,7 +1,7 @@
 /* Tern's own operations: what a server (and nobody else, for most) asks of the kernel beyond the
  * Linux system calls.  Same convention as those: number in a7, arguments in a0…a5, result in a0
  * (negative Linux errno), every other register preserved - except recv and reply_recv, which by
- * contract clobber every register but sp, gp and tp.
+ * contract clobber every register but sp, gp and tp (so does SUPPLY_RECV).
  *
  * "h" is a number in the caller's own handle table (the descriptor table), "token" names a call
  * that the caller has received and not answered (stale: -ESRCH), "win" is the index of a window
@@ -20,14 +20,16 @@ enum tern_op {
 	TERN_OP_FIRST = 1024,
 
 	/* ---- receiving and answering ---- */
-	/* (ep h, path buffer or 0): the calling thread becomes the receiver of that endpoint; 0.
-	 * EBUSY: it has one.  The buffer, of TERN_PATH_MAX bytes, gets short paths (word[0]). */
+	/* (ep h, message page or 0, flags): the calling thread becomes the receiver of that endpoint; 0.
+	 * EBUSY: it has one.  The page, of a mapping that is shared and anonymous, and written to before
+	 * (EFAULT), is for the kernel to use as well: it puts short paths there and, with TERN_BIND_BYTES,
+	 * short plain input windows (word[0]), and a reply's copy out of it costs less. */
 	TERN_BIND = 1024,
 	/* (): waits for the next message or event on the bound endpoint: struct tern_msg in
 	 * registers (below).  a0 is args[0]: there is no error return. */
 	TERN_RECV,
 	/* (token, result, flags, copy from, copy length, win; extras in a6, t0…t3: struct tern_reply).
-	 * Ends the call.  0, ESRCH.  A result of -TERN_ECANCELLED says "interrupted, nothing done". */
+	 * Ends the call.  0 (with a copy: the result), ESRCH.  A result of -TERN_ECANCELLED says "interrupted, nothing done". */
 	TERN_REPLY,
 	/* The same, then recv.  A stale token is dropped silently. */
 	TERN_REPLY_RECV,
@@ -128,11 +130,14 @@ enum tern_op {
 	/* (token): the call's session has no file any more (TERN_REPLY_FILE), and the server the offset:
 	 * the offset, ENOENT (it had none). */
 	TERN_FILE_TAKE = 1063,
+	/* The arguments of MEMOBJ_SUPPLY: that, then recv.  If less was moved than asked for,
+	 * TERN_EV_COPY_SHORT without a token comes at once: a0 = bytes, or an errno. */
+	TERN_SUPPLY_RECV = 1064,
 
 	/* ---- memory ---- */
 	/* (size, ident, flags, badge): h of an anonymous memobj; ident names it in region lists.  With
 	 * TERN_MEMOBJ_PAGED its pages are the caller's to bring: TERN_EV_PAGE_IN(badge, offset) comes
-	 * when one is missing, and SUPPLY or WRITE answers it.  A page that nobody else has written to may
+	 * when one is missing, and SUPPLY, SUPPLY_RECV or WRITE answers it.  A page that nobody else has written to may
 	 * be dropped when memory is out, and be asked for again. */
 	TERN_MEMOBJ_CREATE = 1072,
 	TERN_MEMOBJ_PHYS,   /* SYSTEM (physical address, size): device memory */
@@ -293,13 +298,15 @@ struct tern_msg {
 	uint64_t who;	  /* t1: pid, cred id << 32 */
 	uint64_t ref[2];  /* t2, t3: directory references of a V line: badge, or TERN_REF_* */
 	uint64_t root;	  /* t4: V lines: the root directory's badge */
-	/* t5, t6: forwarded: the forwarder's words.  Else word[0] of a V line is 0 or the length
-	 * with its NUL of window 0, a string, which lies in the path buffer until the next recv. */
+	/* t5, t6: forwarded: the forwarder's words.  Else word[0] is how much of window 0 has come
+	 * along and lies in the message page until the next recv: 0, or all of it: a V line's path with
+	 * its NUL, or (TERN_BIND_BYTES) at most TERN_PATH_MAX bytes of input. */
 	uint64_t word[2];
 	int64_t handle;	  /* s2: forwarded: the handle that came along, now ours; else -1 */
 	uint64_t tid;	  /* s3 */
 };
 #define TERN_PATH_MAX 256
+#define TERN_BIND_BYTES 1
 #define TERN_MSG_OP(op) ((uint32_t)(op))
 #define TERN_MSG_CLOSED (1ull << 31) /* of the number's own half: it is no known one before this is dealt with */
 #define TERN_MSG_FORWARDED (1ull << 32)
@@ -330,7 +337,7 @@ enum tern_event {
 	TERN_EV_THREAD_EXITED,	  /* badge of the process; a0 = tid: the number is free again */
 	TERN_EV_PAGED,		  /* badge, token: what a copy answered EAGAIN for has come */
 	TERN_EV_PAGE_IN,	  /* badge; a0 = offset */
-	TERN_EV_COPY_SHORT,	  /* token (held, unless a0 is -ESRCH); a0 = bytes copied, or an errno */
+	TERN_EV_COPY_SHORT,	  /* token (held, unless a0 is -ESRCH; 0: of SUPPLY_RECV); a0 = bytes, or an errno */
 	TERN_EV_TIMER,		  /* badge = cookie of TERN_TIMER */
 };
 #define TERN_STATUS_NEVER_RAN (-1) /* EXITED: the fork failed for want of memory */

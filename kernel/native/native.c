@@ -1,6 +1,6 @@
 /*
  * The table of Tern's own operations, and the door to them.  What may go on with another thread at
- * once (recv, reply_recv, note_signal) has its own path.
+ * once (recv, reply_recv, note_signal) is not in it: entry.S goes to ipc/fastpath.c.
  */
 #include <arch/trap.h>
 #include <ipc/call.h>
@@ -88,7 +88,5 @@ struct thread *native_call(struct thread *t, u32 op)
 {
 	u64 *a = &t->regs.x[REG_A0];
 
-	if (op == TERN_NOTE_SIGNAL)
-		return note_signal_call(t);
 	return trap_result(t, enter(&natives[op - TERN_OP_FIRST], t, a));
 }

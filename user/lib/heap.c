@@ -16,6 +16,7 @@ void *sbrk(ptrdiff_t increment);
 #define LEAVES 12
 
 const bool server_heap_bounded __attribute__((weak)) = true;
+const unsigned server_bind_flags __attribute__((weak)) = 0;
 
 static bool scarce(void)
 {

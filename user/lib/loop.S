@@ -51,9 +51,8 @@ server_loop:
 	beqz	t2, .Ldefault
 	jalr	t2
 .Lhandled:
-	li	t0, -1
-	slli	t0, t0, 63
-	beq	a0, t0, .Lnothing
+	bltz	a0, .Lnegative
+.Lanswer:
 	ld	REG(REPLY_FLAGS), F_EXTRA(s1)
 	mv	REG(REPLY_RESULT), a0
 	ld	REG(REPLY_TOKEN), F_TOKEN(s1)
@@ -71,6 +70,11 @@ server_loop:
 	li	a7, TERN_REPLY_RECV
 	ecall
 	j	.Lreceived
+.Lnegative:
+	li	t0, -1
+	slli	t0, t0, 63
+	beq	a0, t0, .Lnothing
+	j	.Lanswer
 .Ldefault:
 	call	server_default
 	j	.Lhandled

@@ -5,15 +5,15 @@
  * sees the message there; it is overwritten by the next receive, so what is parked is copied.
  * Extras belong to the running handler's own reply and are cleared as it is sent.
  */
+#include <asm/unistd.h>
+#include <linux/mman.h>
 #include <server/server.h>
 #include <stddef.h>
 #include <string.h>
 #include <server/stat.h>
 
-struct server_frame {
-	struct tern_msg msg;
-	struct tern_reply extra;
-};
+#define NEAR __attribute__((section(".sbss"))) /* to gp: reached in one instruction */
+
 _Static_assert(offsetof(struct tern_msg, token) == 48, "loop.S F_TOKEN");
 _Static_assert(offsetof(struct tern_msg, op) == 56, "loop.S F_OP");
 _Static_assert(offsetof(struct tern_msg, tid) == 128, "loop.S");
@@ -25,9 +25,9 @@ _Noreturn void server_loop(void);		/* loop.S */
 long server_other(struct tern_msg *m, uint64_t closed); /* called by loop.S */
 _Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
 
-struct server_frame server_frame;
-char server_path[TERN_PATH_MAX] __attribute__((aligned(TERN_PATH_MAX))); /* in one page */
-const server_handler *server_calls;
+NEAR struct server_frame server_frame;
+NEAR char *server_page;
+NEAR const server_handler *server_calls;
 const struct server_boot *server_boot;
 static const struct server_ops *server_ops;
 
@@ -87,60 +87,17 @@ long server_other(struct tern_msg *m, uint64_t closed)
 	return -ENOSYS;
 }
 
-void server_reply_signal(int sig)
-{
-	server_frame.extra.flags |= (uint64_t)sig & TERN_REPLY_SIGNAL;
-}
-
-void server_reply_copy(unsigned win, const void *from, size_t n)
-{
-	server_frame.extra.flags |= TERN_REPLY_COPY;
-	server_frame.extra.from = TERN_PTR(from);
-	server_frame.extra.length = n;
-	server_frame.extra.win = win;
-}
-
-void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
-{
-	server_frame.extra.flags |= TERN_REPLY_COPY_MEMOBJ;
-	server_frame.extra.from = off;
-	server_frame.extra.length = n;
-	server_frame.extra.win = win;
-	server_frame.extra.memobj = (uint64_t)memobj;
-}
-
-void server_reply_take(unsigned win, void *to, size_t n)
-{
-	server_reply_copy(win, to, n);
-	server_frame.extra.flags |= TERN_REPLY_IN;
-}
-
-void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
-{
-	server_reply_copy_memobj(win, memobj, off, n);
-	server_frame.extra.flags |= TERN_REPLY_IN;
-}
-
-void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
+void server_reply_ready_more(uint64_t rid, unsigned set, unsigned clear)
 {
 	struct tern_reply *x = &server_frame.extra;
-	uint64_t bits = set | (uint64_t)clear << 32;
 
-	if (!(x->flags & TERN_REPLY_READY)) {
-		x->flags |= TERN_REPLY_READY;
-		x->rid1 = rid;
-		x->bits1 = bits;
-		x->rid2 = 0;
-		x->bits2 = 0;
-	} else if (x->rid2 == 0) {
+	if (x->rid2 == 0) {
 		x->rid2 = rid;
-		x->bits2 = bits;
+		x->bits2 = set | (uint64_t)clear << 32;
 	} else {
 		tern_ready_set(rid, set, clear);
 	}
 }
-
-void server_reply_whole(void) { server_frame.extra.flags |= TERN_REPLY_KEEP; }
 
 void server_reply_file(uint64_t offset, uint64_t length, unsigned flags)
 {
@@ -149,8 +106,6 @@ void server_reply_file(uint64_t offset, uint64_t length, unsigned flags)
 	server_frame.extra.bits1 = length;
 	server_frame.extra.rid2 = flags;
 }
-
-void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
 
 void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
 		       uint64_t ident)
@@ -170,14 +125,12 @@ long server_out_kept(unsigned win, const void *from, size_t n, long result)
 
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result)
 {
-	static uint64_t kept[64];
-
 	if (result < 0)
 		return result;
-	if (n <= sizeof kept) {
+	if (n <= SERVER_OUT_MAX) {
 		/* It goes with the reply; `from` may not live that long. */
-		memcpy(kept, from, n);
-		return server_out_kept(win, kept, n, result);
+		memcpy(server_page + SERVER_PAGE_OUT, from, n);
+		return server_out_kept(win, server_page + SERVER_PAGE_OUT, n, result);
 	}
 	return tern_copy_out(m->token, win, 0, from, n) == (long)n ? result : -EFAULT;
 }
@@ -189,11 +142,21 @@ void server_run(const struct server_ops *ops)
 	server_loop();
 }
 
+long server_bind(int endpoint)
+{
+	long r = TERN_OP6(__NR_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (r < 0)
+		return r;
+	server_page = (char *)r;
+	server_page[0] = 0; /* now it is there, and stays */
+	return TERN_OP3(TERN_BIND, endpoint, r, server_bind_flags);
+}
+
 void server_start(const struct server_boot *boot)
 {
 	server_boot = boot;
-	server_path[0] = 0; /* now it is there: the kernel faults nothing in for it */
-	if (boot && tern_bind(boot->endpoint, server_path) < 0)
+	if (boot && server_bind(boot->endpoint) < 0)
 		server_panic("cannot bind its endpoint");
 	main();
 	server_panic("main returned");

@@ -14,10 +14,9 @@ struct note {
 struct note *must_check note_create(struct endpoint *ep, u64 badge);
 void note_get(struct note *n);
 void note_put(struct note *n);
-/* More bits for it: true if its node is to be posted. */
-bool must_check note_add(struct note *n, u64 bits);
+/* More bits for it, which its endpoint hears of once until they are received. */
+void note_signal(struct note *n, u64 bits);
 void note_load(struct thread *r, struct ipc_node *n);
-struct thread *note_signal_call(struct thread *t); /* TERN_NOTE_SIGNAL: who runs next */
 
 /* One interrupt source: bound to a notification, masked from its arrival until the ack. */
 struct irq {

@@ -24,7 +24,11 @@ struct endpoint {
 	bool close_later;      /* TERN_CLOSE_LATER: such ends may wait */
 	struct list queue;     /* struct ipc_node, in order */
 	struct call *last;     /* delivered last and still held, or NULL: most replies are to it */
-	va_t path_at;	       /* in the receiver's space: for TERN_PATH_MAX bytes of path, or 0 */
+	/* The message page: where it lies in the receiver's space and in the kernel's; NULL: there is none.
+	 * The frame is referenced. */
+	va_t page_at;
+	char *page;
+	bool takes_bytes; /* short input windows come in it, too */
 	struct list readies; /* struct ready.in_endpoint */
 	struct list pagers;  /* struct pager.in_endpoint */
 	struct timer timer;  /* TERN_TIMER */
@@ -112,9 +116,6 @@ static inline void endpoint_put(struct endpoint *ep)
 void endpoint_kill(struct endpoint *ep); /* its owner ended */
 /* Queues a node and, if the receiver waits, makes it ready with the message in its registers. */
 void endpoint_post(struct endpoint *ep, struct ipc_node *n);
-/* The same; a better receiver takes the hart from t, the current thread, at once.  Who runs next;
- * the lock is dropped. */
-struct thread *endpoint_post_over(struct endpoint *ep, struct ipc_node *n, struct thread *t);
 
 struct ready *must_check ready_create(struct endpoint *ep, u32 bits);
 static inline void ready_get(struct ready *r) { r->refs++; }

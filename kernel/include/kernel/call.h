@@ -66,6 +66,8 @@ struct call {
 	u64 gone_badge;
 	const struct syscall_line *line;
 	u32 op;
+	va_t window_at;		 /* window 0 as the straight path has checked it */
+	u64 window_len;		 /* 0: window_straight() works it out */
 	u64 *args;		 /* the caller's saved a0…a5, or own_args, or a pair's */
 	char *buffer;		 /* NULL, or what its windows are, instead of the caller's memory */
 	struct thread *thread;	 /* the caller; asynchronous: the server's thread */

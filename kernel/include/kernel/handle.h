@@ -73,7 +73,13 @@ static inline struct handle *handle_find(const struct handle_table *t, u32 fd)
 #define NO_HANDLE (~0u)
 u32 handle_next(const struct handle_table *t, u32 fd);
 /* The object of that type with all of those rights; NULL else. */
-void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type, unsigned rights);
+static inline void *handle_object(const struct handle_table *t, u32 fd, enum handle_type type,
+				  unsigned rights)
+{
+	struct handle *h = handle_find(t, fd);
+
+	return likely(h && h->type == type && !(rights & ~h->rights)) ? h->object : NULL;
+}
 
 /* Reserves the lowest free number >= from and < limit: the number, EMFILE, ENOMEM. */
 long must_check handle_reserve(struct handle_table *t, u32 from, u32 limit);

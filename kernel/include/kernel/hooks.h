@@ -39,7 +39,9 @@ void process_event(struct process *p, u32 bits);
 void thread_ended_event(struct thread *t);
 /* t's access to va found no page of a pager's: it waits, or gets SIGBUS; who runs next.  No lock held
  * before and after. */
-struct thread *pager_fault(struct thread *t, va_t va);
+struct page_missing;
+struct thread *pager_fault(struct thread *t, va_t va, unsigned access,
+			   const struct page_missing *missing);
 
 /* ---- of kernel/linux/ ---- */
 

@@ -30,10 +30,10 @@ static inline void *id_object(const struct idtable *t, u32 i)
 }
 static inline void *id_find(const struct idtable *t, u64 id)
 {
-	u32 i = (u32)id;
+	u64 i = (u32)id, chunk = i / IDS_PER_CHUNK;
 
-	if (unlikely(i / IDS_PER_CHUNK >= t->nchunks))
+	if (unlikely(chunk >= t->nchunks))
 		return NULL;
-	struct idslot *s = &t->chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK];
+	struct idslot *s = &t->chunks[chunk][i % IDS_PER_CHUNK];
 	return likely(s->generation == id >> 32) ? s->object : NULL;
 }

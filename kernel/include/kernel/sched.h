@@ -7,9 +7,9 @@
 void sched_init(void);
 /* Puts a thread that may run into a queue and asks for a switch where it should run. */
 void sched_ready(struct thread *t);
-/* The same, but if t is better than cur, which runs here, t runs at once and cur waits.  Who runs
- * next; the lock is dropped. */
-struct thread *sched_ready_over(struct thread *t, struct thread *cur);
+/* The same, but if t is better than cur, which runs here, the hart is t's at once and cur waits in the
+ * queue: true. */
+bool sched_ready_over(struct thread *t, struct thread *cur);
 /* Takes it out of its queue (it is READY), or notes a change of priority. */
 void sched_dequeue(struct thread *t);
 /* t counts as one of the real-time level `lent` if that is better than its own. */

@@ -86,6 +86,8 @@ struct page_wait {
 	struct pager *pager;
 	u64 index;
 	bool asked; /* PAGE_IN was delivered */
+	u8 access;  /* WAIT_PAGER: enum fault_access, at: */
+	va_t va;
 };
 
 struct thread {

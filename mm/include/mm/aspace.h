@@ -155,12 +155,20 @@ enum fault_result {
 	FAULT_ACCERR, /* SIGSEGV, SEGV_ACCERR */
 	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
 	FAULT_NOMEM,
-	FAULT_PAGER,  /* its pager must bring it: see aspace_missing() */
+	FAULT_PAGER,  /* its pager must bring it */
 	FAULT_MORE,   /* aspace_fault_huge() should be tried; the same again gives a small page */
 };
 /* Demand-zero, file page, copy-on-write, stack growth, or the reason why not.  Takes and drops
  * aspace->lock. */
 enum fault_result aspace_fault(struct aspace *as, va_t va, enum fault_access access);
+/* The same; after FAULT_PAGER *missing says which page was not there. */
+struct page_missing {
+	struct memobj *memobj; /* counted */
+	u64 index;
+	u32 comings; /* the object's, as it was looked: while it is the same, the page is still not there */
+};
+enum fault_result aspace_fault_missing(struct aspace *as, va_t va, enum fault_access access,
+				       struct page_missing *missing);
 /* After FAULT_MORE: starts making the huge page: MM_MORE, mm_work_step() goes on with it; 0: it cannot be. */
 int must_check aspace_fault_huge(struct aspace *as, va_t va, struct mm_work *w);
 /* The pager-backed object, counted, and the page of it that lies at va and may be missing; NULL: no
@@ -176,10 +184,14 @@ size_t must_check aspace_copy(struct aspace *to_as, va_t to, struct aspace *from
  * reach; EFAULT. */
 long must_check aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
 				   size_t size);
-/* The same if both sides are there and lie in one page each; -1: not so, or no NUL within.  Faults
- * nothing in, so a caller may hold locks that come before aspace->lock. */
-long must_check aspace_try_string(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
-				  size_t size);
+/* Copies that fault nothing in, so that a caller may hold locks which come before aspace->lock: of a string
+ * (its length; -1: no NUL within size or within its page), and of bytes of one page (true: done). */
+long must_check aspace_try_string(struct aspace *as, char *to, va_t from, size_t size);
+bool must_check aspace_try_copy_in(struct aspace *as, void *to, va_t from, size_t n);
+bool must_check aspace_try_copy_out(struct aspace *as, va_t to, const void *from, size_t n);
+/* The frame, referenced, of the writable page at va, which is there and a shared anonymous object's: so neither
+ * fork nor a write gives the space another frame in its place.  0: it is not so. */
+pfn_t must_check aspace_shared_page(struct aspace *as, va_t va);
 /* Fast single words (aligned).  0 or EFAULT. */
 int must_check user_read_u32(struct aspace *as, va_t va, u32 *v);
 int must_check user_read_u64(struct aspace *as, va_t va, u64 *v);

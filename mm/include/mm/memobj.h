@@ -23,6 +23,7 @@ struct memobj {
 	u64 size;     /* bytes; lock */
 	u64 ident;    /* names it in region lists; constant */
 	u64 resident; /* pages; lock */
+	u32 comings;  /* counts pages that come, and changes of size; lock */
 	u64 written;  /* ticks at the last fault of a write through a shared mapping, 0: none */
 	pa_t phys;    /* MEMOBJ_PHYS: where it begins */
 	struct radix pages; /* lock */
@@ -103,6 +104,9 @@ long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_
 bool memobj_copy_in_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 /* Moves src's frames of a page-aligned range into empty places of dst.  Bytes, EINVAL. */
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n);
+/* Moves one page, by numbers, if it is there, its place is empty, and nothing maps src: true.  Calls
+ * nobody, so the kernel lock may be held. */
+bool memobj_try_supply(struct memobj *dst, u64 to, struct memobj *src, u64 from);
 /* Gives the pages of a range back, which reads as zero then; zeroes the parts of its first and last
  * page.  0, EINVAL (physical). */
 int memobj_punch(struct memobj *m, u64 off, u64 n);
@@ -110,4 +114,13 @@ int memobj_punch(struct memobj *m, u64 off, u64 n);
 bool memobj_reclaim(void);
 /* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
  * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
-pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make);
+pfn_t memobj_page_make(struct memobj *m, u64 index);
+static inline pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
+{
+	pfn_t pfn;
+
+	if (unlikely(m->kind == MEMOBJ_PHYS))
+		return (m->phys >> PAGE_SHIFT) + index;
+	pfn = radix_get(&m->pages, index);
+	return likely(pfn) || !make ? pfn : memobj_page_make(m, index);
+}

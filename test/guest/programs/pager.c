@@ -38,13 +38,21 @@ static struct event next_event(void)
 	return (struct event){ (long)m.op, (long)m.badge, (long)m.args[0] };
 }
 
-static void asked_for(int page)
+static void asks_for(struct event e, int page)
 {
-	struct event e = next_event();
-
 	CHECK_EQ(e.op, TERN_EV_PAGE_IN);
 	CHECK_EQ(e.badge, BADGE);
 	CHECK_EQ(e.a0, page * PAGE);
+}
+
+static void asked_for(int page) { asks_for(next_event(), page); }
+
+static struct event supply(int dst, long doff, int src, long soff, long n)
+{
+	struct tern_msg m;
+
+	tern_supply_receive(&m, dst, (uint64_t)doff, src, (uint64_t)soff, (size_t)n);
+	return (struct event){ (long)m.op, (long)m.badge, (long)m.args[0] };
 }
 
 static void bring(int page)
@@ -186,6 +194,57 @@ TEST(supplied_frames_wake_too)
 	asked_for(4);
 	CHECK_EQ(syscall(TERN_MEMOBJ_SUPPLY, object, 4 * PAGE, source, 0, PAGE), PAGE);
 	CHECK_EQ(test_wait(pid), 0);
+}
+
+/* SUPPLY_RECV: what is asked next comes at once, what could not be moved is said. */
+TEST(supplied_in_one_entry)
+{
+	pid_t pid[4];
+	int source;
+	struct event e;
+
+	become_pager();
+	source = (int)syscall(TERN_MEMOBJ_CREATE, 8 * PAGE, 0, 0, 0, 0, 0);
+	CHECK(source >= 0);
+	for (int i = 0; i < 8; i++) {
+		char byte = (char)('a' + i);
+
+		CHECK_EQ(tern_memobj_write(source, (uint64_t)i * PAGE + 7, &byte, 1), 1);
+	}
+	pid[0] = reader(0);
+	asked_for(0);
+	pid[1] = reader(0);
+	pid[2] = reader(1);
+	CHECK(waits(pid[1]));
+	asks_for(supply(object, 0, source, 0, PAGE), 1);
+	CHECK_EQ(test_wait(pid[0]), 0);
+	CHECK_EQ(test_wait(pid[1]), 0);
+	pid[3] = reader(2);
+	asks_for(supply(object, PAGE, source, PAGE, PAGE), 2);
+	CHECK_EQ(test_wait(pid[2]), 0);
+	/* Two pages, of a source that is mapped: the longer way. */
+	CHECK(syscall(TERN_ASPACE_MAP, -1, 0, 8 * PAGE, PROT_READ * 0x101 | (long)MAP_SHARED << 16, source,
+		      0) > 0);
+	pid[0] = reader(4);
+	asks_for(supply(object, 2 * PAGE, source, 2 * PAGE, 2 * PAGE), 4);
+	CHECK_EQ(test_wait(pid[3]), 0);
+	CHECK_EQ(at[3 * PAGE + 7], 'd');
+	/* Nothing of that: no handle, not aligned, an object that is no pager's. */
+	e = supply(99, 4 * PAGE, source, 4 * PAGE, PAGE);
+	CHECK_EQ(e.op, TERN_EV_COPY_SHORT);
+	CHECK_EQ(e.a0, -EBADF);
+	e = supply(object, 4 * PAGE, source, 4 * PAGE + 1, PAGE);
+	CHECK_EQ(e.op, TERN_EV_COPY_SHORT);
+	CHECK_EQ(e.a0, -EINVAL);
+	e = supply(object, PAGES * PAGE, source, 4 * PAGE, PAGE);
+	CHECK_EQ(e.op, TERN_EV_COPY_SHORT);
+	CHECK_EQ(e.a0, 0);
+	CHECK(waits(pid[0]));
+	pid[1] = reader(5);
+	asks_for(supply(object, 4 * PAGE, source, 4 * PAGE, PAGE), 5);
+	CHECK_EQ(test_wait(pid[0]), 0);
+	bring(5);
+	CHECK_EQ(test_wait(pid[1]), 0);
 }
 
 /* Waiting ends by SIGKILL, and a question whose asker has died is not heard. */

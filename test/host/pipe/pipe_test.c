@@ -40,6 +40,8 @@ struct call {
 static struct call calls[MAX_CALLS];
 static uint64_t last_token, clock_now, timer_at;
 #define MAX_WORDS 4096
+static char message_page[SERVER_PAGE_OUT + SERVER_OUT_MAX];
+char *server_page = message_page;
 static uint32_t words[MAX_WORDS];
 static unsigned nwords, live_words;
 static uint64_t paid[MAX_WORDS]; /* by word */
@@ -102,8 +104,14 @@ static void ready(uint64_t rid, uint64_t bits)
 
 static long end(struct call *c, long result, const struct tern_reply *x)
 {
-	if (x->flags & TERN_REPLY_COPY)
-		result = copy(c, 0, (void *)(uintptr_t)x->from, x->length, x->flags & TERN_REPLY_IN);
+	if (x->flags & TERN_REPLY_COPY) {
+		long copied = copy(c, 0, (void *)(uintptr_t)x->from, x->length, x->flags & TERN_REPLY_IN);
+
+		if (!(x->flags & TERN_REPLY_KEEP))
+			result = copied;
+		else if (copied != (long)x->length)
+			result = -EFAULT;
+	}
 	if ((x->flags & TERN_REPLY_EXACT) && result != (long)x->length) {
 		struct tern_msg m = { .op = TERN_EV_COPY_SHORT, .token = c->token,
 				      .args = { (uint64_t)result } };
@@ -126,7 +134,10 @@ long tern_reply_with(uint64_t token, long result, const struct tern_reply *x)
 {
 	struct call *c = held(token);
 
-	return c ? end(c, result, x) : -ESRCH;
+	if (!c)
+		return -ESRCH;
+	end(c, result, x);
+	return x->flags & TERN_REPLY_COPY ? c->result : 0;
 }
 
 static long move(uint64_t from, uint64_t from_off, uint64_t to, uint64_t to_off, uint64_t n)
@@ -354,6 +365,11 @@ static struct call *start_writing(unsigned op, uint64_t badge, const void *data,
 	memcpy(c->data, data, n);
 	c->ok = ok;
 	c->writes = true;
+	/* Every other small one comes along in the message page. */
+	if (op == 64 && n && n <= TERN_PATH_MAX && ok >= n && c->token & 1) {
+		memcpy(server_page, data, n);
+		m.word[0] = n;
+	}
 	deliver(c, &m);
 	return c;
 }

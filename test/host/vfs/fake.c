@@ -484,7 +484,8 @@ long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 
 /* ---- user/lib ---- */
 
-char server_path[TERN_PATH_MAX];
+static char message_page[TERN_PATH_MAX];
+char *server_page = message_page;
 
 void server_reply_signal(int sig) { fake_signal = sig; }
 
@@ -627,10 +628,10 @@ long call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t 
 	/* Every other short path comes with the message. */
 	if (l->route == 'V' && l->win[0].kind == W_STR && m.token % 2) {
 		const char *path = (const char *)m.args[l->win[0].pointer];
-		size_t n = path ? strnlen(path, sizeof server_path) : sizeof server_path;
+		size_t n = path ? strnlen(path, sizeof message_page) : sizeof message_page;
 
-		if (n < sizeof server_path) {
-			memcpy(server_path, path, n + 1);
+		if (n < sizeof message_page) {
+			memcpy(server_page, path, n + 1);
 			m.word[0] = n + 1;
 		}
 	}

@@ -7,6 +7,7 @@
 
 #define TERN_RECV	 1025
 #define TERN_REPLY_RECV	 1027
+#define TERN_SUPPLY_RECV 1064
 #define TERN_MEMOBJ_SUPPLY 1077
 #define TERN_METHOD	 0x1000
 #define EVENTS		 0x10000
@@ -126,21 +127,28 @@ loop_pages:
 	sd	t0, 0(a1)
 	ret
 
-/* long bring_page(int object, int source): receives a PAGE_IN and moves that page; what SUPPLY says. */
-	.globl	bring_page
-bring_page:
+/* long bring_pages(int object, int source, long count): receives so many PAGE_INs and moves those pages;
+ * what SUPPLY says of the last. */
+	.globl	bring_pages
+bring_pages:
 	keep
-	sd	a0, 104(sp)
-	addi	sp, sp, -16
-	sd	a1, 0(sp)
+	addi	sp, sp, -32
+	sd	a0, 0(sp)
+	sd	a1, 8(sp)
+	sd	a2, 16(sp)
 	li	a7, TERN_RECV
-	ecall
-	mv	a1, a0
-	mv	a3, a0
-	ld	a0, 120(sp)
-	ld	a2, 0(sp)
+1:	ecall
+	mv	a1, REG(MSG_ARGS)
+	mv	a3, REG(MSG_ARGS)
+	ld	a0, 0(sp)
+	ld	a2, 8(sp)
 	lui	a4, 1
+	ld	t0, 16(sp)
+	addi	t0, t0, -1
+	sd	t0, 16(sp)
+	li	a7, TERN_SUPPLY_RECV
+	bnez	t0, 1b
 	li	a7, TERN_MEMOBJ_SUPPLY
 	ecall
-	addi	sp, sp, 16
+	addi	sp, sp, 32
 	leave

@@ -28,6 +28,7 @@
 
 #define SYS_WRITE 64
 #define SYS_EXIT_GROUP 94
+#define SYS_SCHED_SETSCHEDULER 119
 #define SYS_YIELD 124
 #define SYS_KILL 129
 #define SYS_SETPRIORITY 140
@@ -36,8 +37,10 @@
 #define SYS_MMAP 222
 #define SYS_WAIT4 260
 #define CLONE_FILES 0x400
+#define SCHED_FIFO 1
 
-_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027 && TERN_MEMOBJ_SUPPLY == 1077, "loops.S");
+_Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027 && TERN_MEMOBJ_SUPPLY == 1077 &&
+		       TERN_SUPPLY_RECV == 1064, "loops.S");
 _Static_assert(TERN_METHOD == 0x1000 && TERN_EV_FIRST == 0x10000, "loops.S");
 
 #define METHOD_SUM (TERN_METHOD + 1)
@@ -48,7 +51,7 @@ void loop_call(long times, long session);
 long serve(void);
 long receive_time(void);
 void loop_pages(long times, long at);
-long bring_page(int object, int source);
+long bring_pages(int object, int source, long count);
 
 const char server_name[] = "native";
 
@@ -233,9 +236,9 @@ static void notifications(const char *name)
 	tern_close(first);
 	server = fork_with(CLONE_FILES);
 	if (server == 0) {
-		int ep = (int)tern_ep_create();
+		int ep = (int)tern_ep_create(), priority = 1;
 
-		TERN_OP3(SYS_SETPRIORITY, 0, 0, -20);
+		TERN_OP3(SYS_SCHED_SETSCHEDULER, 0, SCHED_FIFO, TERN_PTR(&priority));
 		if (ep != first || tern_bind(ep, NULL) < 0 || tern_note_create(8) != ep + 1)
 			fail("no notification");
 		w->turns = 1;
@@ -286,9 +289,8 @@ static void pager(const char *name)
 	}
 	if (client < 0)
 		fail("fork");
-	for (int i = 0; i < PAGES; i++)
-		if (bring_page(object, source) != 4096)
-			fail("a page");
+	if (bring_pages(object, source, PAGES) != 4096)
+		fail("the last page");
 	reap(client);
 }
 

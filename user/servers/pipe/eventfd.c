@@ -7,6 +7,7 @@
  * point of real time are in server->wall, too: when the clock is set they get a new time, and the
  * next read of one with TFD_TIMER_CANCEL_ON_SET fails with ECANCELED.
  */
+#include <string.h>
 #include <tern/linux/time.h>
 
 #include "pipe_priv.h"
@@ -176,16 +177,20 @@ long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	return finish(d, 8);
 }
 
-long event_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+long event_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock)
 {
 	uint64_t v;
 	long r;
 
 	if (d->kind == DESC_TIMER || len != 8)
 		return -EINVAL;
-	r = tern_copy_in(token, 0, 0, &v, sizeof v);
-	if (r != (long)sizeof v)
-		return r < 0 ? r : -EFAULT;
+	if (came == sizeof v) {
+		memcpy(&v, server_page, sizeof v);
+	} else {
+		r = tern_copy_in(token, 0, 0, &v, sizeof v);
+		if (r != (long)sizeof v)
+			return r < 0 ? r : -EFAULT;
+	}
 	if (v == ~0ull)
 		return -EINVAL;
 	if (EVENT_MAX - d->count < v) {

@@ -14,6 +14,7 @@
 #include "pipe_priv.h"
 
 const char server_name[] = "pipe";
+const unsigned server_bind_flags = TERN_BIND_BYTES;
 struct pipe_server *server;
 
 #define SETTABLE (O_APPEND | O_NONBLOCK)
@@ -33,11 +34,12 @@ static long read_any(struct desc *d, uint64_t token, uint64_t len, bool nonblock
 	return event_read(d, token, len, nonblock);
 }
 
-static long write_any(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
+/* came: bytes of the write that lie in the message page, all of them or 0. */
+static long write_any(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock)
 {
 	if (d->kind == DESC_PIPE)
-		return pipe_write(d, token, len, nonblock);
-	return event_write(d, token, len, nonblock);
+		return pipe_write(d, token, len, came, nonblock);
+	return event_write(d, token, len, came, nonblock);
 }
 
 #define LENGTH_MAX 0x7ffff000ull
@@ -62,7 +64,7 @@ static long do_write(struct tern_msg *m)
 
 	if (!d)
 		return server_default(m);
-	return write_any(d, m->token, length(m), d->flags & O_NONBLOCK);
+	return write_any(d, m->token, length(m), server_came(m), d->flags & O_NONBLOCK);
 }
 
 static long vector(struct tern_msg *m, bool write, bool nonblock)
@@ -76,7 +78,7 @@ static long vector(struct tern_msg *m, bool write, bool nonblock)
 	if (n < 0)
 		return n;
 	nonblock = nonblock || d->flags & O_NONBLOCK;
-	return write ? write_any(d, m->token, (uint64_t)n, nonblock) :
+	return write ? write_any(d, m->token, (uint64_t)n, 0, nonblock) :
 		       read_any(d, m->token, (uint64_t)n, nonblock);
 }
 
@@ -128,7 +130,7 @@ static long do_vmsplice(struct tern_msg *m)
 	if (n < 0)
 		return n;
 	room = d->pipe->capacity - d->pipe->used;
-	return write_any(d, m->token, (uint64_t)n,
+	return write_any(d, m->token, (uint64_t)n, 0,
 			 m->args[3] & SPLICE_F_NONBLOCK || room >= (n < PIPE_BUF ? n : PIPE_BUF));
 }
 

@@ -157,7 +157,8 @@ void pipe_destroy(struct pipe *p);
 void pipe_sync(struct pipe *p, bool in_reply);
 void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
-long pipe_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+/* came: of the bytes written, how many lie in the message page: all, or 0. */
+long pipe_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock);
 long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len);
 void pipe_fell_short(uint64_t token, int64_t copied);
 void pipe_refill(struct pipe *p);
@@ -175,7 +176,7 @@ void fifo_forget(struct pipe *p);
 /* eventfd.c */
 long event_create(struct tern_msg *m);
 long event_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
-long event_write(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
+long event_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock);
 void event_drop(struct desc *d);
 long timerfd_create(struct tern_msg *m);
 long timerfd_settime(struct tern_msg *m);

@@ -195,7 +195,7 @@ void boot(void)
 	pm.initrd = 0; /* all that the kernel gave pm */
 	for (int i = 0; i < NSERVERS; i++)
 		endpoint[i] = must(tern_ep_create(), "an endpoint");
-	must(tern_bind(endpoint[S_PM], NULL), "binding pm's endpoint");
+	must(server_bind(endpoint[S_PM]), "binding pm's endpoint");
 	for (int from = 0; from < NSERVERS; from++)
 		for (int to = 0; to < NSERVERS; to++)
 			session[from][to] = from == to ? -1 : make_session(to, badges[from]);

@@ -244,7 +244,7 @@ long walk_window(struct request *r, unsigned ref, unsigned win, unsigned flags, 
 {
 	const struct tern_msg *m = r->m;
 
-	walk_path[ref] = server_path;
+	walk_path[ref] = server_page;
 	if (win || !m->word[0] || m->op & TERN_MSG_FORWARDED) {
 		static char buffer[2][PATH_MAX];
 		long n = tern_copy_str(m->token, win, buffer[ref], PATH_MAX);

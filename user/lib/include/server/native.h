@@ -51,9 +51,9 @@ static inline long tern_reply(uint64_t token, long result)
 /* A reply with extras, at once (server.h's loop carries them too).  In native.c. */
 long tern_reply_with(uint64_t token, long result, const struct tern_reply *extra);
 
-static inline long tern_bind(int ep, void *path_buffer)
+static inline long tern_bind(int ep, void *message_page)
 {
-	return TERN_OP2(TERN_BIND, ep, TERN_PTR(path_buffer));
+	return TERN_OP3(TERN_BIND, ep, TERN_PTR(message_page), 0);
 }
 
 static inline long tern_forward(uint64_t token, int session, uint64_t w0, uint64_t w1, int handle)

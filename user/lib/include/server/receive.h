@@ -5,16 +5,23 @@
 #include <server/native.h>
 
 #ifdef __riscv
-/* Waits for the next message or event on the endpoint that this thread has bound.  The message comes in
- * registers, and every one but sp, gp and tp is lost: so the address of m waits on the stack. */
-static inline void tern_receive(struct tern_msg *m)
+/* An operation that waits for the next message or event on the endpoint that this thread has bound.  The
+ * message comes in registers, and every one but sp, gp and tp is lost: so the address of m waits on the
+ * stack. */
+static inline void tern_receive_by(long op, struct tern_msg *m, uint64_t a, uint64_t b, uint64_t c,
+				   uint64_t d, uint64_t e)
 {
-	register struct tern_msg *a0 __asm__("a0") = m;
+	register uint64_t a0 __asm__("a0") = a;
+	register uint64_t a1 __asm__("a1") = b;
+	register uint64_t a2 __asm__("a2") = c;
+	register uint64_t a3 __asm__("a3") = d;
+	register uint64_t a4 __asm__("a4") = e;
+	register struct tern_msg *a5 __asm__("a5") = m;
+	register long a7 __asm__("a7") = op;
 
 	__asm__ volatile("addi sp, sp, -16\n"
 			 "sd s0, 0(sp)\n"
-			 "sd a0, 8(sp)\n"
-			 "li a7, %[recv]\n"
+			 "sd a5, 8(sp)\n"
 			 "ecall\n"
 			 "ld s0, 8(sp)\n"
 			 "sd a0, 0(s0)\n"
@@ -36,10 +43,16 @@ static inline void tern_receive(struct tern_msg *m)
 			 "sd s3, 128(s0)\n"
 			 "ld s0, 0(sp)\n"
 			 "addi sp, sp, 16"
-			 : "+r"(a0)
-			 : [recv] "i"(TERN_RECV)
-			 : "ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a1", "a2", "a3", "a4", "a5",
-			   "a6", "a7", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11",
-			   "memory");
+			 : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a7)
+			 :
+			 : "ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a6", "s1", "s2", "s3", "s4", "s5",
+			   "s6", "s7", "s8", "s9", "s10", "s11", "memory");
+}
+static inline void tern_receive(struct tern_msg *m) { tern_receive_by(TERN_RECV, m, 0, 0, 0, 0, 0); }
+/* Moves frames as tern_memobj_supply() does, and receives. */
+static inline void tern_supply_receive(struct tern_msg *m, int dst, uint64_t doff, int src, uint64_t soff,
+				       size_t n)
+{
+	tern_receive_by(TERN_SUPPLY_RECV, m, (uint64_t)dst, doff, (uint64_t)src, soff, n);
 }
 #endif

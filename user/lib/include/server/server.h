@@ -41,36 +41,104 @@ struct server_ops {
 	void (*event)(struct tern_msg *m);
 };
 
-/* Where window 0 of a path call lies if its word[0] is not 0 (include/tern/abi.h). */
-extern char server_path[TERN_PATH_MAX];
+/* The message page (include/tern/abi.h): in its first TERN_PATH_MAX bytes lies what has come along with the
+ * message; what follows is for short results, which a reply copies out of it. */
+extern char *server_page;
+#define SERVER_PAGE_OUT TERN_PATH_MAX /* there server_out() puts what it copies */
+#define SERVER_OUT_MAX 512u
+/* Bytes of window 0 that lie in the page; 0: none, or it is a forwarded call. */
+static inline uint64_t server_came(const struct tern_msg *m)
+{
+	return m->op & (TERN_MSG_FORWARDED | TERN_MSG_ASYNC) ? 0 : m->word[0];
+}
+/* Binds the endpoint, with a message page: 0 or an errno. */
+long server_bind(int endpoint);
 
 /* Never returns.  The endpoint must have been bound (server_start does it). */
 _Noreturn void server_run(const struct server_ops *ops);
 
-/* Extras of the reply that the running handler will make. */
-void server_reply_signal(int sig); /* raise it in the caller: SIGPIPE with EPIPE */
+/* What loop.S fills and sends: the message, and the extras of the reply that the running handler will
+ * make, set by the functions below. */
+struct server_frame {
+	struct tern_msg msg;
+	struct tern_reply extra;
+};
+extern struct server_frame server_frame;
+#ifdef __riscv
+#define SERVER_EXTRA static inline
+#else
+#define SERVER_EXTRA /* host tests bring their own */
+#endif
+SERVER_EXTRA void server_reply_signal(int sig); /* raise it in the caller: SIGPIPE with EPIPE */
 /* Copy `n` bytes into window `win` first; the result becomes the bytes copied, or EFAULT. */
-void server_reply_copy(unsigned win, const void *from, size_t n);
-void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
+SERVER_EXTRA void server_reply_copy(unsigned win, const void *from, size_t n);
+SERVER_EXTRA void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n);
 /* The same the other way: from the window. */
-void server_reply_take(unsigned win, void *to, size_t n);
-void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n);
+SERVER_EXTRA void server_reply_take(unsigned win, void *to, size_t n);
+SERVER_EXTRA void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n);
 /* The result stays what the handler returns; EFAULT if the copy falls short. */
-void server_reply_whole(void);
+SERVER_EXTRA void server_reply_whole(void);
 /* With one of the two copies of a memory object: the call's session is a file with that object from then
  * on (TERN_REPLY_FILE). */
 void server_reply_file(uint64_t offset, uint64_t length, unsigned flags);
 /* The copy must be whole: if it falls short (the client's buffer), the call is not answered, nor
  * are readiness words changed, and event() gets TERN_EV_COPY_SHORT as the very next message; so it
  * does if the caller was killed before. */
-void server_reply_exact(void);
+SERVER_EXTRA void server_reply_exact(void);
 /* Give a new session with this badge as tern_give_session() does, with neither word nor meta session,
  * in a reply without a copy.  Whatever becomes of it, closed() tells when the badge has no session
  * any more: also if none could be made, and the caller got ENOMEM. */
 void server_reply_give(unsigned slot, unsigned rights, enum tern_kind kind, uint64_t badge,
 		       uint64_t ident);
 /* Change a readiness word (at most two calls a reply). */
-void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
+SERVER_EXTRA void server_reply_ready(uint64_t rid, unsigned set, unsigned clear);
+void server_reply_ready_more(uint64_t rid, unsigned set, unsigned clear); /* not the first */
+#ifdef __riscv
+static inline void server_reply_signal(int sig)
+{
+	server_frame.extra.flags |= (uint64_t)sig & TERN_REPLY_SIGNAL;
+}
+static inline void server_reply_copy(unsigned win, const void *from, size_t n)
+{
+	server_frame.extra.flags |= TERN_REPLY_COPY;
+	server_frame.extra.from = TERN_PTR(from);
+	server_frame.extra.length = n;
+	server_frame.extra.win = win;
+}
+static inline void server_reply_copy_memobj(unsigned win, int memobj, uint64_t off, size_t n)
+{
+	server_frame.extra.flags |= TERN_REPLY_COPY_MEMOBJ;
+	server_frame.extra.from = off;
+	server_frame.extra.length = n;
+	server_frame.extra.win = win;
+	server_frame.extra.memobj = (uint64_t)memobj;
+}
+static inline void server_reply_take(unsigned win, void *to, size_t n)
+{
+	server_reply_copy(win, to, n);
+	server_frame.extra.flags |= TERN_REPLY_IN;
+}
+static inline void server_reply_take_memobj(unsigned win, int memobj, uint64_t off, size_t n)
+{
+	server_reply_copy_memobj(win, memobj, off, n);
+	server_frame.extra.flags |= TERN_REPLY_IN;
+}
+static inline void server_reply_ready(uint64_t rid, unsigned set, unsigned clear)
+{
+	struct tern_reply *x = &server_frame.extra;
+
+	if (x->flags & TERN_REPLY_READY) {
+		server_reply_ready_more(rid, set, clear);
+		return;
+	}
+	x->flags |= TERN_REPLY_READY;
+	x->rid1 = rid;
+	x->bits1 = set | (uint64_t)clear << 32;
+	x->rid2 = 0;
+}
+static inline void server_reply_whole(void) { server_frame.extra.flags |= TERN_REPLY_KEEP; }
+static inline void server_reply_exact(void) { server_frame.extra.flags |= TERN_REPLY_EXACT; }
+#endif
 
 /* Results that copy a small structure out: `n` bytes to window `win`, then `result`. */
 long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, long result);
@@ -117,6 +185,7 @@ void server_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Logs and stops the server: for what cannot happen. */
 _Noreturn void server_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern const char server_name[]; /* each main.c defines it */
+extern const unsigned server_bind_flags; /* TERN_BIND_* */
 extern const bool server_heap_bounded; /* false: its heap may take the last of memory (heap.c) */
 
 /* Memory for objects of one size: chunks from mmap, a free list; NULL when memory is out.
