@@ -232,9 +232,14 @@ void file_attach(struct thread *t, struct call *c, const u64 *x)
 
 s64 native_file_take(struct thread *t, struct call *c, u64 *a)
 {
+	struct handle_table *handles = call_subject(c)->process->handles;
 	struct session *s = c->session;
 
-	(void)t, (void)a;
+	if ((s32)a[1] != -1) {
+		s = handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, 0) : NULL;
+		if (!s || s->endpoint != t->endpoint || s->badge != a[2])
+			return -EBADF;
+	}
 	if (!s->file)
 		return -ENOENT;
 	file_detach(s);

@@ -127,8 +127,9 @@ enum tern_op {
 	/* (bool): whether the ends of TERN_R_CLOSE_LATER's sessions of the bound endpoint may wait for the
 	 * next message; not at first.  0. */
 	TERN_CLOSE_LATER = 1062,
-	/* (token): the call's session has no file any more (TERN_REPLY_FILE), and the server the offset:
-	 * the offset, ENOENT (it had none). */
+	/* (token, descriptor number of the caller or -1, badge): the call's session, or the server's own with
+	 * that badge behind the descriptor, has no file any more (TERN_REPLY_FILE), and the server the
+	 * offset: the offset, ENOENT (it had none), EBADF (the descriptor is another one's). */
 	TERN_FILE_TAKE = 1063,
 	/* The arguments of MEMOBJ_SUPPLY: that, then recv.  If less was moved than asked for,
 	 * TERN_EV_COPY_SHORT without a token comes at once: a0 = bytes, or an errno. */

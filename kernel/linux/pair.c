@@ -1,17 +1,15 @@
 /*
- * sendfile, splice and copy_file_range: the kernel makes the reads and writes itself.
+ * sendfile and splice: the kernel makes the reads and writes itself.
  *
  * The calling thread sends read to the one server and write to the other, in turns, as if the
  * program did; the window of both is a buffer of the kernel's (call.buffer) in place of the program's
  * memory.  Between two answers the thread is in thread_exit_work (WORK_PAIR), where pair_step() makes
  * the next message of what came back.  First it asks what the kernel does not know of files: whether
- * the target appends, and where the two ends lie in one file.  What was read and could not be written
- * goes back: by moving a file's offset, or by writing it to the end of the pipe that is read, which
+ * the target appends.  What was read and could not be written goes back: by moving a file's offset, or by writing it to the end of the pipe that is read, which
  * the pipe server takes for that; a pipe is read once a call.
  * Only its own thread touches a pair.
  */
 #include <arch/trap.h>
-#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <kernel/process.h>
 #include <kernel/lib/string.h>
@@ -33,6 +31,7 @@ struct end {
 	u64 offset;
 	u64 ident;
 	u8 kind; /* enum tern_kind */
+	u8 rights;
 	u32 ready;
 };
 
@@ -42,12 +41,7 @@ struct pair {
 	u64 left, done;
 	u64 have, sent; /* in the buffer; of them written */
 	s64 error;	/* TURNING_BACK: what ended it */
-	s64 appends;	/* what it is if the target does */
-	bool within;	/* one file: the ranges may not overlap */
-	enum {
-		BEGINNING, ASKED_FLAGS, ASKED_IN, ASKED_OUT, ASKED_SIZE,
-		READING, WRITING, TURNING_BACK,
-	} phase;
+	enum { BEGINNING, ASKED_FLAGS, READING, WRITING, TURNING_BACK } phase;
 	u64 args[6]; /* of the message */
 	char buffer[16 * 1024];
 };
@@ -55,6 +49,11 @@ struct pair {
 static bool is_pipe(const struct end *e)
 {
 	return e->kind == TERN_KIND_PIPE || e->kind == TERN_KIND_FIFO;
+}
+
+static bool has_offset(const struct end *e)
+{
+	return e->kind == TERN_KIND_FILE || e->kind == TERN_KIND_PROC;
 }
 
 static void pair_free(struct thread *t)
@@ -145,53 +144,6 @@ static struct thread *turn_back(struct thread *t, s64 error)
 	return send(t, __NR_lseek, p->in.fd, p->sent - p->have, SEEK_CUR, 0);
 }
 
-/* In one file what is read ends where the file ends now, and is not what is written. */
-static struct thread *begin_within(struct thread *t, u64 size)
-{
-	struct pair *p = t->pair;
-	u64 from = p->in.offset, to = p->out.offset;
-
-	p->left = from < size ? MIN(p->left, size - from) : 0;
-	if (from < to + p->left && to < from + p->left)
-		return finish(t, -EINVAL);
-	return p->left ? read_more(t) : finish(t, 0);
-}
-
-/* One question after the other, with r the answer to the last. */
-static struct thread *ask(struct thread *t, s64 r)
-{
-	struct pair *p = t->pair;
-
-	if (r < 0 && p->phase != BEGINNING)
-		return finish(t, r);
-	switch (p->phase) {
-	case BEGINNING:
-		if (p->out.kind != TERN_KIND_FILE)
-			return read_more(t);
-		p->phase = ASKED_FLAGS;
-		return send(t, __NR_fcntl, p->out.fd, F_GETFL, 0, 0);
-	case ASKED_FLAGS:
-		if (r & O_APPEND)
-			return finish(t, p->appends);
-		if (!p->within)
-			return read_more(t);
-		p->phase = ASKED_IN;
-		return send(t, __NR_lseek, p->in.fd, 0, SEEK_CUR, 0);
-	case ASKED_IN:
-		if (!p->in.at)
-			p->in.offset = (u64)r;
-		p->phase = ASKED_OUT;
-		return send(t, __NR_lseek, p->out.fd, 0, SEEK_CUR, 0);
-	case ASKED_OUT:
-		if (!p->out.at)
-			p->out.offset = (u64)r;
-		p->phase = ASKED_SIZE;
-		return send(t, __NR_fstat, p->in.fd, 0, 0, 0);
-	default:
-		return begin_within(t, (u64)((struct stat *)p->buffer)->st_size);
-	}
-}
-
 struct thread *pair_step(struct thread *t)
 {
 	s64 r = (s64)t->regs.x[REG_A0];
@@ -201,9 +153,16 @@ struct thread *pair_step(struct thread *t)
 	if ((p->phase == READING || p->phase == WRITING) && r > (s64)p->args[2])
 		return finish(t, -EIO);
 	switch (p->phase) {
+	case BEGINNING:
+		if (p->out.kind != TERN_KIND_FILE)
+			return read_more(t);
+		p->phase = ASKED_FLAGS;
+		return send(t, __NR_fcntl, p->out.fd, F_GETFL, 0, 0);
+	case ASKED_FLAGS:
+		return r < 0 ? finish(t, r) : r & O_APPEND ? finish(t, -EINVAL) : read_more(t);
 	case READING:
 		if (r <= 0)
-			return finish(t, r);
+			return finish(t, r == -EISDIR ? -EINVAL : r);
 		p->have = (u64)r;
 		p->sent = 0;
 		return write_on(t);
@@ -218,33 +177,30 @@ struct thread *pair_step(struct thread *t)
 		if (p->sent < p->have)
 			return write_on(t);
 		return p->left && !is_pipe(&p->in) ? read_more(t) : finish(t, 0);
-	case TURNING_BACK:
-		return finish(t, p->error);
 	default:
-		return ask(t, r);
+		return finish(t, p->error);
 	}
 }
 
 /* ---- the calls ---- */
 
-/* What fd names: EBADF unless it has the right; EINVAL for objects of the kernel's own. */
-static s64 end_init(struct thread *t, struct end *e, u64 fd, va_t at, unsigned right)
+/* What fd names.  EBADF, also without the right; EINVAL for objects of the kernel's own. */
+static s64 end_init(struct thread *t, struct end *e, u64 fd, unsigned right)
 {
 	struct handle *h;
 	struct session *s;
 	s64 r = 0;
 
 	e->fd = (s32)fd;
-	e->at = at;
-	e->offset = 0;
 	kernel_lock();
 	h = handle_find(t->process->handles, (u32)fd);
-	if (!h || h->rights & TERN_R_PATH || !(h->rights & right)) {
+	if (!h || h->rights & TERN_R_PATH || (right & ~h->rights)) {
 		r = -EBADF;
 	} else if (h->type != HANDLE_SESSION) {
 		r = -EINVAL;
 	} else {
 		s = h->object;
+		e->rights = (u8)h->rights;
 		e->kind = s->kind;
 		e->ident = s->ident;
 		e->ready = session_ready_bits(s);
@@ -253,26 +209,20 @@ static s64 end_init(struct thread *t, struct end *e, u64 fd, va_t at, unsigned r
 	return r;
 }
 
-/* The offsets that the program keeps. */
-static s64 offsets_get(struct thread *t, struct end *in, struct end *out)
+/* The offset that the program keeps. */
+static s64 offset_get(struct thread *t, struct end *e)
 {
-	if ((in->at && get_user(t, &in->offset, in->at, sizeof in->offset)) ||
-	    (out->at && get_user(t, &out->offset, out->at, sizeof out->offset)))
-		return -EFAULT;
-	return (s64)in->offset < 0 || (s64)out->offset < 0 ? -EINVAL : 0;
+	return e->at ? get_user(t, &e->offset, e->at, sizeof e->offset) : 0;
 }
 
-static s64 ends_init(struct thread *t, struct end *in, u64 in_fd, va_t in_at, struct end *out,
-		     u64 out_fd, va_t out_at)
+/* No file has count bytes from the offset on. */
+static bool is_beyond(const struct end *e, u64 count)
 {
-	s64 r = end_init(t, in, in_fd, in_at, TERN_R_READ);
-
-	return r ? r : end_init(t, out, out_fd, out_at, TERN_R_WRITE);
+	return (s64)count < 0 || (s64)e->offset < 0 || (s64)(e->offset + count) < 0;
 }
 
 /* The turns begin on the way to user mode. */
-static s64 pair_begin(struct thread *t, const struct end *in, const struct end *out, u64 count,
-		      s64 appends)
+static s64 pair_begin(struct thread *t, const struct end *in, const struct end *out, u64 count)
 {
 	struct pair *p;
 
@@ -289,8 +239,6 @@ static s64 pair_begin(struct thread *t, const struct end *in, const struct end *
 	memset(p->buffer, 0, MIN(p->left, sizeof p->buffer));
 	p->done = 0;
 	p->phase = BEGINNING;
-	p->appends = appends;
-	p->within = appends == -EBADF && in->ident == out->ident;
 	t->pair = p;
 	t->call.args = p->args;
 	t->call.buffer = p->buffer;
@@ -298,57 +246,53 @@ static s64 pair_begin(struct thread *t, const struct end *in, const struct end *
 	return 0;
 }
 
+/* The checks of each call are in Linux's order. */
 s64 sys_sendfile(struct thread *t, u64 *a)
 {
-	struct end in, out;
-	s64 r = ends_init(t, &in, a[1], a[2], &out, a[0], 0);
+	struct end in = { .at = a[2] }, out = { .at = 0 };
+	s64 r = offset_get(t, &in);
 
-	if (!r && in.kind != TERN_KIND_FILE && in.kind != TERN_KIND_PROC)
-		r = a[2] ? -ESPIPE : -EINVAL;
 	if (!r)
-		r = offsets_get(t, &in, &out);
-	return r ? r : pair_begin(t, &in, &out, a[3], -EINVAL);
+		r = end_init(t, &in, a[1], TERN_R_READ);
+	if (r)
+		return r;
+	if (in.at && !has_offset(&in))
+		return -ESPIPE;
+	if (is_beyond(&in, a[3]))
+		return -EINVAL;
+	r = end_init(t, &out, a[0], TERN_R_WRITE);
+	if (r)
+		return r;
+	return has_offset(&in) ? pair_begin(t, &in, &out, a[3]) : -EINVAL;
 }
 
 s64 sys_splice(struct thread *t, u64 *a)
 {
-	struct end in, out;
+	struct end in = { .at = a[1] }, out = { .at = a[3] };
 	s64 r;
 
 	if (!a[4])
 		return 0;
 	if (a[5] & ~(u64)SPLICE_FLAGS)
 		return -EINVAL;
-	r = ends_init(t, &in, a[0], a[1], &out, a[2], a[3]);
+	r = end_init(t, &in, a[0], 0);
+	if (!r)
+		r = end_init(t, &out, a[2], 0);
 	if (r)
 		return r;
 	if ((is_pipe(&in) && in.at) || (is_pipe(&out) && out.at))
 		return -ESPIPE;
+	if (offset_get(t, &in) || offset_get(t, &out))
+		return -EFAULT;
+	if (!(in.rights & TERN_R_READ) || !(out.rights & TERN_R_WRITE))
+		return -EBADF;
 	if ((!is_pipe(&in) && !is_pipe(&out)) || (in.kind == out.kind && in.ident == out.ident))
+		return -EINVAL;
+	if (is_beyond(is_pipe(&in) ? &out : &in, a[4]))
 		return -EINVAL;
 	if (a[5] & SPLICE_F_NONBLOCK && !(in.ready & (POLLIN | POLLHUP) && out.ready & POLLOUT))
 		return -EAGAIN;
-	r = offsets_get(t, &in, &out);
-	return r ? r : pair_begin(t, &in, &out, a[4], -EINVAL);
-}
-
-s64 sys_copy_file_range(struct thread *t, u64 *a)
-{
-	struct end in, out;
-	s64 r = ends_init(t, &in, a[0], a[1], &out, a[2], a[3]);
-
-	if (r)
-		return r;
-	if (a[5] || is_pipe(&in) || is_pipe(&out))
-		return -EINVAL;
-	if (in.kind != TERN_KIND_FILE || out.kind != TERN_KIND_FILE)
-		return -EXDEV; /* programs fall back to read and write */
-	r = offsets_get(t, &in, &out);
-	if (r)
-		return r;
-	if (in.offset + a[4] < a[4] || out.offset + a[4] < a[4])
-		return -EOVERFLOW;
-	return pair_begin(t, &in, &out, a[4], -EBADF);
+	return pair_begin(t, &in, &out, a[4]);
 }
 
 /* There is no reading without taking out. */
@@ -359,6 +303,10 @@ s64 sys_tee(struct thread *t, u64 *a)
 
 	if (a[3] & ~(u64)SPLICE_FLAGS)
 		return -EINVAL;
-	r = a[2] ? ends_init(t, &in, a[0], 0, &out, a[1], 0) : 0;
-	return r || !a[2] ? r : -EINVAL;
+	if (!a[2])
+		return 0;
+	r = end_init(t, &in, a[0], TERN_R_READ);
+	if (!r)
+		r = end_init(t, &out, a[1], TERN_R_WRITE);
+	return r ? r : -EINVAL;
 }

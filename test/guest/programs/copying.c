@@ -273,6 +273,53 @@ TEST(an_offset_that_cannot_be_written)
 	CHECK_ERR(sendfile(out, in, at, 10), EFAULT);
 }
 
+/* The checks of the three calls, in Linux's order. */
+TEST(wrong_arguments)
+{
+	int in = make_file("in", 10), out = open("out", O_WRONLY | O_CREAT, 0644), p[2];
+	int dir = open(".", O_RDONLY), proc = open("/proc/cpuinfo", O_RDONLY);
+	const off_t top = LONG_MAX;
+	loff_t from, to;
+	off_t at = 0;
+
+	CHECK(pipe2(p, O_NONBLOCK) == 0);
+	CHECK_ERR(sendfile(-1, in, (off_t *)8, 5), EFAULT);
+	CHECK_ERR(sendfile(-1, in, NULL, 5), EBADF);
+	CHECK_ERR(sendfile(-1, p[0], &at, 5), ESPIPE);
+	CHECK_ERR(sendfile(p[1], dir, NULL, 5), EINVAL);
+	CHECK_ERR(sendfile(out, in, NULL, (size_t)-1), EINVAL);
+	at = top;
+	CHECK_ERR(sendfile(out, in, &at, 1), EINVAL);
+	at = top - 5;
+	CHECK_EQ(sendfile(out, in, &at, 5), 0);
+	from = 0;
+	CHECK_ERR(splice(in, NULL, p[0], &from, 5, 0), ESPIPE);
+	CHECK_ERR(splice(p[1], &from, in, NULL, 5, 0), ESPIPE);
+	CHECK_ERR(splice(in, NULL, p[1], NULL, (size_t)-1, 0), EINVAL);
+	from = top;
+	CHECK_ERR(splice(in, &from, p[1], NULL, 1, 0), EINVAL);
+	CHECK_ERR(splice(dir, NULL, p[1], NULL, 5, SPLICE_F_NONBLOCK), EINVAL);
+	CHECK_ERR(tee(p[1], p[0], 1, 0), EBADF);
+	CHECK_ERR(copy_file_range(-1, NULL, out, NULL, 5, 1), EBADF);
+	CHECK_ERR(copy_file_range(in, (loff_t *)8, out, NULL, 5, 1), EFAULT);
+	CHECK_ERR(copy_file_range(in, NULL, dir, NULL, 5, 0), EISDIR);
+	CHECK_ERR(copy_file_range(out, NULL, p[0], NULL, 5, 0), EINVAL);
+	CHECK_ERR(copy_file_range(out, NULL, in, NULL, 5, 0), EBADF);
+	CHECK_ERR(copy_file_range(proc, NULL, out, NULL, 5, 0), EXDEV);
+	CHECK_ERR(copy_file_range(memfd_create("m", 0), NULL, out, NULL, 5, 0), EXDEV);
+	from = -1, to = 0;
+	CHECK_ERR(copy_file_range(in, &from, out, &to, 1, 0), EOVERFLOW);
+	from = -5;
+	CHECK_ERR(copy_file_range(in, &from, out, &to, 1, 0), EINVAL);
+	from = 0, to = -5;
+	CHECK_ERR(copy_file_range(in, &from, out, &to, 1, 0), EINVAL);
+	to = 3;
+	CHECK_EQ(copy_file_range(in, &from, out, &to, 0, 0), 0);
+	CHECK_EQ(copy_file_range(in, &from, out, &to, LONG_MAX, 0), 10);
+	CHECK_EQ(from, 10);
+	CHECK_EQ(to, 13);
+}
+
 /* ---- servers that lie ---- */
 
 static long lie;

@@ -719,7 +719,7 @@ static long file_server(struct tern_msg *m)
 	if (server.end)
 		pthread_exit(NULL);
 	if (server.take)
-		server.taken = tern_file_take(m->token);
+		server.taken = tern_file_take(m->token, -1, 0);
 	if (TERN_MSG_OP(m->op) == __NR_write || TERN_MSG_OP(m->op) == __NR_pwrite64)
 		x.flags |= TERN_REPLY_IN;
 	else if (TERN_MSG_OP(m->op) != __NR_read && TERN_MSG_OP(m->op) != __NR_pread64)
@@ -778,7 +778,7 @@ TEST(the_server_is_not_asked)
 	CHECK_EQ(read(fd, b, 2), 1);
 	CHECK_EQ(server.taken, 3);
 	CHECK_EQ(server.messages, 6);
-	CHECK_EQ(tern_file_take(12345), -ESRCH);
+	CHECK_EQ(tern_file_take(12345, -1, 0), -ESRCH);
 	CHECK_EQ(tern_memobj_withdraw(fd), -EBADF);
 }
 

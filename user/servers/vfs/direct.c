@@ -49,11 +49,23 @@ bool file_direct(struct file *f, uint64_t len, uint64_t most)
 /* The kernel may not have it: the reply that gave it may have found nobody. */
 void file_take_slowly(struct tern_msg *m, struct file *f)
 {
-	long off = tern_file_take(m->token);
+	long off = tern_file_take(m->token, -1, 0);
 
 	f->state &= ~(uint32_t)FILE_DIRECT;
 	if (off >= 0)
 		f->offset = (uint64_t)off;
+}
+
+long file_take_fd(struct tern_msg *m, struct file *f, int fd)
+{
+	long off = f->state & FILE_DIRECT ? tern_file_take(m->token, fd, pool_badge(&files, f)) : -ENOENT;
+
+	if (off == -EBADF)
+		return off;
+	f->state &= ~(uint32_t)FILE_DIRECT;
+	if (off >= 0)
+		f->offset = (uint64_t)off;
+	return 0;
 }
 
 void node_learn(struct node *n, const struct tern_memobj_info *info)

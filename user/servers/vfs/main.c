@@ -5,7 +5,7 @@
  *	open.c   descriptions            rw.c     bytes, sizes, mappings
  *	dir.c    names made and removed  attr.c   stat and its relatives
  *	lock.c   flock, record locks     dev.c    /dev
- *	handle.c file handles
+ *	handle.c file handles            range.c  copy_file_range
  *	xattr.c  extended attributes     inotify.c  who is told of changes
  *	proc.c   /proc's names           initrd.c, cpio.c  the root from the boot archive
  *
@@ -86,6 +86,7 @@ const server_handler vfs_calls[512] = {
 	[__NR_syncfs] = vfs_ok,
 	[__NR_renameat2] = vfs_renameat2,
 	[__NR_memfd_create] = vfs_memfd_create,
+	[__NR_copy_file_range] = vfs_copy_file_range,
 	[__NR_preadv2] = vfs_preadv2,
 	[__NR_pwritev2] = vfs_pwritev2,
 	[__NR_statx] = vfs_statx,

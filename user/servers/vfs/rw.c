@@ -105,7 +105,7 @@ bool file_keeps_atime(const struct file *f)
 }
 
 /* What a read of f does but for the bytes. */
-static void read_time(struct file *f)
+void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
 
@@ -226,8 +226,14 @@ long vfs_read(struct tern_msg *m)
 	return (long)len;
 }
 
-/* How much of len may be written at off: the caller's limit, the largest file.  0 with *err. */
-static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long *err)
+long write_seals(const struct node *n, uint64_t off, uint64_t len)
+{
+	bool grows = off >= n->size || len > n->size - off;
+
+	return n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) || (n->seals & SEAL_GROW && grows) ? -EPERM : 0;
+}
+
+uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long *err)
 {
 	static struct tern_caller caller;
 	uint64_t limit = FILE_MAX;
@@ -243,7 +249,7 @@ static uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long
 	return len < limit - off ? len : limit - off;
 }
 
-static void write_time(struct tern_msg *m, struct node *n)
+void write_time(struct tern_msg *m, struct node *n)
 {
 	notify(n, IN_MODIFY);
 	n->mtime = n->ctime = vfs_now();
@@ -298,12 +304,9 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		return 0;
 	node_withdraw(n);
 	old = n->size;
-	if (n->seals) {
-		if (n->seals & (SEAL_WRITE | SEAL_FUTURE_WRITE))
-			return -EPERM;
-		if (n->seals & SEAL_GROW && (off >= old || len > old - off))
-			return -EPERM;
-	}
+	err = n->seals ? write_seals(n, off, len) : 0;
+	if (err < 0)
+		return err;
 	if (off >= old || len > old - off) {
 		len = write_limit(m, off, len, &err);
 		if (!len)

@@ -314,6 +314,11 @@ long node_resize(struct node *n, uint64_t size); /* the file's size, with its me
 long node_expose(struct node *n);		 /* makes the memobj exist, of exact size */
 long node_write(struct node *n, uint64_t off, const void *data, size_t len); /* vfs's own data */
 bool file_keeps_atime(const struct file *f); /* reads leave the access time as it is */
+/* How much of len may be written at off: the caller's limit, the largest file.  0 with *err. */
+uint64_t write_limit(struct tern_msg *m, uint64_t off, uint64_t len, long *err);
+long write_seals(const struct node *n, uint64_t off, uint64_t len); /* 0, EPERM */
+void write_time(struct tern_msg *m, struct node *n); /* n has been written to */
+void read_time(struct file *f);			     /* f has been read */
 void copy_fell_short(uint64_t token, long n);
 long vfs_read(struct tern_msg *m);
 long vfs_write(struct tern_msg *m);
@@ -336,12 +341,15 @@ long vfs_ok(struct tern_msg *m);
 long vfs_fadvise(struct tern_msg *m);
 long vfs_ioctl(struct tern_msg *m);
 long vfs_fcntl(struct tern_msg *m);
+long vfs_copy_file_range(struct tern_msg *m); /* range.c */
 
 /* ---- direct.c: files that the kernel reads and writes without vfs ---- */
 /* The running handler's reply has a copy of len bytes; true: the kernel goes on from there by itself, and
  * counts this one as a read or write of its own.  `most`: how much it does at once. */
 bool file_direct(struct file *f, uint64_t len, uint64_t most);
 void file_take_slowly(struct tern_msg *m, struct file *f);
+/* As file_take(), of the caller's descriptor fd.  0, EBADF: it is not f's any more. */
+long file_take_fd(struct tern_msg *m, struct file *f, int fd);
 /* f->offset is right, and vfs's, until the reply. */
 static inline void file_take(struct tern_msg *m, struct file *f)
 {

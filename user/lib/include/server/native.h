@@ -120,7 +120,10 @@ static inline long tern_window_length(uint64_t token, unsigned win)
 	return TERN_OP2(TERN_WINDOW_LENGTH, token, win);
 }
 /* The offset, or -ENOENT. */
-static inline long tern_file_take(uint64_t token) { return TERN_OP1(TERN_FILE_TAKE, token); }
+static inline long tern_file_take(uint64_t token, int fd, uint64_t badge)
+{
+	return TERN_OP3(TERN_FILE_TAKE, token, fd, badge);
+}
 static inline long tern_give_session(uint64_t token, unsigned slot, unsigned rights, enum tern_kind kind,
 				     uint64_t badge, uint64_t ident, uint64_t rid, int meta)
 {
