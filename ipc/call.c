@@ -274,7 +274,7 @@ static void free_async(struct call *c)
 
 	t->async_calls--;
 	call_fini(c);
-	kfree(c);
+	kfree_for(t->process, c, sizeof *c);
 	object_counts[TERN_OBJ_CALL]--;
 	thread_put(t);
 }
@@ -644,11 +644,11 @@ static s64 call_async(struct thread *t, u64 *a, const struct syscall_line *line,
 	}
 	if (s->endpoint->dead)
 		return -EPIPE;
-	c = kmalloc(sizeof *c);
+	c = kmalloc_for(t->process, sizeof *c);
 	if (!c)
 		return -ENOMEM;
 	if (!call_init(c, t)) {
-		kfree(c);
+		kfree_for(t->process, c, sizeof *c);
 		return -ENOMEM;
 	}
 	object_counts[TERN_OBJ_CALL]++;

@@ -29,25 +29,32 @@ struct idtable readies;
 
 struct ready *ready_create(struct endpoint *ep, u32 bits)
 {
+	struct account *maker = process_charge(ep->owner, sizeof(struct ready));
 	struct ready *r;
 
 	if (!ready_cache.name)
 		slab_cache_init(&ready_cache, "ready", sizeof(struct ready));
+	if (!maker)
+		return NULL;
 	r = slab_alloc(&ready_cache);
 	if (!r)
-		return NULL;
+		goto out_charge;
 	r->id = id_alloc(&readies, r);
-	if (!r->id) {
-		slab_free(&ready_cache, r);
-		return NULL;
-	}
+	if (!r->id)
+		goto out_ready;
 	r->refs = 1;
 	r->bits = bits;
+	r->maker = maker;
 	r->endpoint = ep;
 	endpoint_get(ep);
 	list_init(&r->waiters);
 	list_add_tail(&ep->readies, &r->in_endpoint);
 	return r;
+out_ready:
+	slab_free(&ready_cache, r);
+out_charge:
+	account_discharge(maker, sizeof *r);
+	return NULL;
 }
 
 void ready_put(struct ready *r)
@@ -67,6 +74,7 @@ void ready_put(struct ready *r)
 	id_free(&readies, r->id);
 	list_del(&r->in_endpoint);
 	endpoint_put(r->endpoint);
+	account_discharge(r->maker, sizeof *r);
 	slab_free(&ready_cache, r);
 }
 
@@ -235,15 +243,21 @@ static void endpoint_timer_fired(struct timer *timer)
 		endpoint_post(ep, &ep->timer_node);
 }
 
-struct endpoint *endpoint_create(void)
+struct endpoint *endpoint_create(struct process *p)
 {
+	struct account *payer = process_charge(p, sizeof(struct endpoint));
 	struct endpoint *ep;
 
 	if (!endpoint_cache.name)
 		slab_cache_init(&endpoint_cache, "endpoint", sizeof(struct endpoint));
-	ep = slab_alloc(&endpoint_cache);
-	if (!ep)
+	if (!payer)
 		return NULL;
+	ep = slab_alloc(&endpoint_cache);
+	if (!ep) {
+		account_discharge(payer, sizeof *ep);
+		return NULL;
+	}
+	ep->payer = payer;
 	ep->refs = 1;
 	list_init(&ep->queue);
 	list_init(&ep->in_owner);
@@ -252,6 +266,7 @@ struct endpoint *endpoint_create(void)
 	timer_init(&ep->timer, endpoint_timer_fired);
 	ep->timer_node.kind = NODE_TIMER;
 	list_init(&ep->timer_node.link);
+	endpoint_set_owner(ep, p);
 	return ep;
 }
 
@@ -261,6 +276,7 @@ void endpoint_free(struct endpoint *ep)
 	list_del(&ep->in_owner);
 	if (ep->page)
 		frame_put(virt_to_pfn(ep->page));
+	account_discharge(ep->payer, sizeof *ep);
 	slab_free(&endpoint_cache, ep);
 }
 
@@ -312,8 +328,9 @@ void endpoint_kill(struct endpoint *ep)
 	ep->waiting = ep->dozing = false;
 	endpoint_set_owner(ep, NULL);
 	timer_cancel(&ep->timer);
-	list_for_each_safe(p, next, &ep->queue) {
-		struct ipc_node *n = list_entry(p, struct ipc_node, link);
+	/* The end of a call takes its other node out of the queue. */
+	while (!list_empty(&ep->queue)) {
+		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
 		if (n->kind == NODE_CALL)
@@ -323,14 +340,18 @@ void endpoint_kill(struct endpoint *ep)
 	}
 	calls_endpoint_died(ep);
 	pagers_endpoint_died(ep);
-	list_for_each_safe(p, next, &ep->readies) {
+	for (struct list *p = ep->readies.next; p != &ep->readies;) {
 		struct ready *r = list_entry(p, struct ready, in_endpoint);
 
+		/* Whom it wakes lets go of other words, perhaps of the next one: r is kept until then. */
+		ready_get(r);
 		ready_change(r, POLLERR | POLLHUP, 0);
 		if (!r->destroyed) {
 			r->destroyed = true;
 			ready_put(r);
 		}
+		p = p->next;
+		ready_put(r);
 	}
 	sessions_never_given(ep);
 	if (ep->receiver) {
@@ -341,6 +362,13 @@ void endpoint_kill(struct endpoint *ep)
 		endpoint_put(ep);
 	}
 	endpoint_put(ep);
+}
+
+/* t's next instruction is the receive again: of the registers that it keeps only pc changes. */
+static void receive_again(struct thread *t)
+{
+	t->regs.x[REG_A7] = TERN_RECV;
+	t->regs.x[REG_PC] -= 4;
 }
 
 struct thread *endpoint_receive(struct thread *t)
@@ -358,7 +386,8 @@ struct thread *endpoint_receive(struct thread *t)
 		kernel_unlock();
 		return t;
 	}
-	if (unlikely(t->work & WORK_KILLED)) {
+	if (unlikely(t->work & WORK_NO_RECEIVE)) {
+		receive_again(t);
 		kernel_unlock();
 		return t;
 	}
@@ -398,8 +427,10 @@ void endpoint_receiver_held(struct thread *t)
 	if (!ep)
 		return;
 	ep->last = NULL;
-	if (t->state == THREAD_BLOCKED && t->wait == WAIT_RECV)
+	if (t->state == THREAD_BLOCKED && t->wait == WAIT_RECV) {
 		ep->waiting = ep->dozing = false;
+		receive_again(t);
+	}
 }
 
 void endpoints_thread_died(struct thread *t, bool last)

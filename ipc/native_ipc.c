@@ -2,7 +2,6 @@
  * The doors to forwarding, copying, giving, sessions, readiness and notifications.
  * kernel/native/native.def says which come with the kernel lock held or with the call that a token names.
  */
-#include <asm/unistd.h>
 #include <arch/trap.h>
 #include <asm/unistd.h>
 #include <ipc/call.h>
@@ -14,6 +13,7 @@
 #include <kernel/lib/string.h>
 #include <kernel/syscall.h>
 #include <tern/linux/errno.h>
+#include <linux/mman.h>
 #include <tern/linux/fcntl.h>
 
 #include "reply_priv.h"
@@ -30,13 +30,10 @@ static s64 own_add(struct thread *t, enum handle_type type, void *object, unsign
 	return handle_add(p->handles, process_fd_limit(p), type, object, rights, true);
 }
 
-s64 native_bind(struct thread *t, u64 *a)
+s64 native_bind(struct thread *t, struct endpoint *ep, u64 *a)
 {
-	struct endpoint *ep = own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
 	pfn_t pfn;
 
-	if (!ep)
-		return -EBADF;
 	if (t->endpoint || ep->receiver || ep->dead)
 		return -EBUSY;
 	if (a[1]) {
@@ -70,13 +67,23 @@ static s64 forward_check(const struct call *c, const struct session *s)
 	return s->endpoint == c->session->endpoint || c->forwarded >= FORWARDS_MAX ? -ELOOP : 0;
 }
 
+/* What the handle of the session that c goes on to must allow: what the call's line asks of its own.
+ * Path and service lines ask nothing: who answers looks at the credentials. */
+static unsigned forward_rights(const struct call *c)
+{
+	return c->line->route == ROUTE_V || c->line->route == ROUTE_S ? 0 : c->line->rights;
+}
+
 s64 native_forward(struct thread *t, struct call *c, u64 *a)
 {
-	struct session *s = own(t, a[1], HANDLE_SESSION, 0);
+	struct session *s = own(t, a[1], HANDLE_SESSION, forward_rights(c));
 	struct handle *h = NULL;
 	s64 err;
 
 	if ((s32)a[4] != -1) {
+		/* It comes into the table of a process that did not ask for it. */
+		if (!(t->process->authority & TERN_AUTH_SERVER))
+			return -EPERM;
 		h = handle_find(t->process->handles, (u32)a[4]);
 		if (!h)
 			return -EBADF;
@@ -102,7 +109,7 @@ s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 {
 	struct handle_table *handles = call_subject(c)->process->handles;
 	struct session *s =
-		handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, 0) : NULL;
+		handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, forward_rights(c)) : NULL;
 	s64 err = forward_check(c, s);
 
 	(void)t;
@@ -127,13 +134,30 @@ static bool wants_cloexec(const struct call *c)
 	return c->line->fd_mode == FD_MODE_CLOEXEC;
 }
 
+/* The place of the caller's name context that the slot means, if the caller's own vfs may change it by
+ * this call and the object is a session of that vfs's; else NULL. */
+static struct session **give_place(struct call *c, u64 slot, unsigned type, const struct session *s)
+{
+	const struct name_context *n = c->thread->process->names;
+	const struct session *vfs = n ? n->service[TERN_SVC_VFS] : NULL;
+	bool cwd = slot == TERN_SLOT_CWD && (c->op == __NR_chdir || c->op == __NR_fchdir);
+
+	if (!cwd && !(slot == TERN_SLOT_ROOT && c->op == __NR_chroot))
+		return NULL;
+	if (!vfs || vfs->endpoint != c->session->endpoint || type != HANDLE_SESSION ||
+	    s->endpoint != vfs->endpoint)
+		return NULL;
+	return cwd ? &c->pending_cwd : &c->pending_root;
+}
+
 /* Puts a counted reference into the call's slot; consumed, also on failure. */
 static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned rights)
 {
+	struct session **place = give_place(c, slot, type, object);
 	struct handle *h;
 
-	if (type == HANDLE_SESSION && (slot == TERN_SLOT_CWD || slot == TERN_SLOT_ROOT)) {
-		name_context_set(slot == TERN_SLOT_CWD ? &c->pending_cwd : &c->pending_root, object);
+	if (place) {
+		name_context_set(place, object);
 		c->more |= CALL_MORE_NAMES;
 		return 0;
 	}
@@ -159,7 +183,7 @@ static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsign
 	struct ready *ready = NULL;
 
 	if ((s32)h != -1) {
-		meta = own(t, h, HANDLE_SESSION, 0);
+		meta = own(t, h, HANDLE_SESSION, TERN_R_IO);
 		if (!meta)
 			return -EBADF;
 	}
@@ -283,7 +307,8 @@ static void reply_mapping(struct call *c, struct memobj *m, u64 offset, unsigned
 
 s64 native_reply_map(struct thread *t, struct call *c, u64 *a)
 {
-	struct memobj *m = own(t, a[1], HANDLE_MEMOBJ, 0);
+	unsigned write = a[3] & PROT_WRITE ? TERN_R_WRITE : 0;
+	struct memobj *m = own(t, a[1], HANDLE_MEMOBJ, TERN_R_MAP | TERN_R_READ | write);
 
 	if (!m)
 		return -EBADF;
@@ -291,11 +316,11 @@ s64 native_reply_map(struct thread *t, struct call *c, u64 *a)
 		return -EINVAL;
 	memobj_get(m);
 	if (!c->async) {
-		reply_mapping(c, m, a[2], (unsigned)a[3]);
+		reply_mapping(c, m, a[2], a[3] & (PROT_READ | PROT_WRITE | PROT_EXEC));
 		return 0;
 	}
 	c->memobj = m;
-	c->memobj_rights = a[3] & 2 ? TERN_R_WRITE : 0;
+	c->memobj_rights = (u8)write;
 	(void)call_finish(c, (s64)a[4], 0, false);
 	return 0;
 }
@@ -440,12 +465,11 @@ s64 native_caller_handles(struct thread *t, struct call *c, u64 *a)
 
 s64 native_ep_create(struct thread *t, u64 *a)
 {
-	struct endpoint *ep = endpoint_create();
+	struct endpoint *ep = endpoint_create(t->process);
 
 	(void)a;
 	if (!ep)
 		return -ENOMEM;
-	endpoint_set_owner(ep, t->process);
 	return own_add(t, HANDLE_ENDPOINT, ep, TERN_R_MANAGE | TERN_R_TRANSFER);
 }
 
@@ -539,7 +563,7 @@ s64 native_note_create(struct thread *t, u64 *a)
 
 	if (!t->endpoint)
 		return -EINVAL;
-	n = note_create(t->endpoint, a[0]);
+	n = note_create(t, a[0]);
 	return n ? own_add(t, HANDLE_NOTE, n, TERN_R_WRITE | TERN_R_TRANSFER) : -ENOMEM;
 }
 
@@ -550,21 +574,14 @@ s64 native_irq_create(struct thread *t, u64 *a)
 	return i ? own_add(t, HANDLE_IRQ, i, TERN_R_MANAGE) : -EBUSY;
 }
 
-s64 native_irq_bind(struct thread *t, u64 *a)
+s64 native_irq_bind(struct thread *t, struct irq *i, u64 *a)
 {
-	struct irq *i = own(t, a[0], HANDLE_IRQ, TERN_R_MANAGE);
-
-	if (!t->endpoint)
-		return -EINVAL;
-	return i ? irq_bind(i, t->endpoint, a[1]) : -EBADF;
+	return t->endpoint ? irq_bind(i, t, a[1]) : -EINVAL;
 }
 
-s64 native_irq_ack(struct thread *t, u64 *a)
+s64 native_irq_ack(struct thread *t, struct irq *i, u64 *a)
 {
-	struct irq *i = own(t, a[0], HANDLE_IRQ, TERN_R_MANAGE);
-
-	if (!i)
-		return -EBADF;
+	(void)t, (void)a;
 	irq_ack(i);
 	return 0;
 }

@@ -22,16 +22,17 @@
 #define MAX_IRQ 128
 static struct irq *irqs[MAX_IRQ];
 
-struct note *note_create(struct endpoint *ep, u64 badge)
+struct note *note_create(struct thread *t, u64 badge)
 {
-	struct note *n = kmalloc(sizeof *n);
+	struct note *n = kmalloc_for(t->process, sizeof *n);
 
 	if (!n)
 		return NULL;
+	n->payer = t->process->account;
 	n->refs = 1;
 	n->badge = badge;
-	n->endpoint = ep;
-	endpoint_get(ep);
+	n->endpoint = t->endpoint;
+	endpoint_get(n->endpoint);
 	n->node.kind = NODE_NOTE;
 	list_init(&n->node.link);
 	object_counts[TERN_OBJ_NOTIFICATION]++;
@@ -45,6 +46,7 @@ void note_put(struct note *n)
 	if (--n->refs > 0)
 		return;
 	endpoint_put(n->endpoint);
+	account_discharge(n->payer, sizeof *n);
 	kfree(n);
 	object_counts[TERN_OBJ_NOTIFICATION]--;
 }
@@ -113,9 +115,9 @@ void irq_put(struct irq *i)
 	object_counts[TERN_OBJ_IRQ]--;
 }
 
-s64 irq_bind(struct irq *i, struct endpoint *ep, u64 badge)
+s64 irq_bind(struct irq *i, struct thread *t, u64 badge)
 {
-	struct note *n = note_create(ep, badge);
+	struct note *n = note_create(t, badge);
 
 	if (!n)
 		return -ENOMEM;

@@ -231,13 +231,17 @@ static struct thread *page_came(struct pager *p, u64 index)
 
 /* What is not one page of an object that nothing maps goes the way of MEMOBJ_SUPPLY.  Kernel lock held,
  * dropped. */
-static struct thread *supply_slowly(struct thread *t, u64 *a)
+static struct thread *supply_slowly(struct thread *t, struct memobj *dst, u64 *a)
 {
-	s64 r;
+	s64 r = -EBADF;
 
-	kernel_unlock();
-	r = native_memobj_supply(t, a);
-	kernel_lock();
+	if (likely(dst)) {
+		memobj_get(dst);
+		kernel_unlock();
+		r = native_memobj_supply(t, dst, a);
+		memobj_put(dst);
+		kernel_lock();
+	}
 	if (likely(r == (s64)a[4]))
 		return endpoint_receive(t);
 	message_event(t, TERN_EV_COPY_SHORT, 0, (u64)r, 0);
@@ -272,9 +276,9 @@ struct thread *entry_supply_recv(struct thread *t)
 	src = handle_object(handles, (u32)a[2], HANDLE_MEMOBJ, TERN_R_WRITE);
 	if (unlikely(!dst || !src || !dst->pager || ((a[1] | a[3]) & PAGE_MASK) || a[4] != PAGE_SIZE ||
 		     !memobj_try_supply(dst, index, src, a[3] >> PAGE_SHIFT)))
-		return supply_slowly(t, a);
+		return supply_slowly(t, dst, a);
 	next = page_came(dst->pager, index);
-	if (likely(next && list_empty(&ep->queue) && !(t->work & WORK_KILLED) &&
+	if (likely(next && list_empty(&ep->queue) && !(t->work & WORK_NO_RECEIVE) &&
 		   sched_may_switch(this_hart(), next))) {
 		reply_charge(t, ep, next);
 		sched_hand_over(this_hart(), t, next);

@@ -93,7 +93,7 @@ struct thread *reply_recv_slowly(struct thread *t)
 	if (!next)
 		return endpoint_receive(t);
 	/* The reply itself may have queued something here, and a slice may be over. */
-	if (!list_empty(&ep->queue) || t->work & WORK_KILLED || h->over ||
+	if (!list_empty(&ep->queue) || t->work & WORK_NO_RECEIVE || h->over ||
 	    !sched_may_switch(h, next)) {
 		sched_ready(next);
 		return endpoint_receive(t);

@@ -10,7 +10,7 @@
 #include <kernel/lib/string.h>
 #include <mm/slab.h>
 
-#define IDS_MAX_CHUNKS 4096u
+#define IDS_MAX_CHUNKS 0x10000u /* more than memory has room for */
 
 static bool grow(struct idtable *t)
 {

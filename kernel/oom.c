@@ -4,7 +4,8 @@
  * that meanwhile the kernel's copies and the servers, who cannot wait, still find frames; and when
  * a fault finds none at all.
  *
- * What counts is resident pages and what is kept for the process (charge.c); servers and pid 1 are
+ * What counts is resident pages and what is kept for the process (charge.c), pages of its memory
+ * objects among it, mapped or not; servers and pid 1 are
  * never chosen.  Of those who hold at least a quarter of what the holder of a typical page does,
  * the youngest goes: one process that took it all, however many small ones there are beside it, and
  * of a crowd of equals the last to come, not the shell that they come from.  One at a time: while a
@@ -27,7 +28,7 @@ static u64 pages_of(const struct process *p)
 		return 0;
 	process_kept(p, &k);
 	return p->aspace->resident +
-	       (k.space + k.descriptors + k.threads + k.objects) / PAGE_SIZE;
+	       (k.space + k.descriptors + k.threads + k.objects + k.memory) / PAGE_SIZE;
 }
 
 static struct process *choose(void)

@@ -169,12 +169,16 @@ static void nudge(struct thread *t)
 void thread_interrupt(struct thread *t)
 {
 	assert_kernel_locked();
+	endpoint_receiver_held(t);
 	if (t->state != THREAD_BLOCKED) {
 		nudge(t);
 		return;
 	}
 	if (t->wait == WAIT_CALL) {
 		call_interrupt(&t->call);
+	} else if (t->wait == WAIT_RECV) {
+		thread_add_work(t, WORK_SIGNAL);
+		thread_wake(t, 0);
 	} else if (t->interruptible) {
 		if (t->wait_cancel)
 			t->wait_cancel(t);

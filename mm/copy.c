@@ -380,7 +380,8 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 		return -EFAULT;
 	r = region_find(as, va);
 	if (r && r->memobj && (r->flags & REGION_SHARED)) {
-		key->object = (u64)(uintptr_t)r->memobj;
+		/* The object may be gone before a waiter is: its number is never another's, nor a space's. */
+		key->object = r->memobj->serial << 1 | 1;
 		key->offset = r->offset + (va - r->start);
 	}
 	spin_unlock(&as->lock);

@@ -200,7 +200,7 @@ static __attribute__((noinline)) enum fault_result fault_object(struct aspace *a
 		return FAULT_BUS;
 	}
 	/* A file stops growing while memory is left, for no process's end gives its pages back. */
-	grows = m->kind != MEMOBJ_PAGER && (!m->ident || !frames_scarce(FILE_SHARE));
+	grows = m->kind != MEMOBJ_PAGER && memobj_may_grow(m) && (!m->ident || !frames_scarce(FILE_SHARE));
 	pfn = memobj_page_locked(m, index, !copy && grows);
 	if (!pfn && m->kind == MEMOBJ_PAGER) {
 		if (missing) {

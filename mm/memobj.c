@@ -19,9 +19,17 @@ static struct spinlock later_lock; /* below an object's */
 static struct list doomed;   /* objects without a reference whose pages go in steps, by .regions */
 static struct list unmapped; /* referenced objects whose watchers are to be told, by .unmapped */
 
+/* n pages more, or less, are its payer's. */
+static inline void pay_pages(struct memobj *m, s64 n)
+{
+	if (unlikely(m->payer))
+		__atomic_fetch_add(&m->payer->pages, (u64)n, __ATOMIC_RELAXED);
+}
+
 static void count_pages(struct memobj *m, s64 n)
 {
 	m->resident += (u64)n;
+	pay_pages(m, n);
 	__atomic_fetch_add(&mm_counters.object_pages, (u64)n, __ATOMIC_RELAXED);
 }
 static u64 pages_of(u64 size) { return PAGE_UP(size) >> PAGE_SHIFT; }
@@ -37,6 +45,7 @@ void memobj_init(void)
 
 static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 {
+	static u64 serials;
 	struct memobj *m;
 
 	if (size > MEMOBJ_SIZE_MAX)
@@ -48,6 +57,7 @@ static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 	m->kind = (u8)kind;
 	m->size = size;
 	m->ident = ident;
+	m->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 	m->zap_all_from = m->zap_shared_from = ~0ul;
 	list_init(&m->regions);
 	list_init(&m->unmapped);
@@ -160,6 +170,10 @@ static bool drop_later(struct memobj *m)
 
 	if (!rest)
 		return false;
+	if (m->payer) {
+		rest->payer = m->payer;
+		__atomic_fetch_add(&m->payer->bytes, MEMOBJ_BYTES, __ATOMIC_RELAXED);
+	}
 	rest->pages = m->pages;
 	rest->resident = m->resident;
 	m->pages = (struct radix){ 0 };
@@ -177,6 +191,8 @@ static void destroy(struct memobj *m)
 	}
 	if (m->watch)
 		mm_unwatch(m->watch);
+	if (m->payer)
+		account_discharge(m->payer, MEMOBJ_BYTES);
 	slab_free(&memobj_cache, m);
 }
 
@@ -254,6 +270,8 @@ pfn_t memobj_page_make(struct memobj *m, u64 index)
 	pfn_t pfn;
 
 	assert(spin_is_locked(&m->lock));
+	if (!memobj_may_grow(m))
+		return 0;
 	pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
 	if (!pfn)
 		return 0;
@@ -479,14 +497,18 @@ static void lock_two(struct memobj *x, struct memobj *y)
 static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
 {
 	pfn_t pfn = radix_get(&src->pages, si);
-	int err = pfn ? radix_set(&dst->pages, di, pfn) : -ENOENT;
+	int err = !pfn ? -ENOENT : memobj_may_grow(dst) ? radix_set(&dst->pages, di, pfn) : -ENOMEM;
 
 	if (err)
 		return err;
-	dst->resident++;
 	dst->comings++;
 	radix_clear(&src->pages, si);
+	dst->resident++;
 	src->resident--;
+	if (dst->payer != src->payer) {
+		pay_pages(dst, 1);
+		pay_pages(src, -1);
+	}
 	return 0;
 }
 

@@ -545,7 +545,8 @@ enum tern_process_word {
 /* What the kernel, and servers as far as they say so, keep for a process: bytes. */
 struct tern_kept {
 	uint64_t space, descriptors, threads, objects;
-	uint64_t limit; /* of each */
+	uint64_t limit;	 /* of each of these */
+	uint64_t memory; /* pages of memory objects that it made; at most half of all memory */
 };
 
 struct tern_process_stat {

@@ -146,16 +146,21 @@ static s64 wait(struct thread *t, va_t va, u32 value, u32 bits, bool shared, s64
 	return r ? r : futex_wait_words(t, w, 1, code);
 }
 
-/* restart_syscall of FUTEX_WAIT. */
+/* restart_syscall of FUTEX_WAIT.  The program may call it at any time, so only t->again counts, and
+ * every word in it is checked as if it were new. */
 static s64 wait_again(struct thread *t)
 {
-	return futex_wait_words(t, &t->wait_on.futex.one, 1, -ERESTART_RESTARTBLOCK);
+	return wait(t, t->again.args[0], (u32)t->again.args[1], FUTEX_BITSET_MATCH_ANY, t->again.args[2],
+		    -ERESTART_RESTARTBLOCK);
 }
 
 /* FUTEX_WAIT's time is relative: interrupted, it goes on from there, if no handler runs. */
 static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared)
 {
 	t->again.fn = wait_again;
+	t->again.args[0] = va;
+	t->again.args[1] = value;
+	t->again.args[2] = shared;
 	return wait(t, va, value, FUTEX_BITSET_MATCH_ANY, shared,
 		    t->again.deadline_ns == NO_DEADLINE ? 0 : -ERESTART_RESTARTBLOCK);
 }

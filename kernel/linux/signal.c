@@ -282,6 +282,8 @@ void signal_raise_locked(struct thread *t, int sig)
 	siginfo_t si;
 
 	assert_kernel_locked();
+	if (sig > _NSIG)
+		return;
 	siginfo_init(&si, sig, SI_USER);
 	if (p->state != PROCESS_ALIVE || ignored(p, t, sig) || t->sig_pending.set & TERN_SIGBIT(sig))
 		return;

@@ -9,40 +9,103 @@
 #include <kernel/native.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
+#include <mm/aspace.h>
+#include <mm/memobj.h>
 #include <tern/linux/errno.h>
 
 struct native {
-	enum { DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED, DOOR_PROCESS, DOOR_OWN } door;
+	enum {
+		DOOR_FREE, DOOR_LOCKED, DOOR_HELD, DOOR_PINNED, DOOR_OWN,
+		DOOR_PROCESS, DOOR_ENDPOINT, DOOR_IRQ, DOOR_MEMOBJ, DOOR_SPACE,
+	} door;
 	u32 authority;
+	unsigned right;
 	union {
 		sys_fn FREE, LOCKED;
 		s64 (*HELD)(struct thread *t, struct call *c, u64 *a);
 		s64 (*PINNED)(struct thread *t, struct call *c, u64 *a);
 		s64 (*PROCESS)(struct process *p, u64 *a);
+		s64 (*ENDPOINT)(struct thread *t, struct endpoint *ep, u64 *a);
+		s64 (*IRQ)(struct thread *t, struct irq *i, u64 *a);
+		s64 (*MEMOBJ)(struct thread *t, struct memobj *m, u64 *a);
+		s64 (*SPACE)(struct thread *t, struct aspace *as, u64 *a);
 		int OWN;
 	};
 };
 
 /* They have no function in the table. */
-enum { native_recv, native_reply_recv, native_note_signal };
+enum { native_recv, native_reply_recv, native_note_signal, native_supply_recv };
 
 static const struct native natives[TERN_OP_END - TERN_OP_FIRST] = {
 #define AUTH_ANYONE 0
+#define AUTH_BOUND 0
 #define AUTH_SERVE TERN_AUTH_SERVE
 #define AUTH_SERVER TERN_AUTH_SERVER
 #define AUTH_INFO TERN_AUTH_INFO
 #define AUTH_SYSTEM TERN_AUTH_SYSTEM
-#define NATIVE(op, name, who, way) \
-	[TERN_##op - TERN_OP_FIRST] = { DOOR_##way, AUTH_##who, .way = native_##name },
+#define RIGHT_NONE 0
+#define RIGHT_ANY 0
+#define RIGHT_READ TERN_R_READ
+#define RIGHT_WRITE TERN_R_WRITE
+#define RIGHT_MANAGE TERN_R_MANAGE
+#define NATIVE(op, name, who, way, right) \
+	[TERN_##op - TERN_OP_FIRST] = { DOOR_##way, AUTH_##who, RIGHT_##right, .way = native_##name },
 #include "native.def"
 #undef NATIVE
 };
 
-static s64 with_process(const struct native *n, struct thread *t, u64 *a)
+/* The kernel lock is held before and after. */
+static s64 with_memobj(const struct native *n, struct thread *t, struct memobj *m, u64 *a)
 {
-	struct process *p = handle_object(t->process->handles, (u32)a[0], HANDLE_PROCESS, 0);
+	s64 r;
 
-	return p ? n->PROCESS(p, a) : -EBADF;
+	memobj_get(m);
+	kernel_unlock();
+	r = n->MEMOBJ(t, m, a);
+	memobj_put(m);
+	kernel_lock();
+	return r;
+}
+
+/* Likewise. */
+static s64 with_space(const struct native *n, struct thread *t, const struct process *p, u64 *a)
+{
+	struct aspace *as = p->aspace;
+	s64 r;
+
+	if (!as || p->state != PROCESS_ALIVE)
+		return -ESRCH;
+	aspace_get(as);
+	kernel_unlock();
+	r = n->SPACE(t, as, a);
+	aspace_put(as);
+	kernel_lock();
+	return r;
+}
+
+static s64 with_object(const struct native *n, struct thread *t, u64 *a)
+{
+	static const enum handle_type types[] = {
+		[DOOR_PROCESS] = HANDLE_PROCESS, [DOOR_SPACE] = HANDLE_PROCESS,
+		[DOOR_ENDPOINT] = HANDLE_ENDPOINT, [DOOR_IRQ] = HANDLE_IRQ,
+		[DOOR_MEMOBJ] = HANDLE_MEMOBJ,
+	};
+	void *o = handle_object(t->process->handles, (u32)a[0], types[n->door], n->right);
+
+	if (!o)
+		return -EBADF;
+	switch (n->door) {
+	case DOOR_PROCESS:
+		return n->PROCESS(o, a);
+	case DOOR_ENDPOINT:
+		return n->ENDPOINT(t, o, a);
+	case DOOR_IRQ:
+		return n->IRQ(t, o, a);
+	case DOOR_MEMOBJ:
+		return with_memobj(n, t, o, a);
+	default:
+		return with_space(n, t, o, a);
+	}
 }
 
 static s64 with_call(const struct native *n, struct thread *t, u64 *a)
@@ -76,8 +139,8 @@ static s64 enter(const struct native *n, struct thread *t, u64 *a)
 	kernel_lock();
 	if (n->door == DOOR_LOCKED)
 		r = n->LOCKED(t, a);
-	else if (n->door == DOOR_PROCESS)
-		r = with_process(n, t, a);
+	else if (n->door > DOOR_OWN)
+		r = with_object(n, t, a);
 	else
 		r = with_call(n, t, a);
 	kernel_unlock();

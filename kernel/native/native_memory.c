@@ -17,6 +17,7 @@
 
 #define ALL_RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_MAP | TERN_R_TRANSFER | TERN_R_MANAGE)
 #define MAX_SIZE (1ull << 46)
+#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 static s64 add_memobj(struct thread *t, struct memobj *m)
 {
@@ -28,6 +29,18 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_MEMOBJ, m, ALL_RIGHTS, true);
 	kernel_unlock();
 	return r;
+}
+
+/* t's process pays for m and for its pages.  Servers do not: they make objects for others. */
+static struct memobj *charged(struct thread *t, struct memobj *m)
+{
+	if (!m || t->process->authority & TERN_AUTH_SERVER)
+		return m;
+	m->payer = process_charge(t->process, MEMOBJ_BYTES);
+	if (m->payer)
+		return m;
+	memobj_put(m);
+	return NULL;
 }
 
 /* A counted reference, or NULL. */
@@ -49,14 +62,18 @@ s64 native_memobj_create(struct thread *t, u64 *a)
 
 	if (a[0] > MAX_SIZE)
 		return -EFBIG;
-	if (a[2] & ~(u64)TERN_MEMOBJ_PAGED || (a[2] && !t->endpoint))
+	if (a[2] & ~(u64)TERN_MEMOBJ_PAGED)
 		return -EINVAL;
 	if (!a[2])
-		return add_memobj(t, memobj_create(a[0], a[1]));
+		return add_memobj(t, charged(t, memobj_create(a[0], a[1])));
+	if (!(t->process->authority & TERN_AUTH_SERVE))
+		return -EPERM;
+	if (!t->endpoint)
+		return -EINVAL;
 	kernel_lock();
 	m = pager_create(t->endpoint, a[0], a[1], a[3]);
 	kernel_unlock();
-	return add_memobj(t, m);
+	return add_memobj(t, charged(t, m));
 }
 
 s64 native_memobj_phys(struct thread *t, u64 *a)
@@ -66,57 +83,39 @@ s64 native_memobj_phys(struct thread *t, u64 *a)
 	return add_memobj(t, memobj_create_phys(a[0], PAGE_UP(a[1])));
 }
 
-s64 native_memobj_resize(struct thread *t, u64 *a)
+s64 native_memobj_resize(struct thread *t, struct memobj *m, u64 *a)
 {
-	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
-	s64 r;
+	s64 r = a[1] > MAX_SIZE ? -EFBIG : memobj_resize(m, a[1]);
 
-	if (!m)
-		return -EBADF;
-	r = a[1] > MAX_SIZE ? -EFBIG : memobj_resize(m, a[1]);
+	(void)t;
 	pager_changed(m);
-	memobj_put(m);
 	return r;
 }
 
-s64 native_memobj_supply(struct thread *t, u64 *a)
+s64 native_memobj_supply(struct thread *t, struct memobj *m, u64 *a)
 {
-	struct memobj *dst = memobj_of(t, a[0], TERN_R_WRITE);
 	struct memobj *src = memobj_of(t, a[2], TERN_R_WRITE);
-	s64 r = -EBADF;
-
-	if (dst && src)
-		r = dst == src || ((a[1] | a[3]) & PAGE_MASK) ?
-			    -EINVAL :
-			    memobj_supply(dst, a[1], src, a[3], a[4]);
-	if (r > 0)
-		pager_changed(dst);
-	if (dst)
-		memobj_put(dst);
-	if (src)
-		memobj_put(src);
-	return r;
-}
-
-s64 native_memobj_punch(struct thread *t, u64 *a)
-{
-	struct memobj *m = memobj_of(t, a[0], TERN_R_WRITE);
 	s64 r;
 
-	if (!m)
+	if (!src)
 		return -EBADF;
-	r = memobj_punch(m, a[1], a[2]);
-	memobj_put(m);
+	r = memobj_supply(m, a[1], src, a[3], a[4]);
+	memobj_put(src);
+	if (r > 0)
+		pager_changed(m);
 	return r;
 }
 
-s64 native_memobj_count(struct thread *t, u64 *a)
+s64 native_memobj_punch(struct thread *t, struct memobj *m, u64 *a)
 {
-	struct memobj *m = memobj_of(t, a[0], 0);
+	(void)t;
+	return memobj_punch(m, a[1], a[2]);
+}
+
+s64 native_memobj_count(struct thread *t, struct memobj *m, u64 *a)
+{
 	struct tern_memobj_info v;
 
-	if (!m)
-		return -EBADF;
 	memset(&v, 0, sizeof v);
 	spin_lock(&m->lock);
 	v.size = m->size;
@@ -129,35 +128,31 @@ s64 native_memobj_count(struct thread *t, u64 *a)
 	v.writable_regions = m->nwritable;
 	v.exec_spaces = m->nexec;
 	spin_unlock(&m->lock);
-	memobj_put(m);
 	return put_user(t, a[1], &v, sizeof v);
 }
 
-s64 native_memobj_withdraw(struct thread *t, u64 *a)
+s64 native_memobj_withdraw(struct thread *t, struct memobj *m, u64 *a)
 {
-	struct memobj *m = memobj_of(t, a[0], TERN_R_MANAGE);
-
-	if (!m)
-		return -EBADF;
+	(void)t, (void)a;
 	file_withdraw(m);
-	memobj_put(m);
 	return 0;
 }
 
-s64 native_memobj_watch(struct thread *t, u64 *a)
+s64 native_memobj_watch(struct thread *t, struct memobj *m, u64 *a)
 {
-	struct memobj *m = handle_object(t->process->handles, (u32)a[0], HANDLE_MEMOBJ, TERN_R_MANAGE);
+	s64 r = -EBUSY;
 	struct note *n;
 
-	if (!m)
-		return -EBADF;
 	if (!t->endpoint)
 		return -EINVAL;
-	if (m->watch)
-		return -EBUSY;
-	n = note_create(t->endpoint, a[1]);
-	WRITE_ONCE(m->watch, n);
-	return n ? 0 : -ENOMEM;
+	kernel_lock();
+	if (!m->watch) {
+		n = note_create(t, a[1]);
+		WRITE_ONCE(m->watch, n);
+		r = n ? 0 : -ENOMEM;
+	}
+	kernel_unlock();
+	return r;
 }
 
 /* ---- spaces ---- */
@@ -212,9 +207,19 @@ static struct aspace *aspace_of(struct thread *t, u64 h)
 	return t->aspace;
 }
 
-/* A server's operation on a space that nobody else changes, or on its own: done in one go. */
-static int finish(struct mm_work *w, int r)
+/* Where a long operation on a space goes on: t's own before t returns to user mode (WORK_MM); one that is
+ * being made, and that nobody else changes, at once. */
+static struct mm_work *work_on(struct thread *t, const struct aspace *as, struct mm_work *w)
 {
+	return as == t->aspace ? &t->mm_work : w;
+}
+
+static int work_through(struct thread *t, struct mm_work *w, int r)
+{
+	if (r == MM_MORE && w == &t->mm_work) {
+		thread_add_work(t, WORK_MM);
+		return 0;
+	}
 	while (r == MM_MORE) {
 		arch_poll_interrupts();
 		r = mm_work_step(w);
@@ -222,9 +227,17 @@ static int finish(struct mm_work *w, int r)
 	return r == MM_BUSY ? -EAGAIN : r;
 }
 
+/* What the handle of an object must have to be mapped so. */
+static unsigned rights_to_map(unsigned max_prot, unsigned flags)
+{
+	bool writes = max_prot & PROT_WRITE && (flags & MAP_TYPE) != MAP_PRIVATE;
+
+	return TERN_R_MAP | TERN_R_READ | (writes ? TERN_R_WRITE : 0);
+}
+
 s64 native_aspace_map(struct thread *t, u64 *a)
 {
-	unsigned prot = a[3] & 0xff, max_prot = (a[3] >> 8) & 0xff;
+	unsigned prot = a[3] & PROT_ALL, max_prot = a[3] >> 8 & PROT_ALL;
 	unsigned flags = (unsigned)(a[3] >> 16);
 	struct aspace *as = aspace_of(t, a[0]);
 	struct memobj *m = NULL;
@@ -235,7 +248,7 @@ s64 native_aspace_map(struct thread *t, u64 *a)
 	if (!as)
 		return -EBADF;
 	if ((s32)a[4] != -1) {
-		m = memobj_of(t, a[4], TERN_R_MAP);
+		m = memobj_of(t, a[4], rights_to_map(max_prot, flags));
 		if (!m) {
 			aspace_put(as);
 			return -EBADF;
@@ -243,8 +256,8 @@ s64 native_aspace_map(struct thread *t, u64 *a)
 	} else {
 		flags |= MAP_ANONYMOUS;
 	}
-	r = aspace_map(as, a[1], a[2], prot, max_prot, flags, m, a[5], &w, &out);
-	r = finish(&w, r);
+	r = aspace_map(as, a[1], a[2], prot, max_prot, flags, m, a[5], work_on(t, as, &w), &out);
+	r = work_through(t, work_on(t, as, &w), r);
 	if (!r && (flags & MAP_STACK))
 		as->stack_top = out + PAGE_UP(a[2]);
 	if (m)
@@ -261,54 +274,45 @@ s64 native_aspace_unmap(struct thread *t, u64 *a)
 
 	if (!as)
 		return -EBADF;
-	r = finish(&w, aspace_unmap(as, a[1], a[2], &w));
+	r = aspace_unmap(as, a[1], a[2], work_on(t, as, &w));
+	r = work_through(t, work_on(t, as, &w), r);
 	aspace_put(as);
 	return r;
 }
 
 /* What is told of a space in elements of `size`, as many as fit into a page. */
-static s64 look(struct thread *t, u64 *a, size_t size, bool pagemap)
+static s64 look(struct thread *t, struct aspace *as, u64 *a, size_t size, bool pagemap)
 {
-	s64 r;
-	struct aspace *as = aspace_of_handle(t, (u32)a[0], HANDLE_PROCESS, &r);
 	unsigned n = (unsigned)MIN(a[3], PAGE_SIZE / size);
-	void *v;
+	void *v = kmalloc(PAGE_SIZE);
+	s64 r;
 
-	if (!as)
-		return r;
-	v = kmalloc(PAGE_SIZE);
-	r = -ENOMEM;
-	if (v) {
-		if (pagemap)
-			aspace_pagemap(as, a[1], v, n);
-		else
-			n = aspace_query(as, a[1], v, n);
-		r = put_user(t, a[2], v, n * size);
-		if (!r)
-			r = n;
-		kfree(v);
-	}
-	aspace_put(as);
-	return r;
+	if (!v)
+		return -ENOMEM;
+	if (pagemap)
+		aspace_pagemap(as, a[1], v, n);
+	else
+		n = aspace_query(as, a[1], v, n);
+	r = put_user(t, a[2], v, n * size);
+	kfree(v);
+	return r ? r : n;
 }
 
-s64 native_aspace_query(struct thread *t, u64 *a)
+s64 native_aspace_query(struct thread *t, struct aspace *as, u64 *a)
 {
-	return look(t, a, sizeof(struct tern_region_info), false);
+	return look(t, as, a, sizeof(struct tern_region_info), false);
 }
 
-s64 native_aspace_pagemap(struct thread *t, u64 *a) { return look(t, a, sizeof(u64), true); }
-
-s64 native_aspace_walk(struct thread *t, u64 *a)
+s64 native_aspace_pagemap(struct thread *t, struct aspace *as, u64 *a)
 {
-	s64 err;
-	struct aspace *as = aspace_of_handle(t, (u32)a[0], HANDLE_PROCESS, &err);
+	return look(t, as, a, sizeof(u64), true);
+}
+
+s64 native_aspace_walk(struct thread *t, struct aspace *as, u64 *a)
+{
 	struct tern_walk w;
 
-	if (!as)
-		return err;
 	memset(&w, 0, sizeof w);
 	aspace_walk(as, a[1], &w);
-	aspace_put(as);
 	return put_user(t, a[2], &w, sizeof w);
 }

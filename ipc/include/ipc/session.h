@@ -14,6 +14,7 @@ struct thread;
 struct endpoint {
 	u32 refs; /* handles, sessions, readiness words, the receiver, process events */
 	bool dead; /* its owner ended: calls get EIO, polls ERR|HUP */
+	struct account *payer; /* of whom it was made by */
 	struct process *owner; /* who may make sessions on it; not referenced: cleared at its end */
 	struct list in_owner;	 /* owner->endpoints */
 	struct thread *receiver; /* bound, or NULL */
@@ -50,6 +51,7 @@ struct ready {
 		void (*free)(struct ready *r);
 	} *own;
 	struct endpoint *endpoint;
+	struct account *maker; /* who pays for the word itself: its server */
 	u64 charged; /* bytes that its server keeps */
 	struct account *payer; /* NULL: nothing is charged */
 	struct list in_endpoint;
@@ -104,7 +106,8 @@ struct session *session_find(u64 sid);
 /* A session that nobody has yet is to be given with these rights: it has those ends of its word. */
 void session_take_ends(struct session *s, unsigned rights);
 
-struct endpoint *must_check endpoint_create(void);
+/* p owns it and pays for it. */
+struct endpoint *must_check endpoint_create(struct process *p);
 void endpoint_set_owner(struct endpoint *ep, struct process *p);
 void endpoint_free(struct endpoint *ep);
 static inline void endpoint_get(struct endpoint *ep) { ep->refs++; }

@@ -30,7 +30,8 @@ struct thread *call_thread(u32 index);
 /* t ends: its own asynchronous calls lose their maker.  False: one is being copied from or to, so t's
  * space must stay a little longer. */
 bool must_check calls_thread_died(struct thread *t);
-/* t answers by the long way next time, and its wait in recv gets no message any more. */
+/* t answers by the long way next time, and its wait in recv gets no message any more: it begins anew,
+ * once t is woken, if t goes on. */
 void endpoint_receiver_held(struct thread *t);
 /* t ends: the endpoint that it receives at is dead, and with `last` all that its process owns. */
 void endpoints_thread_died(struct thread *t, bool last);
@@ -78,7 +79,7 @@ void sighand_exec(struct process *p, struct sighand *fresh);
 /* A fault of the current thread's own: unblocked by force if it is blocked or ignored (`force`).
  * Takes the kernel lock itself. */
 void signal_fault(struct thread *t, int sig, int code, u64 addr, bool force);
-/* A reply raises a signal in its caller. */
+/* A reply raises a signal in its caller: any number, and nothing comes of what is no signal. */
 void signal_raise_locked(struct thread *t, int sig);
 /* Is one pending that t's mask lets through? */
 bool signal_pending(const struct thread *t);

@@ -8,6 +8,7 @@
 #include <kernel/lib/list.h>
 #include <kernel/lib/log.h>
 #include <kernel/lib/spinlock.h>
+#include <mm/account.h>
 #include <mm/radix.h>
 
 enum memobj_kind {
@@ -30,6 +31,10 @@ struct memobj {
 	struct list regions; /* struct region.in_memobj; lock */
 	u32 nregions, nwritable, nexec; /* lock */
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
+	u64 serial;	     /* names it in the keys of futexes, and is never used again; constant */
+	/* Who made it and pays for it (MEMOBJ_BYTES) and for its pages, or NULL; set before anybody else
+	 * knows of it. */
+	struct account *payer;
 	struct note *watch;  /* told when the last region has gone, or NULL; kernel lock; set once */
 	struct list unmapped; /* the last region has gone and `watch` does not know; mm/memobj.c */
 	struct list in_paged; /* MEMOBJ_PAGER: mm/reclaim.c; its lock */
@@ -49,6 +54,7 @@ struct memobj {
 	u64 zap_all_from, zap_shared_from;
 };
 
+#define MEMOBJ_BYTES sizeof(struct memobj)
 #define FILE_SHARE 12 /* files do not grow when less than a twelfth of memory is free */
 
 struct memobj *must_check memobj_create(u64 size, u64 ident); /* anonymous, refs 1; NULL */
@@ -112,8 +118,14 @@ bool memobj_try_supply(struct memobj *dst, u64 to, struct memobj *src, u64 from)
 int memobj_punch(struct memobj *m, u64 off, u64 n);
 /* Drops pages that pagers can bring again; false: there are none.  No lock held. */
 bool memobj_reclaim(void);
-/* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing or out of memory
- * (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
+/* Its payer may have another page.  What no pager can bring again leaves some memory to those who run. */
+static inline bool memobj_may_grow(const struct memobj *m)
+{
+	return likely(!m->payer) || (account_has_pages(m->payer) &&
+				     (m->kind == MEMOBJ_PAGER || !frames_scarce(FILE_SHARE)));
+}
+/* The frame of page `index`, made (zeroed) if missing and `make`; 0 if missing, or out of memory, or
+ * more than its payer may have (tell by make).  memobj->lock held; the slot keeps its reference, the caller takes its own. */
 pfn_t memobj_page_make(struct memobj *m, u64 index);
 static inline pfn_t memobj_page_locked(struct memobj *m, u64 index, bool make)
 {

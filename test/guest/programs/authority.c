@@ -1,20 +1,9 @@
 /* Who may use Tern's own operations: the right to serve, how a process comes by it and loses it, and
  * every operation of kernel/native/native.def called without it.    tern only */
-#include "test.h"
+#include "own_server.h"
 #include <linux/capability.h>
-#include <poll.h>
-#include <server/receive.h>
-#include <sys/prctl.h>
 
 #define USER 1000
-#define BADGE 4711
-#define RIGHTS (TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER)
-
-static long serve(int on)
-{
-	return prctl(TERN_PR_SERVE, on, 0, 0, 0);
-}
-
 static void become_user(void)
 {
 	CHECK_EQ(setgid(USER), 0);
@@ -33,25 +22,9 @@ static bool may_serve(void)
 	return ep >= 0;
 }
 
-/* A descriptor of a session on this thread's own endpoint. */
-static int become_server(void)
-{
-	long ep, sid, fd;
-
-	CHECK_EQ(serve(1), 0);
-	ep = tern_ep_create();
-	CHECK(ep >= 0);
-	CHECK_EQ(tern_bind((int)ep, NULL), 0);
-	sid = tern_session_create((int)ep, BADGE, TERN_KIND_NONE, 0, 0, -1);
-	CHECK(sid > 0);
-	fd = tern_session_handle((uint64_t)sid, RIGHTS);
-	CHECK(fd >= 0);
-	return (int)fd;
-}
-
 /* ---- every operation without the right ---- */
 
-enum { ANYONE, SERVE, SERVER, INFO, SYSTEM };
+enum { ANYONE, BOUND, SERVE, SERVER, INFO, SYSTEM };
 
 static const struct operation {
 	long nr;
@@ -93,7 +66,7 @@ static void refuse_all(const struct operation *o, const int *handles, int n)
 	for (int i = -1; i <= n; i++)
 		for (int k = 0; k < 4; k++) {
 			uint64_t h = i < 0 ? ~0ull : i == n ? 0x7fffffffull : (uint64_t)handles[i];
-			uint64_t at = TERN_PTR(buffer), a[6] = { h, at, at, 4096, 0, 0 };
+			uint64_t at = TERN_PTR(buffer), a[6] = { h, at, at, 4096, 0, (uint64_t)k * 0x101 };
 			long r;
 
 			if (k)
@@ -120,9 +93,8 @@ static void walk(const int *handles, int n)
 
 		if (o->who == ANYONE && !is_open_to_all(o->nr))
 			test_fail(__LINE__, o->name, 0, 0, false);
-		/* Receiving clobbers registers, and it and REPLY_RECV ask only for a bound endpoint. */
-		if (o->nr == TERN_RECV || o->nr == TERN_REPLY_RECV)
-			continue;
+		if (o->who == BOUND)
+			continue; /* it clobbers registers, and who has bound nothing gets EINVAL */
 		refuse_all(o, handles, n);
 	}
 	/* Numbers that no operation has. */
@@ -144,7 +116,7 @@ TEST(a_user_without_anything)
 	CHECK(files[0] >= 0 && files[1] >= 0);
 	become_user();
 	tern_receive(&m);
-	CHECK_EQ((long)m.args[0], -EPERM);
+	CHECK_EQ((long)m.args[0], -EINVAL);
 	walk(files, 3);
 }
 
@@ -337,6 +309,85 @@ TEST(a_server_is_killed)
 	CHECK_EQ(status, 0);
 }
 
+static volatile int handled;
+
+static void on_signal(int sig)
+{
+	handled += sig;
+}
+
+static _Noreturn void serve_for_ever(int told)
+{
+	struct tern_msg m;
+
+	reader(become_server(), 8, 0);
+	CHECK_EQ(write(told, "x", 1), 1);
+	for (;;) {
+		tern_receive(&m);
+		if (TERN_MSG_OP(m.op) == SYS_read)
+			tern_reply(m.token, (long)m.args[2]);
+	}
+}
+
+/* A server that waits for a message is stopped and goes on, and ends, by signals as any process. */
+TEST(signals_while_receiving)
+{
+	int p[2], status;
+	pid_t pid;
+	char c;
+
+	CHECK_EQ(pipe(p), 0);
+	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (int i = 0; i < 20; i++) {
+		pid = fork();
+		if (pid == 0)
+			serve_for_ever(p[1]);
+		CHECK_EQ(read(p[0], &c, 1), 1);
+		if (i & 1)
+			test_sleep_ms(10);
+		CHECK_EQ(kill(pid, SIGSTOP), 0);
+		CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+		CHECK(WIFSTOPPED(status));
+		CHECK_EQ(kill(pid, SIGCONT), 0);
+		if (i & 2)
+			test_sleep_ms(50);
+		CHECK_EQ(kill(pid, SIGTERM), 0);
+		CHECK_EQ(test_wait(pid), SIGTERM);
+		CHECK(wait(&status) > 0); /* its client, which has been answered if there was time */
+		if (i & 2)
+			CHECK_EQ(status, 0);
+	}
+}
+
+static _Noreturn void call_after_a_signal(int fd)
+{
+	char bytes[8];
+
+	test_sleep_ms(100);
+	CHECK_EQ(kill(getppid(), SIGUSR1), 0);
+	test_sleep_ms(100);
+	CHECK_EQ(read(fd, bytes, sizeof bytes), 8);
+	_exit(0);
+}
+
+TEST(a_handler_runs_while_receiving)
+{
+	int fd = become_server();
+	struct tern_msg m;
+	pid_t pid;
+
+	signal(SIGUSR1, on_signal);
+	pid = fork();
+	if (pid == 0)
+		call_after_a_signal(fd);
+	do
+		tern_receive(&m);
+	while (TERN_MSG_OP(m.op) != SYS_read);
+	CHECK_EQ(handled, SIGUSR1);
+	CHECK_EQ(tern_reply(m.token, 8), 0);
+	CHECK_EQ(test_wait(pid), 0);
+}
+
 /* Who loses the right keeps what is bound: it receives, and answers with REPLY_RECV, and that is all. */
 static _Noreturn void lose_the_right(void)
 {
@@ -364,4 +415,41 @@ TEST(the_right_is_lost_while_serving)
 	CHECK_EQ(test_wait(pid), 0);
 	CHECK(wait(&status) > 0);
 	CHECK_EQ(status, 0);
+}
+
+/* ---- docs/howto.md, "write a server of your own" ---- */
+
+/* What a command prints, both kinds; its exit status in *status. */
+static const char *printed(const char *command, int *status)
+{
+	static char text[1024];
+	size_t n;
+	FILE *f = popen(command, "r");
+
+	CHECK(f != NULL);
+	n = fread(text, 1, sizeof text - 1, f);
+	text[n] = 0;
+	*status = pclose(f);
+	return text;
+}
+
+TEST(the_server_of_the_howto)
+{
+	int status;
+
+	CHECK(!strcmp(printed("serve /test/helper_hello_server sh -c "
+			      "'cat <&3; echo reader >&3; cat <&3' 2>&1", &status),
+		      "hello, world\nhello, reader\n"));
+	CHECK_EQ(status, 0);
+	/* Root has to say so. */
+	CHECK(strstr(printed("/test/helper_hello_server true 2>&1", &status), "Operation not permitted"));
+	CHECK_EQ(status, 1 << 8);
+	/* It is killed, and its client's call fails. */
+	CHECK(!strcmp(printed("serve /test/helper_hello_server sh -c 'sleep 1; cat <&3; echo $?' 2>/dev/null & "
+			      "p=$!; sleep 0.3; kill $p; wait $p; echo $?; sleep 1.2", &status),
+		      "143\n1\n"));
+	become_user();
+	CHECK(strstr(printed("serve /test/helper_hello_server true 2>&1", &status), "Operation not permitted"));
+	CHECK_EQ(status, 126 << 8);
+	CHECK(strstr(printed("/test/helper_hello_server true 2>&1", &status), "Operation not permitted"));
 }

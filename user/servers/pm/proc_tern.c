@@ -91,14 +91,14 @@ static void kept(struct text *t)
 {
 	struct tern_process_stat st;
 
-	text_printf(t, "pid space descriptors threads objects limit\n");
+	text_printf(t, "pid space descriptors threads objects limit memory\n");
 	LINK_EACH(l, &pm.tree.all) {
 		struct proc *p = LINK_OF(l, struct proc, all);
 
 		if (p->state == PROC_ALIVE && tern_process_stat(p->handle, 0, &st) == 0)
-			text_printf(t, "%u %lu %lu %lu %lu %lu\n", p->pid, UL(st.kept.space),
+			text_printf(t, "%u %lu %lu %lu %lu %lu %lu\n", p->pid, UL(st.kept.space),
 				    UL(st.kept.descriptors), UL(st.kept.threads),
-				    UL(st.kept.objects), UL(st.kept.limit));
+				    UL(st.kept.objects), UL(st.kept.limit), UL(st.kept.memory));
 	}
 }
 
