@@ -1,5 +1,6 @@
-/* The answers that a descriptor gives which its server knows nothing special about: those of an
- * anonymous inode of Linux's, where a line of kernel/linux/syscalls.def has no plainer errno.
+/* Default answers for the calls that a server has no function of its own for.  The descriptor then
+ * behaves like one of Linux's anonymous inodes (an eventfd's, say), or the call gets the errno that
+ * its line of kernel/linux/syscalls.def names as `else`.
  */
 #include <server/server.h>
 #include <string.h>
@@ -25,7 +26,8 @@
 #define FALLOC_KEEP_SIZE 1u
 #define FALLOC_PUNCH_HOLE 2u
 
-/* The errno of a line's `else`, plus one; 0 where there is no line. */
+/* By call number: the `else` errno of the call's line in syscalls.def, plus one, so that 0 means
+ * that the number has no line (ENOSYS) and 1 that the default answer is success. */
 static const uint8_t else_errno[CALLS] = {
 #define CALL(number, name, route, right, fds, windows, otherwise, interrupted) \
 	[number] = (otherwise) + 1,
@@ -36,7 +38,7 @@ static const uint8_t else_errno[CALLS] = {
 void server_fill_stat(struct stat *st, uint32_t mode, uint64_t ino, uint32_t uid, uint32_t gid)
 {
 	memset(st, 0, sizeof *st);
-	st->st_dev = 14; /* the anonymous file system */
+	st->st_dev = 14; /* the device number that all anonymous inodes show */
 	st->st_ino = ino;
 	st->st_mode = mode;
 	st->st_nlink = 1;
@@ -74,7 +76,9 @@ long server_give_stat(struct tern_msg *m, const struct stat *st)
 
 static long give_statfs(struct tern_msg *m)
 {
-	/* struct statfs: type, block size, seven counts and ids, name length, fragment size, flags */
+	/* The words of Linux's struct statfs: [0] the type, [1] the block size, [2…7] counts of
+	 * blocks and files and the file system's id, [8] the longest name, [9] the fragment
+	 * size. */
 	static const uint64_t statfs[15] = { [0] = 0x09041934 /* ANON_INODE_FS_MAGIC */,
 					     [1] = 4096,
 					     [8] = 255,
@@ -83,7 +87,8 @@ static long give_statfs(struct tern_msg *m)
 	return server_out(m, 0, statfs, sizeof statfs, 0);
 }
 
-/* No SIGIO is ever sent, so nobody owns anything. */
+/* Tern never sends SIGIO, so setting a descriptor's owner or signal does nothing, and asking for
+ * them gives none. */
 long server_fcntl(struct tern_msg *m)
 {
 	static const int32_t owner[2];
@@ -99,7 +104,7 @@ long server_fcntl(struct tern_msg *m)
 	case F_GETOWN_EX:
 		return server_out(m, 0, owner, sizeof owner, 0);
 	case F_GETLEASE:
-		return 2; /* F_UNLCK */
+		return 2; /* F_UNLCK: nobody holds a lease */
 	case F_SETPIPE_SZ:
 	case F_GETPIPE_SZ:
 		return -EBADF;
@@ -108,7 +113,8 @@ long server_fcntl(struct tern_msg *m)
 	}
 }
 
-/* One of shared, exclusive, unlock.  Linux takes what once was a mandatory lock for nothing. */
+/* Checks flock's operation: it has to be LOCK_SH (1), LOCK_EX (2) or LOCK_UN (8).  LOCK_MAND, which
+ * once asked for mandatory locks, is accepted and does nothing, as on Linux. */
 static long flock_operation(unsigned op)
 {
 	op &= ~LOCK_NB;
@@ -126,7 +132,8 @@ static long fallocate_arguments(const struct tern_msg *m)
 		       0;
 }
 
-/* What is wrong with a call on whatever descriptor; 0 if nothing is. */
+/* Checks the arguments that Linux checks before it looks at the kind of descriptor: the errno, or 0
+ * if they are right. */
 static long bad_arguments(const struct tern_msg *m, uint32_t nr)
 {
 	int64_t off = (int64_t)m->args[1], len = (int64_t)m->args[2];
@@ -151,7 +158,8 @@ static long bad_arguments(const struct tern_msg *m, uint32_t nr)
 	return 0;
 }
 
-/* FIGETBSZ, which is as good as any inode's. */
+/* Answers the one ioctl that Linux answers for every inode: FIGETBSZ, which asks for the block
+ * size. */
 long server_ioctl(struct tern_msg *m)
 {
 	static const int32_t block = 4096;

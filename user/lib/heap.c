@@ -1,8 +1,11 @@
-/* What picolibc's malloc grows by: sbrk over one range of addresses kept for the heap, mapped in
- * populated steps as it grows, so that want of memory is a NULL from malloc and never a fault.
+/* sbrk, by which picolibc's malloc gets memory: one range of addresses is the heap's, and is mapped
+ * in steps as the heap grows.  Each step brings all its pages at once (MADV_POPULATE_WRITE), so
+ * when memory is out malloc returns NULL, and the server never faults on a page that cannot be had.
  *
- * What a server keeps may last, and no process's end gives it back: names, locks.  So a heap stops
- * growing while a share of memory is left for those who run; pm's does not, whom they all need. */
+ * What a server allocates (names, locks) may outlive the process that asked for it, so ending
+ * processes would not give it back.  Therefore heaps stop growing while a 12th of memory is
+ * still free for programs.  pm's heap may take the last (server_heap_bounded is false there),
+ * because without pm nobody can fork, exit or wait. */
 #include <linux/mman.h>
 #include <server/server.h>
 
@@ -12,7 +15,9 @@
 
 void *sbrk(ptrdiff_t increment);
 
-/* Heaps leave a 12th of memory, as files do (mm/fault.c): twice what fork asks for. */
+/* A heap does not grow while less than a 12th of memory is free: the same bound as for the
+ * growth of files (FILE_SHARE, mm/memobj.h), and twice what fork asks for, so that forks still
+ * work then. */
 #define LEAVES 12
 
 const bool server_heap_bounded __attribute__((weak)) = true;
@@ -26,8 +31,8 @@ static bool scarce(void)
 	       info.frames.free < info.frames.total / LEAVES;
 }
 
-static uintptr_t heap_end = HEAP_BASE;	  /* of what was handed out */
-static uintptr_t heap_mapped = HEAP_BASE; /* of what is mapped */
+static uintptr_t heap_end = HEAP_BASE;	  /* the end of what sbrk has handed out */
+static uintptr_t heap_mapped = HEAP_BASE; /* the end of what is mapped, never below heap_end */
 
 void *sbrk(ptrdiff_t increment)
 {

@@ -1,4 +1,5 @@
-/* Lines to the kernel's log: "name: text\n", one kernel entry a line; longer ones are cut. */
+/* Writes lines "name: text\n" to the kernel's log, each with one kernel entry so that lines of two
+ * servers do not mix; what does not fit into 256 bytes is cut off. */
 #include <server/server.h>
 #include <stdarg.h>
 #include <stdio.h>

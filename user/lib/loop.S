@@ -1,13 +1,14 @@
-/* The steady state of a server: one reply and the next receive in one kernel entry.
+/* server_loop: the loop that every server of the boot archive spends its life in.  It receives a
+ * message, calls its handler, and replies and receives the next message in one kernel entry.
  *
- * recv and reply_recv clobber every register but sp, gp and tp, so nothing is kept in a register
- * over the ecall; server_loop never returns, so it saves none of its caller's either.  Over a
- * handler the calling convention keeps s1 (the frame).  The frame is struct server_frame of
- * server.c: the message, then the extras of the reply.
+ * recv and reply_recv clobber every register but sp, gp and tp, so the loop keeps nothing in a
+ * register over the ecall; as it never returns, it saves none of its caller's registers either.
+ * While a handler runs, s1 points at the frame (struct server_frame of server.c: the message, then
+ * the extras of the reply), since the calling convention has handlers preserve it.
  *
- * A call's number below 512 goes straight to its function; all else goes through server_other(),
- * which returns SERVER_NO_REPLY for events.  So does a call that tells of a closed session besides
- * (TERN_MSG_CLOSED): its badge is in s4.
+ * A call with a number below 512 goes straight to its function in the table.  All else goes through
+ * server_other(), which returns SERVER_NO_REPLY for events.  A call that carries the flag
+ * TERN_MSG_CLOSED goes there too: it tells of a closed session besides, whose badge comes in s4.
  */
 #include <tern/registers.h>
 
@@ -17,7 +18,8 @@
 #define F_OP 56
 #define F_EXTRA 136
 
-/* Words of the message and of the reply, in the order in which they lie in the frame. */
+/* The registers of the message's words and of the reply's extras, in the order in which they lie in
+ * the frame. */
 #define MSG_ALL MSG_ARGS,11,12,13,14,15,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_REF0,MSG_REF1,MSG_ROOT, \
 	MSG_WORD0,MSG_WORD1,MSG_HANDLE,MSG_TID
 #define REPLY_EXTRAS REPLY_FROM,REPLY_LENGTH,REPLY_WIN,REPLY_MEMOBJ,REPLY_RID1,REPLY_BITS1,REPLY_RID2, \
@@ -29,7 +31,7 @@
 	.balign	16
 server_loop:
 	la	s1, server_frame
-.Lnothing:				/* no reply to make: extras set in vain are dropped */
+.Lnothing:				/* no reply is made: the handler's extras are dropped */
 	sd	zero, F_EXTRA(s1)
 	li	a7, TERN_RECV
 	ecall

@@ -1,10 +1,10 @@
-/* The native operations that need more registers than an ordinary system call has: a reply with
- * extras, whose words go into a6 and t0…t3 (include/tern/abi.h, struct tern_reply).
- * All the others are inline functions of server/native.h. */
+/* tern_reply_with(): the one native operation here, since it needs more registers than an ordinary
+ * system call has.  Some words of the extras go into a6 and t0…t3 (include/tern/abi.h, struct
+ * tern_reply).  All other operations are inline functions of server/native.h. */
 #include <server/native.h>
 #include <tern/registers.h>
 
-/* A variable in the register of that number. */
+/* Places a local variable in the register x<number>. */
 #define IN_REGISTER(number) __asm__(REGISTER_NAME(number))
 #define REGISTER_NAME(number) "x" #number
 

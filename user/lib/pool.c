@@ -1,8 +1,9 @@
-/* Objects of one size with badges that can be checked: chunks of 64 slots, a free list through the
- * slots, and in each slot a generation that is odd while it is in use.
+/* Pools of objects of one size, whose badges can be checked.  A pool is made of chunks of 64 slots;
+ * free slots are in a list, and each slot has a generation, which is odd while the slot is in use.
  *
- * badge = (generation << 32 | index) + TERN_BADGE_FIRST, so a badge of a freed object is never
- * taken for its successor's.  Slots never move and are never given back.
+ * badge = (generation << 32 | index) + TERN_BADGE_FIRST.  As the generation changes when an object
+ * is freed, its badge is never taken for that of the next object in the same slot.  Slots never
+ * move, and their memory is never given back.
  */
 #include <server/server.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
-/* The server loop's C half: dispatch of what is not an ordinary call, default answers, extras of
- * the reply in the making, start-up.
+/* The half of the server loop that is in C: it dispatches events, methods and calls with
+ * TERN_MSG_CLOSED, collects the extras of the running handler's reply, and starts the server.
  *
- * The message and the extras live in one static frame, which loop.S fills and sends.  A handler
- * sees the message there; it is overwritten by the next receive, so what is parked is copied.
- * Extras belong to the running handler's own reply and are cleared as it is sent.
+ * The message and the extras lie in one static frame, which loop.S fills and sends.  A handler gets
+ * a pointer to the message there.  The next receive overwrites it, so a handler that parks a call
+ * copies what it will need.  Extras belong to the running handler's own reply and are cleared as
+ * the reply is sent.
  */
 #include <asm/unistd.h>
 #include <linux/mman.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <server/stat.h>
 
-#define NEAR __attribute__((section(".sbss"))) /* to gp: reached in one instruction */
+#define NEAR __attribute__((section(".sbss"))) /* lies near gp, so one instruction reaches it */
 
 _Static_assert(offsetof(struct tern_msg, token) == 48, "loop.S F_TOKEN");
 _Static_assert(offsetof(struct tern_msg, op) == 56, "loop.S F_OP");
@@ -21,7 +22,7 @@ _Static_assert(offsetof(struct server_frame, extra) == 136, "loop.S F_EXTRA");
 _Static_assert(sizeof(struct tern_reply) == 72, "loop.S");
 _Static_assert(TERN_RECV == 1025 && TERN_REPLY_RECV == 1027, "loop.S");
 
-_Noreturn void server_loop(void);		/* loop.S */
+_Noreturn void server_loop(void);		/* in loop.S */
 long server_other(struct tern_msg *m, uint64_t closed); /* called by loop.S */
 _Noreturn void server_start(const struct server_boot *boot); /* called by start.S */
 
@@ -128,7 +129,8 @@ long server_out(struct tern_msg *m, unsigned win, const void *from, size_t n, lo
 	if (result < 0)
 		return result;
 	if (n <= SERVER_OUT_MAX) {
-		/* It goes with the reply; `from` may not live that long. */
+		/* The kernel copies with the reply, when `from` (often a local variable of the
+		 * handler) may be gone. */
 		memcpy(server_page + SERVER_PAGE_OUT, from, n);
 		return server_out_kept(win, server_page + SERVER_PAGE_OUT, n, result);
 	}
@@ -149,7 +151,7 @@ long server_bind(int endpoint)
 	if (r < 0)
 		return r;
 	server_page = (char *)r;
-	server_page[0] = 0; /* now it is there, and stays */
+	server_page[0] = 0; /* the write brings the page, which TERN_BIND wants to be present */
 	return TERN_OP3(TERN_BIND, endpoint, r, server_bind_flags);
 }
 

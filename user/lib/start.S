@@ -1,4 +1,5 @@
-/* Entry of a server: a0 is its struct server_boot, or 0 in pm, which the kernel starts itself. */
+/* The entry of a server.  a0 points at its struct server_boot; it is 0 in pm, which the kernel
+ * starts itself. */
 	.section .text.start, "ax"
 	.globl	_start
 	.type	_start, @function

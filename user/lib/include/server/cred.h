@@ -1,10 +1,10 @@
-/* Credentials as the kernel tells them (struct tern_cred): what a server asks of them. */
+/* Questions that servers ask about a caller's credentials (struct tern_cred, from tern_caller). */
 #pragma once
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <tern/abi.h>
 
-/* Whether the capability (CAP_…) is effective. */
+/* Tells whether the capability `cap` (CAP_…) is in the effective set. */
 static inline bool cred_capable(const struct tern_cred *c, unsigned cap)
 {
 	return c->cap_effective >> cap & 1;

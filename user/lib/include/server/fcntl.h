@@ -1,4 +1,4 @@
-/* open(2), fcntl(2), *at(2), access(2) and seek constants of riscv64 Linux. */
+/* Constants of riscv64 Linux for open(2), fcntl(2), the …at(2) calls, access(2) and lseek(2). */
 #pragma once
 #include <linux/fs.h>
 #include <linux/limits.h>
@@ -6,7 +6,7 @@
 
 #define O_ASYNC FASYNC
 #define O_TMPFILE (__O_TMPFILE | O_DIRECTORY)
-/* Newer than some headers. */
+/* The cross compiler's Linux headers may be too old to have these. */
 #ifndef F_CREATED_QUERY
 #define F_CREATED_QUERY 1028
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <tern/abi.h>
 #if defined(__riscv) && !defined(TERN_SERVER)
-#include <errno.h> /* a program of Linux's */
+#include <errno.h> /* a program linked with Linux's C library has its own */
 #else
 #include <tern/linux/errno.h>
 #endif
@@ -30,7 +30,7 @@ static inline long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uin
 	return (long)a0;
 }
 #else
-/* Host tests bring a kernel of their own. */
+/* Host tests define this function: it stands in for the kernel. */
 long tern_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 #endif
 
@@ -48,7 +48,8 @@ static inline long tern_reply(uint64_t token, long result)
 {
 	return TERN_OP3(TERN_REPLY, token, result, 0);
 }
-/* A reply with extras, at once (server.h's loop carries them too).  In native.c. */
+/* Replies at once, with extras (native.c).  A handler that only returns its result uses the
+ * server_reply_…() functions of server.h instead, which send extras with the loop's reply. */
 long tern_reply_with(uint64_t token, long result, const struct tern_reply *extra);
 
 static inline long tern_bind(int ep, void *message_page)
@@ -114,12 +115,14 @@ static inline long tern_copy_strv(uint64_t token, unsigned win, char *buf, size_
 	*count = r < 0 ? 0 : (uint64_t)r >> 32;
 	return r < 0 ? r : (long)(uint32_t)r;
 }
-/* Total bytes of a window: what an iovec's buffers sum up to. */
+/* The length of a window in bytes; for an iovec the sum of its buffers. */
 static inline long tern_window_length(uint64_t token, unsigned win)
 {
 	return TERN_OP2(TERN_WINDOW_LENGTH, token, win);
 }
-/* The offset, or -ENOENT. */
+/* Takes back from the kernel the offset that it keeps for the file of the call's session, or for
+ * the server's own session `badge` behind the caller's descriptor `fd`: the offset; -ENOENT if
+ * the kernel kept none; -EBADF. */
 static inline long tern_file_take(uint64_t token, int fd, uint64_t badge)
 {
 	return TERN_OP3(TERN_FILE_TAKE, token, fd, badge);
@@ -175,7 +178,8 @@ static inline long tern_ready_create_ends(unsigned bits, unsigned no_reader, uns
 {
 	return TERN_OP4(TERN_READY_CREATE, bits, no_reader, no_writer, 0);
 }
-/* While no session of the new word's is left, `other` has `no_session`. */
+/* Makes a readiness word that tells another one: while no session with the new word is left, the
+ * word `other` has the bits `no_session` set. */
 static inline long tern_ready_create_telling(unsigned bits, unsigned no_session, uint64_t other)
 {
 	return TERN_OP4(TERN_READY_CREATE, bits, no_session, 0, other);
@@ -222,7 +226,7 @@ static inline long tern_memobj_count(int h, struct tern_memobj_info *i)
 }
 static inline long tern_memobj_withdraw(int h) { return TERN_OP1(TERN_MEMOBJ_WITHDRAW, h); }
 static inline long tern_aspace_create(uint64_t mmap_top) { return TERN_OP1(TERN_ASPACE_CREATE, mmap_top); }
-/* prot, max_prot: PROT_*; flags: MAP_*; memobj -1: anonymous. */
+/* prot and max_prot are PROT_* bits, flags MAP_* bits; memobj -1 maps anonymous memory. */
 static inline long tern_aspace_map(int as, uint64_t addr, uint64_t len, unsigned prot, unsigned max_prot,
 				   unsigned flags, int memobj, uint64_t off)
 {
@@ -324,7 +328,8 @@ static inline long tern_power(uint64_t how) { return TERN_OP1(TERN_POWER, how); 
 /* Linux calls that servers use too. */
 static inline long tern_close(int h) { return TERN_OP1(57, h); }
 static inline long tern_munmap(void *p, size_t n) { return TERN_OP2(215, TERN_PTR(p), n); }
-/* Anonymous private memory, all of it present, so that using it never fails; NULL: there is none. */
+/* Maps anonymous private memory with all its pages present, so that using it never faults.  NULL:
+ * memory is out. */
 static inline void *tern_mmap(size_t n)
 {
 	long r = TERN_OP6(222, 0, n, 3, 0x22, -1, 0);

@@ -1,19 +1,25 @@
-/* The files of /proc that pm answers.  vfs lists and looks up these names and forwards an open of
- * one with word 0 = id << 16 | enum tern_proc_file and word 1 = the open flags, and with a handle
- * of its own session of the node, which becomes the meta session.  id is the process's pid; for a
- * file under task/<tid> the tid; 0 for the system's files.  A name may hold directories.
+/* The files of /proc whose contents pm writes.  vfs knows their names from this list and forwards
+ * an open of one to pm: word 0 is id << 16 | enum tern_proc_file, word 1 the open flags, and the
+ * handle that comes along is vfs's own session of the file's node, which becomes the meta session
+ * of what pm gives.  The id is the process's pid; for a file under task/<tid> the tid; 0 for the
+ * system's files.  A name may hold directories ("sys/vm/swappiness").
  *
- * PID_MOUNTS and PID_MOUNTINFO are listed here and answered by vfs itself.
+ * PID_MOUNTS and PID_MOUNTINFO are in the list for their names alone: vfs answers them itself.
  *
  * pid/pagemap   binary, Linux's format: 8 bytes a page, at offset (address / 4096) * 8.
  * pid/ptwalk    the walk of the three table levels for one address.  Either write the address in
  *               hexadecimal and then read the text, or pread at offset = address >> 12: each such
  *               read returns the text of that page's walk from its beginning.
- * pid/aspace    the objects behind it as a tree: process, space, regions, and what backs each.
- * pid/oom_score_adj, pid/timerslack_ns, and most of what can be written under sys/, are kept and change nothing.
+ * pid/aspace    the objects behind the process's memory as a tree: process, space, regions, and
+ *               what backs each region.
+ * pid/oom_score_adj, pid/timerslack_ns, and most files under sys/ that can be written only show
+ *               again what was written: nothing in Tern acts on it.
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
- * tern/handles  every descriptor of every process.  tern/kept: what is kept for each.  tern/endpoints: who serves whom.
- * tern/enosys   calls that nobody answered, with counts.  tern/log: the kernel's log.
+ * tern/handles  every descriptor of every process.
+ * tern/kept     the bytes that kernel and servers keep for each process (what it is charged for).
+ * tern/endpoints  which server owns which endpoint, and whom it serves.
+ * tern/enosys   the calls that got ENOSYS because nobody answers them, with counts.
+ * tern/log      the kernel's log.
  * tern/trace    the event trace; writing 1 or 0 switches it on and off. */
 #pragma once
 

@@ -1,13 +1,15 @@
-/* Receiving in a program of its own, with any C library: the operations are in server/native.h, and
- * docs/howto.md has a server.  The servers of the boot archive use server/server.h instead. */
+/* tern_receive(), for an ordinary program, with any C library, that serves an endpoint of its
+ * own.  The operations that it answers with are in server/native.h, and docs/howto.md shows a
+ * whole server.  The servers of the boot archive use the loop of server/server.h instead. */
 #pragma once
 
 #include <server/native.h>
 
 #ifdef __riscv
-/* An operation that waits for the next message or event on the endpoint that this thread has bound.  The
- * message comes in registers, and every one but sp, gp and tp is lost: so the address of m waits on the
- * stack. */
+/* Makes the operation `op`, one of those that wait for the next message or event on the endpoint
+ * that this thread has bound, and stores the message in *m.  It comes in registers, and the kernel
+ * overwrites all but sp, gp and tp: so s0 and the address of m are kept on the stack over the
+ * ecall. */
 static inline void tern_receive_by(long op, struct tern_msg *m, uint64_t a, uint64_t b, uint64_t c,
 				   uint64_t d, uint64_t e)
 {

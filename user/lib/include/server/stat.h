@@ -51,10 +51,10 @@ _Static_assert(sizeof(struct tern_statx) == 256, "struct statx");
 #define DT_LNK 10
 #define DT_SOCK 12
 
-/* Linux's encoding of a device number as user space sees it in st_rdev and mknod. */
+/* The number of device (major, minor) as Linux encodes it in st_rdev and mknod's argument. */
 #define TERN_MKDEV(ma, mi) \
 	((((uint64_t)(ma)&0xfff) << 8) | ((uint64_t)(mi)&0xff) | (((uint64_t)(mi) & ~0xffull) << 12))
 
-/* utimensat(2), in place of nanoseconds. */
+/* These stand in utimensat(2)'s tv_nsec for "the time of now" and "leave this time alone". */
 #define TERN_UTIME_NOW 0x3fffffff
 #define TERN_UTIME_OMIT 0x3ffffffe
