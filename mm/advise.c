@@ -20,7 +20,7 @@ static const struct advice {
 	u16 advice;
 	u8 kind;
 	u8 refused;
-	u16 set, clear; /* REGION_*; ADVICE_POPULATE: WORK_FILL_* */
+	u16 set, clear; /* REGION_*; ADVICE_POPULATE: MM_WORK_FILL_* */
 } advices[] = {
 	{ MADV_DONTNEED, ADVICE_DROP, OF_LOCKED | OF_DEVICE, 0, 0 },
 	{ MADV_FREE, ADVICE_DROP, OF_LOCKED | OF_OBJECT, 0, 0 },
@@ -33,9 +33,9 @@ static const struct advice {
 	{ MADV_NOHUGEPAGE, ADVICE_FLAGS, 0, REGION_NOHUGE, REGION_HUGE },
 	{ MADV_LOCK, ADVICE_FLAGS, 0, REGION_LOCKED, 0 },
 	{ MADV_UNLOCK, ADVICE_FLAGS, 0, 0, REGION_LOCKED },
-	{ MADV_POPULATE_READ, ADVICE_POPULATE, 0, WORK_FILL_STRICT, 0 },
-	{ MADV_POPULATE_WRITE, ADVICE_POPULATE, 0, WORK_FILL_STRICT | WORK_FILL_WRITE, 0 },
-	{ MADV_POPULATE_LOCKED, ADVICE_POPULATE, 0, WORK_FILL_STRICT | WORK_FILL_OWN, 0 },
+	{ MADV_POPULATE_READ, ADVICE_POPULATE, 0, MM_WORK_FILL_STRICT, 0 },
+	{ MADV_POPULATE_WRITE, ADVICE_POPULATE, 0, MM_WORK_FILL_STRICT | MM_WORK_FILL_WRITE, 0 },
+	{ MADV_POPULATE_LOCKED, ADVICE_POPULATE, 0, MM_WORK_FILL_STRICT | MM_WORK_FILL_OWN, 0 },
 	{ MADV_NORMAL, ADVICE_NOTED, 0, 0, 0 },
 	{ MADV_RANDOM, ADVICE_NOTED, 0, 0, 0 },
 	{ MADV_SEQUENTIAL, ADVICE_NOTED, 0, 0, 0 },
@@ -147,12 +147,12 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 	if (at > addr && d->kind == ADVICE_DROP) {
 		if (leaf_own_edges(as, addr, at))
 			return aspace_unlock(as, -ENOMEM);
-		work_init(w, WORK_UNMAP, as, addr, at);
+		work_init(w, MM_WORK_UNMAP, as, addr, at);
 		w->result = err ? err : hole;
 		return work_start(w);
 	}
 	if (!err && !hole && d->kind == ADVICE_POPULATE) {
-		work_init(w, WORK_POPULATE, as, addr, end);
+		work_init(w, MM_WORK_POPULATE, as, addr, end);
 		w->flags = d->set;
 		return work_start(w);
 	}

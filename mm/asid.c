@@ -102,7 +102,7 @@ static u32 take_number(void)
 }
 
 /* This hart's running[].entering is as already. */
-static void renew(struct aspace *as, unsigned h)
+static void asid_renew(struct aspace *as, unsigned h)
 {
 	u32 asid;
 
@@ -156,7 +156,7 @@ void aspace_activate_slowly(struct aspace *as)
 		return;
 	}
 	if (as->asid_gen >> 16 != READ_ONCE(asid_generation)) {
-		renew(as, h);
+		asid_renew(as, h);
 		__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
@@ -170,7 +170,7 @@ void aspace_activate_slowly(struct aspace *as)
 	}
 }
 
-static bool uses(unsigned h, const struct aspace *as)
+static bool asid_uses(unsigned h, const struct aspace *as)
 {
 	return __atomic_load_n(&running[h].entering, __ATOMIC_ACQUIRE) == as ||
 	       __atomic_load_n(&running[h].loaded, __ATOMIC_ACQUIRE) == as;
@@ -181,7 +181,7 @@ static u32 who_uses(u32 mask, const struct aspace *as)
 	u32 found = 0;
 
 	for (; mask; mask &= mask - 1)
-		if (uses((unsigned)__builtin_ctz(mask), as))
+		if (asid_uses((unsigned)__builtin_ctz(mask), as))
 			found |= mask & -mask;
 	return found;
 }

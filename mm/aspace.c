@@ -88,7 +88,7 @@ int aspace_destroy(struct aspace *as, struct mm_work *w)
 {
 	spin_lock(&as->lock);
 	assert(!as->busy);
-	work_init(w, WORK_DESTROY, as, 0, USER_MAX);
+	work_init(w, MM_WORK_DESTROY, as, 0, USER_MAX);
 	return work_start(w);
 }
 
@@ -123,9 +123,9 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 	region_like(r, t);
 	if (cut)
 		region_cut(as, t->start, t->end, spare);
-	work_init(w, WORK_UNMAP, as, t->start, t->end);
+	work_init(w, MM_WORK_UNMAP, as, t->start, t->end);
 	w->place = r;
-	w->flags = fill ? WORK_FILL : 0;
+	w->flags = fill ? MM_WORK_FILL : 0;
 	return work_start(w);
 }
 
@@ -288,7 +288,7 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 		batch_flush(&b);
 		return aspace_unlock(as, 0);
 	}
-	work_init(w, WORK_UNMAP, as, start, end);
+	work_init(w, MM_WORK_UNMAP, as, start, end);
 	return work_start(w);
 }
 
@@ -312,7 +312,8 @@ int aspace_unmap(struct aspace *as, va_t addr, u64 len, struct mm_work *w)
 /* ---- mprotect ---- */
 
 /* How far from start the new rights can be given; *err: why not further. Lock held. */
-static va_t protectable(const struct aspace *as, va_t start, va_t end, unsigned prot, int *err)
+static va_t aspace_protectable(const struct aspace *as, va_t start, va_t end, unsigned prot,
+			       int *err)
 {
 	struct region *r = region_next(as, start);
 	va_t at = start;
@@ -371,7 +372,7 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_wo
 			return aspace_unlock(as, -EINVAL);
 		addr = r->start;
 	}
-	stop = protectable(as, addr, end, (unsigned)prot, &err);
+	stop = aspace_protectable(as, addr, end, (unsigned)prot, &err);
 	if (stop == addr)
 		return aspace_unlock(as, err);
 	for (; r && r->start < stop && r->prot == prot; r = r->next)
@@ -383,7 +384,7 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_wo
 	for (r = region_next(as, addr); r && r->start < stop; r = r->next)
 		region_set_prot(as, r, (unsigned)prot, r->flags);
 	region_merge_all(as, addr, stop);
-	work_init(w, WORK_PROTECT, as, addr, stop);
+	work_init(w, MM_WORK_PROTECT, as, addr, stop);
 	w->arg = prot;
 	w->result = err;
 	return work_start(w);

@@ -76,7 +76,7 @@ static inline bool in_one_page(va_t va, size_t n)
 }
 
 /* Copies n bytes from the place of user memory to the kernel's, or the other way round. */
-static inline void move(char *user, char *kernel, size_t n, enum fault_access access)
+static inline void copy_move(char *user, char *kernel, size_t n, enum fault_access access)
 {
 	if (access == FAULT_WRITE)
 		memcpy(user, kernel, n);
@@ -97,7 +97,7 @@ static __attribute__((noinline)) size_t user_in_parts(struct aspace *as, va_t va
 
 		if (unlikely(!p))
 			break;
-		move(p, kernel + done, part, access);
+		copy_move(p, kernel + done, part, access);
 		spin_unlock(&as->lock);
 		done += part;
 		va += part;
@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) bool try_copy(struct aspace *as, va
 		spin_lock(&as->lock);
 		there = user_page(as, va, (pte_t)access << 1, &p);
 		if (likely(there))
-			move(p, kernel, n, access);
+			copy_move(p, kernel, n, access);
 		spin_unlock(&as->lock);
 	}
 	return there;

@@ -53,7 +53,7 @@ static void sync_frame(struct aspace *as, pfn_t pfn)
 }
 
 /* Replaces a private page's entry. The old frame's reference is put (0: it had none). */
-static void replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
+static void fault_replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
 {
 	pte_t old = *slot;
 
@@ -108,7 +108,7 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 		r->flags |= REGION_COPIED;
 	if (r->prot & PROT_EXEC)
 		sync_frame(as, pfn);
-	replace(as, slot, va, pte_make(pfn, r->prot, PTE_ANON));
+	fault_replace(as, slot, va, pte_make(pfn, r->prot, PTE_ANON));
 	return FAULT_OK;
 }
 
@@ -262,7 +262,7 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	if (unlikely(va >= USER_MAX))
 		return FAULT_MAPERR;
 	if (unlikely(as->busy != NULL)) {
-		if (as->busy->kind == WORK_DESTROY)
+		if (as->busy->kind == MM_WORK_DESTROY)
 			return FAULT_MAPERR; /* nothing may come into what goes */
 		work_help(as, va, va + PAGE_SIZE);
 	}

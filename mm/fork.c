@@ -155,7 +155,7 @@ int aspace_fork(struct aspace *src, struct aspace *dst, struct mm_work *w)
 	dst->promised = (u32)MIN(FORK_TOUCHES, src->resident_anon);
 	frames_promise(dst->promised);
 	__atomic_fetch_add(&mm_counters.forks, 1, __ATOMIC_RELAXED);
-	work_init(w, WORK_FORK, src, 0, USER_MAX);
+	work_init(w, MM_WORK_FORK, src, 0, USER_MAX);
 	w->other = dst;
 	return work_start(w);
 }

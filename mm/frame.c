@@ -357,7 +357,7 @@ static pa_t find_room(const struct phys_range *ram, const struct phys_range *res
 	return at + n <= ram->end ? at : 0;
 }
 
-static bool overlaps(pa_t start, pa_t end, const struct phys_range *res, unsigned nres)
+static bool frame_overlaps(pa_t start, pa_t end, const struct phys_range *res, unsigned nres)
 {
 	for (unsigned i = 0; i < nres; i++)
 		if (start < res[i].end && res[i].start < end)
@@ -395,8 +395,8 @@ void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_
 	for (unsigned i = 0; i < nram; i++)
 		for (pa_t pa = PAGE_UP(ram[i].start); pa + PAGE_SIZE <= ram[i].end; pa += PAGE_SIZE) {
 			total_frames++;
-			if (overlaps(pa, pa + PAGE_SIZE, reserved, nreserved) ||
-			    overlaps(pa, pa + PAGE_SIZE, &self, 1))
+			if (frame_overlaps(pa, pa + PAGE_SIZE, reserved, nreserved) ||
+			    frame_overlaps(pa, pa + PAGE_SIZE, &self, 1))
 				continue;
 			frame_of(pa >> PAGE_SHIFT)->kind = FRAME_FREE;
 			buddy_put(pa >> PAGE_SHIFT, 0);

@@ -18,7 +18,7 @@
 #define SHARE_UNASKED 2
 
 /* The range around va may be one page. */
-static bool fits(const struct aspace *as, const struct region *r, va_t va)
+static bool huge_fits(const struct aspace *as, const struct region *r, va_t va)
 {
 	va_t base = va & ~(pt_span(1) - 1);
 
@@ -31,7 +31,7 @@ bool huge_is_wanted_here(const struct aspace *as, const struct region *r, va_t v
 {
 	bool asked = r->flags & REGION_HUGE;
 
-	return !pt_frame(slot)->used && fits(as, r, va) && (asked || !pt_index(va, 0)) &&
+	return !pt_frame(slot)->used && huge_fits(as, r, va) && (asked || !pt_index(va, 0)) &&
 	       !frames_scarce(asked ? SHARE_ASKED : SHARE_UNASKED);
 }
 
@@ -44,17 +44,17 @@ bool huge_begin(struct mm_work *w)
 
 int aspace_fault_huge(struct aspace *as, va_t va, struct mm_work *w)
 {
-	work_init(w, WORK_HUGE, as, va, va);
+	work_init(w, MM_WORK_HUGE, as, va, va);
 	if (huge_begin(w))
 		return MM_MORE;
-	w->kind = WORK_NONE;
+	w->kind = MM_WORK_NONE;
 	return 0;
 }
 
 /* The entry in place of a link to a leaf table whose entries are a block's. */
 static pte_t huge_entry(const pte_t *t) { return t[0] & ~PTE_ANON; }
 
-static void fill(struct aspace *as, pte_t *upper, const struct region *r, pfn_t block)
+static void huge_fill(struct aspace *as, pte_t *upper, const struct region *r, pfn_t block)
 {
 	pte_t *t = pte_next_table(*upper), e = pte_make(block, r->prot, PTE_ANON);
 
@@ -74,7 +74,7 @@ static void fill(struct aspace *as, pte_t *upper, const struct region *r, pfn_t 
 	__atomic_fetch_add(&mm_counters.huge_fills, 1, __ATOMIC_RELAXED);
 }
 
-static void install(struct mm_work *w)
+static void huge_install(struct mm_work *w)
 {
 	struct aspace *as = w->aspace;
 	struct region *r;
@@ -84,9 +84,9 @@ static void install(struct mm_work *w)
 	work_help(as, base, base + pt_span(1));
 	upper = pt_upper(as, base);
 	r = region_find(as, base);
-	if (fits(as, r, base) && upper && (*upper & (PTE_V | PTE_R | PTE_SHARED)) == PTE_V &&
+	if (huge_fits(as, r, base) && upper && (*upper & (PTE_V | PTE_R | PTE_SHARED)) == PTE_V &&
 	    !pt_frame(pte_next_table(*upper))->used) {
-		fill(as, upper, r, w->arg);
+		huge_fill(as, upper, r, w->arg);
 		aspace_fence_new(as, base, true);
 	} else {
 		frame_free_block(w->arg, PT_BITS);
@@ -103,7 +103,7 @@ bool huge_step(struct mm_work *w, unsigned *budget)
 	}
 	if (w->tail < PT_ENTRIES)
 		return false;
-	install(w);
+	huge_install(w);
 	return true;
 }
 

@@ -131,7 +131,7 @@ static struct copied copy_entries(pte_t *from, pte_t *to, u64 n, u32 left)
 }
 
 /* Gives the entries of a table that is not linked the rights of their regions. */
-static void refresh(struct aspace *as, pte_t *t, va_t base)
+static void leaf_refresh(struct aspace *as, pte_t *t, va_t base)
 {
 	va_t end = base + pt_span(1);
 	struct batch b; /* nothing to fence */
@@ -176,7 +176,7 @@ int leaf_own(struct aspace *as, va_t va, pte_t *upper)
 		f->flags = 0;
 	}
 	if (unlikely(e & PTE_STALE))
-		refresh(as, t, base);
+		leaf_refresh(as, t, base);
 	mmu_publish();
 	WRITE_ONCE(*upper, pte_table(own));
 	as->shared--;

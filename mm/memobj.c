@@ -43,7 +43,7 @@ void memobj_init(void)
 	radix_init();
 }
 
-static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
+static struct memobj *memobj_create_kind(enum memobj_kind kind, u64 size, u64 ident)
 {
 	static u64 serials;
 	struct memobj *m;
@@ -64,11 +64,14 @@ static struct memobj *create(enum memobj_kind kind, u64 size, u64 ident)
 	return m;
 }
 
-struct memobj *memobj_create(u64 size, u64 ident) { return create(MEMOBJ_ANON, size, ident); }
+struct memobj *memobj_create(u64 size, u64 ident)
+{
+	return memobj_create_kind(MEMOBJ_ANON, size, ident);
+}
 
 struct memobj *memobj_create_paged(u64 size, u64 ident, struct pager *p)
 {
-	struct memobj *m = create(MEMOBJ_PAGER, size, ident);
+	struct memobj *m = memobj_create_kind(MEMOBJ_PAGER, size, ident);
 
 	if (m) {
 		m->pager = p;
@@ -101,7 +104,7 @@ bool memobj_has(struct memobj *m, u64 index)
 
 struct memobj *memobj_create_phys(pa_t start, u64 size)
 {
-	struct memobj *m = create(MEMOBJ_PHYS, size, 0);
+	struct memobj *m = memobj_create_kind(MEMOBJ_PHYS, size, 0);
 
 	if (m)
 		m->phys = start;
@@ -110,7 +113,7 @@ struct memobj *memobj_create_phys(pa_t start, u64 size)
 
 struct memobj *memobj_create_frames(pa_t start, u64 size)
 {
-	struct memobj *m = create(MEMOBJ_ANON, size, 0);
+	struct memobj *m = memobj_create_kind(MEMOBJ_ANON, size, 0);
 	int err = 0;
 
 	if (!m)
@@ -166,7 +169,8 @@ static void drop_all_pages(struct memobj *m, u64 from, u64 to)
 /* Everything goes, later. Lock held. */
 static bool drop_later(struct memobj *m)
 {
-	struct memobj *rest = m->resident > REAP_STEP ? create(MEMOBJ_ANON, 0, 0) : NULL;
+	struct memobj *rest =
+		m->resident > REAP_STEP ? memobj_create_kind(MEMOBJ_ANON, 0, 0) : NULL;
 
 	if (!rest)
 		return false;
@@ -182,7 +186,7 @@ static bool drop_later(struct memobj *m)
 	return true;
 }
 
-static void destroy(struct memobj *m)
+static void memobj_destroy(struct memobj *m)
 {
 	assert(!m->pages.height && !m->resident);
 	if (m->pager) {
@@ -211,7 +215,7 @@ void memobj_last(struct memobj *m)
 	}
 	while (drop_pages(m, 0, ~0ul))
 		;
-	destroy(m);
+	memobj_destroy(m);
 }
 
 void memobj_last_region(struct memobj *m)
@@ -227,7 +231,7 @@ void memobj_last_region(struct memobj *m)
 }
 
 /* Takes the first out of a list of those above, or NULL. */
-static struct list *take(struct list *from)
+static struct list *memobj_take(struct list *from)
 {
 	struct list *e = NULL;
 
@@ -242,7 +246,7 @@ static struct list *take(struct list *from)
 
 bool memobj_reap(void)
 {
-	struct list *dead = take(&doomed), *told = take(&unmapped);
+	struct list *dead = memobj_take(&doomed), *told = memobj_take(&unmapped);
 	struct memobj *m;
 	bool more;
 
@@ -253,7 +257,7 @@ bool memobj_reap(void)
 	}
 	m = dead ? list_entry(dead, struct memobj, regions) : NULL;
 	if (m && !drop_pages(m, 0, ~0ul)) {
-		destroy(m);
+		memobj_destroy(m);
 		m = NULL;
 	}
 	spin_lock(&later_lock);
@@ -438,7 +442,7 @@ int memobj_punch(struct memobj *m, u64 off, u64 n)
 /* ---- contents ---- */
 
 /* How much of n bytes at off lies in the object. Lock held. */
-static size_t inside(const struct memobj *m, u64 off, size_t n)
+static size_t memobj_inside(const struct memobj *m, u64 off, size_t n)
 {
 	if (off >= m->size)
 		return 0;
@@ -446,7 +450,7 @@ static size_t inside(const struct memobj *m, u64 off, size_t n)
 }
 
 /* Between an object and the kernel's memory. */
-static long transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
+static long memobj_transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
 {
 	size_t done = 0, part;
 	pfn_t pfn;
@@ -456,7 +460,7 @@ static long transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
 		return -EINVAL;
 	while (done < n) {
 		spin_lock(&m->lock);
-		part = MIN(inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
+		part = MIN(memobj_inside(m, off, n - done), PAGE_SIZE - (off & PAGE_MASK));
 		pfn = part ? memobj_page_locked(m, off >> PAGE_SHIFT, write) : 0;
 		at = pfn ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
 		if (at && write) {
@@ -478,11 +482,14 @@ static long transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
 	return (long)done;
 }
 
-long memobj_read(struct memobj *m, u64 off, void *buf, size_t n) { return transfer(m, off, buf, n, false); }
+long memobj_read(struct memobj *m, u64 off, void *buf, size_t n)
+{
+	return memobj_transfer(m, off, buf, n, false);
+}
 
 long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 {
-	return transfer(m, off, (char *)buf, n, true);
+	return memobj_transfer(m, off, (char *)buf, n, true);
 }
 
 #define SUPPLY_MAX (512 * PAGE_SIZE) /* in one call, which holds two locks */
@@ -533,7 +540,7 @@ long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u
 	    src->kind == MEMOBJ_PHYS || doff + n < doff || soff + n < soff)
 		return -EINVAL;
 	lock_two(dst, src);
-	n = MIN(inside(dst, doff, n), SUPPLY_MAX);
+	n = MIN(memobj_inside(dst, doff, n), SUPPLY_MAX);
 	for (; done < n; done += PAGE_SIZE)
 		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT) == -ENOMEM)
 			break;

@@ -333,21 +333,22 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 
 /* ---- work.c ---- */
 enum work_kind {
-	WORK_NONE,
-	WORK_UNMAP,   /* zap [cursor, end), then put `place` in, then populate if asked */
-	WORK_PROTECT, /* arg: prot */
-	WORK_POPULATE,
-	WORK_MOVE,
-	WORK_FORK,
-	WORK_DESTROY,
-	WORK_HUGE, /* a fault's; the space is not busy with it */
-	WORK_DONE,
+	MM_WORK_NONE,
+	MM_WORK_UNMAP,	 /* zap [cursor, end), then put `place` in, then populate if asked */
+	MM_WORK_PROTECT, /* arg: prot */
+	MM_WORK_POPULATE,
+	MM_WORK_MOVE,
+	MM_WORK_FORK,
+	MM_WORK_DESTROY,
+	MM_WORK_HUGE, /* a fault's; the space is not busy with it */
+	MM_WORK_DONE,
 };
-#define WORK_FILL 1	  /* WORK_UNMAP: populate what was placed */
-#define WORK_FILL_WRITE 2 /* WORK_POPULATE: as a write */
-#define WORK_FILL_STRICT 4 /* WORK_POPULATE: a fault that fails is the result */
-#define WORK_KEEP 8	  /* WORK_MOVE: MREMAP_DONTUNMAP */
-#define WORK_FILL_OWN 16  /* WORK_POPULATE: strictly, but private pages so that a write finds them, too */
+#define MM_WORK_FILL 1	      /* MM_WORK_UNMAP: populate what was placed */
+#define MM_WORK_FILL_WRITE 2  /* MM_WORK_POPULATE: as a write */
+#define MM_WORK_FILL_STRICT 4 /* MM_WORK_POPULATE: a fault that fails is the result */
+#define MM_WORK_KEEP 8	      /* MM_WORK_MOVE: MREMAP_DONTUNMAP */
+/* MM_WORK_POPULATE: strictly, but private pages so that a write finds them, too */
+#define MM_WORK_FILL_OWN 16
 #define POPULATE_COST 16u /* of a step's budget, for a page that is made */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
 /* aspace->lock held, dropped: does the first step and, if that was all, the end. MM_MORE, result. */

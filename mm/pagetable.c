@@ -177,7 +177,7 @@ pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop)
 }
 
 /* Bounds a run by what is left of the budget. */
-static va_t spend(va_t va, va_t stop, unsigned *budget)
+static va_t pt_spend(va_t va, va_t stop, unsigned *budget)
 {
 	u64 pages = (stop - va) >> PAGE_SHIFT;
 
@@ -262,7 +262,7 @@ static bool tables_are_wanted(const struct aspace *as)
 {
 	const struct mm_work *w = as->busy;
 
-	return unlikely(w != NULL) && w->kind == WORK_MOVE &&
+	return unlikely(w != NULL) && w->kind == MM_WORK_MOVE &&
 	       (w->phase == MOVE_PREPARE || w->phase == MOVE_ENTRIES);
 }
 
@@ -296,7 +296,7 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 			stop = va + pt_span(1);
 			*budget -= MIN(*budget, PT_ENTRIES);
 		} else {
-			stop = spend(va, stop, budget);
+			stop = pt_spend(va, stop, budget);
 		}
 		zap_run(b, t + pt_index(va, 0), va, stop, what == ZAP_KEEP_PRIVATE);
 		va = stop;
@@ -307,7 +307,7 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 }
 
 /* The entry that an existing one becomes under new rights: W is only given where nobody shares. */
-static pte_t protected(pte_t e, unsigned prot, bool shared)
+static pte_t pte_protected(pte_t e, unsigned prot, bool shared)
 {
 	if ((prot & PROT_WRITE) && !shared &&
 	    (!(e & PTE_ANON) || (e & PTE_SPECIAL) || frame_refs(pte_pfn(e)) != 1))
@@ -323,7 +323,7 @@ void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot
 		e = *p;
 		if (!e)
 			continue;
-		new = protected(e, prot, shared);
+		new = pte_protected(e, prot, shared);
 		if (new == e)
 			continue;
 		/* A page that may be executed now goes through a fault, which looks after
@@ -360,7 +360,7 @@ va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool share
 			WRITE_ONCE(*upper, (*upper & ~PTE_V) | PTE_STALE);
 			continue;
 		}
-		stop = spend(va, stop, budget);
+		stop = pt_spend(va, stop, budget);
 		pt_protect_run(b, pte_next_table(*upper) + pt_index(va, 0), va, stop, prot, shared);
 		va = stop;
 	}
@@ -432,7 +432,7 @@ va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigne
 		if (pte_is_huge(*upper))
 			huge_split(b, upper);
 		t = pte_next_table(*upper);
-		stop = spend(va, stop, budget);
+		stop = pt_spend(va, stop, budget);
 		move_run(b, t + pt_index(va, 0), va, stop, to + (va - from));
 		va = stop;
 		/* One that the new place also lies in waits for its entries. */

@@ -31,7 +31,7 @@ static inline bool is_last(const struct radix *t, u64 index)
 }
 
 /* s is the slot of an index, at the lowest level. */
-static void remember(const struct radix *t, u64 index, const union radix_slot *s)
+static void radix_remember(const struct radix *t, u64 index, const union radix_slot *s)
 {
 	struct radix *cache = (struct radix *)t;
 
@@ -52,11 +52,11 @@ static const union radix_slot *find_slowly(const struct radix *t, u64 index)
 		s = &s->child->slot[slot_at(index, level - 1)];
 	}
 	if (t->height)
-		remember(t, index, s);
+		radix_remember(t, index, s);
 	return s;
 }
 
-static inline const union radix_slot *find(const struct radix *t, u64 index)
+static inline const union radix_slot *radix_find(const struct radix *t, u64 index)
 {
 	return likely(is_last(t, index)) ? &t->last->slot[slot_at(index, 0)] : find_slowly(t, index);
 }
@@ -71,11 +71,11 @@ u64 radix_get_slowly(const struct radix *t, u64 index)
 const union radix_slot *radix_run(const struct radix *t, u64 index, u64 *n)
 {
 	*n = t->height || index ? RADIX_SLOTS - slot_at(index, 0) : 1;
-	return find(t, index);
+	return radix_find(t, index);
 }
 
 /* Puts roots on top until the index is in reach. */
-static int grow(struct radix *t, u64 index)
+static int radix_grow(struct radix *t, u64 index)
 {
 	while (!in_reach(t->height, index)) {
 		if (t->root.value) {
@@ -107,7 +107,7 @@ static struct radix_node *prune_node(struct radix_node *n, unsigned level, u64 i
 	return NULL;
 }
 
-static void prune(struct radix *t, u64 index)
+static void radix_prune(struct radix *t, u64 index)
 {
 	t->last = NULL;
 	if (t->height && t->root.child)
@@ -131,13 +131,13 @@ static __attribute__((noinline)) int set_slowly(struct radix *t, u64 index, u64 
 	u32 none = 0, *used = &none; /* of the node that s is in */
 	union radix_slot *s = &t->root;
 
-	if (grow(t, index))
+	if (radix_grow(t, index))
 		return -ENOMEM;
 	for (unsigned level = t->height; level > 0; level--) {
 		if (!s->child) {
 			s->child = slab_alloc(&node_cache);
 			if (!s->child) {
-				prune(t, index);
+				radix_prune(t, index);
 				return -ENOMEM;
 			}
 			++*used;
@@ -146,7 +146,7 @@ static __attribute__((noinline)) int set_slowly(struct radix *t, u64 index, u64 
 		s = &s->child->slot[slot_at(index, level - 1)];
 	}
 	if (t->height) {
-		remember(t, index, s);
+		radix_remember(t, index, s);
 		return node_set(t->last, s, value);
 	}
 	if (s->value)
@@ -165,14 +165,14 @@ int radix_set(struct radix *t, u64 index, u64 value)
 
 u64 radix_clear(struct radix *t, u64 index)
 {
-	union radix_slot *s = (union radix_slot *)find(t, index);
+	union radix_slot *s = (union radix_slot *)radix_find(t, index);
 	u64 value = s ? s->value : 0;
 
 	if (!value)
 		return 0;
 	s->value = 0;
 	if (t->height && --container_of(s - slot_at(index, 0), struct radix_node, slot[0])->used == 0)
-		prune(t, index);
+		radix_prune(t, index);
 	return value;
 }
 

@@ -315,7 +315,7 @@ static void tree_erase(struct aspace *as, struct region *r)
 
 /* ---- counters and objects ---- */
 
-static void account(struct aspace *as, const struct region *r, u64 bytes, bool add)
+static void region_account(struct aspace *as, const struct region *r, u64 bytes, bool add)
 {
 	u64 pages = bytes >> PAGE_SHIFT, sign = add ? pages : -pages;
 
@@ -346,40 +346,40 @@ static void count_rights(struct memobj *m, const struct region *r, u32 sign)
 }
 
 /* To the end, where a shrink under way comes to it.  The object's lock held. */
-static void hang(struct memobj *m, struct region *r)
+static void region_hang(struct memobj *m, struct region *r)
 {
 	list_add_tail(&m->regions, &r->in_memobj);
 	if (unlikely(m->zap_next == &m->regions))
 		m->zap_next = &r->in_memobj;
 }
 
-static void unhang(struct memobj *m, struct region *r)
+static void region_unhang(struct memobj *m, struct region *r)
 {
 	memobj_zapped(m, r);
 	list_del(&r->in_memobj);
 }
 
-static void attach(struct region *r)
+static void region_attach(struct region *r)
 {
 	struct memobj *m = r->memobj;
 
 	if (!m)
 		return;
 	spin_lock(&m->lock);
-	hang(m, r);
+	region_hang(m, r);
 	m->nregions++;
 	count_rights(m, r, 1);
 	spin_unlock(&m->lock);
 }
 
-static void detach(struct region *r)
+static void region_detach(struct region *r)
 {
 	struct memobj *m = r->memobj;
 
 	if (!m)
 		return;
 	spin_lock(&m->lock);
-	unhang(m, r);
+	region_unhang(m, r);
 	count_rights(m, r, -1u);
 	if (--m->nregions == 0 && unlikely(m->watch))
 		memobj_last_region(m);
@@ -392,27 +392,27 @@ void region_insert(struct aspace *as, struct region *r)
 	r->aspace = as;
 	tree_insert(as, r);
 	as->nregions++;
-	account(as, r, r->end - r->start, true);
-	attach(r);
+	region_account(as, r, r->end - r->start, true);
+	region_attach(r);
 }
 
 void region_erase(struct aspace *as, struct region *r)
 {
-	detach(r);
+	region_detach(r);
 	tree_erase(as, r);
 	as->nregions--;
-	account(as, r, r->end - r->start, false);
+	region_account(as, r, r->end - r->start, false);
 	region_retire(as, r);
 }
 
 void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end)
 {
-	account(as, r, r->end - r->start, false);
+	region_account(as, r, r->end - r->start, false);
 	if (r->memobj) /* the object's walkers read the bounds with the space's lock */
 		r->offset += start - r->start;
 	r->start = start;
 	r->end = end;
-	account(as, r, end - start, true);
+	region_account(as, r, end - start, true);
 	bounds_changed(r);
 }
 
@@ -420,7 +420,7 @@ void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigne
 {
 	struct memobj *m = r->memobj;
 
-	account(as, r, r->end - r->start, false);
+	region_account(as, r, r->end - r->start, false);
 	if (m) {
 		spin_lock(&m->lock);
 		count_rights(m, r, -1u);
@@ -431,13 +431,13 @@ void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigne
 		count_rights(m, r, 1);
 		spin_unlock(&m->lock);
 	}
-	account(as, r, r->end - r->start, true);
+	region_account(as, r, r->end - r->start, true);
 }
 
 /* ---- cutting and joining ---- */
 
 /* Cuts r at `at` inside it; `fresh` becomes the upper part. */
-static void split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
+static void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
 {
 	assert(r->start < at && at < r->end);
 	region_like(fresh, r);
@@ -458,7 +458,7 @@ static inline __attribute__((always_inline)) bool continues(const struct region 
 	       (!a->memobj || a->offset + (a->end - a->start) == b->offset);
 }
 
-static void swallow(struct aspace *as, struct region *a, struct region *b)
+static void region_swallow(struct aspace *as, struct region *a, struct region *b)
 {
 	struct memobj *m = a->memobj;
 	va_t end = b->end;
@@ -468,8 +468,8 @@ static void swallow(struct aspace *as, struct region *a, struct region *b)
 	region_set_bounds(as, a, a->start, end);
 	if (m) { /* b may be what a shrink has not come to yet */
 		spin_lock(&m->lock);
-		unhang(m, a);
-		hang(m, a);
+		region_unhang(m, a);
+		region_hang(m, a);
 		spin_unlock(&m->lock);
 	}
 }
@@ -477,10 +477,10 @@ static void swallow(struct aspace *as, struct region *a, struct region *b)
 struct region *region_merge(struct aspace *as, struct region *r)
 {
 	if (r->next && continues(r, r->next))
-		swallow(as, r, r->next);
+		region_swallow(as, r, r->next);
 	if (r->prev && continues(r->prev, r)) {
 		r = r->prev;
-		swallow(as, r, r->next);
+		region_swallow(as, r, r->next);
 	}
 	return r;
 }
@@ -525,9 +525,9 @@ int region_isolate(struct aspace *as, va_t start, va_t end)
 		return -ENOMEM;
 	}
 	if (upper)
-		split(as, b, end, y);
+		region_split(as, b, end, y);
 	if (lower)
-		split(as, a, start, x);
+		region_split(as, a, start, x);
 	return 0;
 }
 
@@ -543,7 +543,7 @@ void region_cut(struct aspace *as, va_t start, va_t end, struct region *spare)
 	struct region *r = region_next(as, start), *next;
 
 	if (r && r->start < start && r->end > end)
-		split(as, r, end, spare);
+		region_split(as, r, end, spare);
 	else
 		region_retire(as, spare);
 	for (; r && r->start < end; r = next) {

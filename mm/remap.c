@@ -13,11 +13,11 @@ static void next_phase(struct mm_work *w, enum move_phase phase, va_t cursor)
 }
 
 /* The entries have moved: the old region goes, the new one joins its neighbours. */
-static void finish(struct mm_work *w)
+static void remap_finish(struct mm_work *w)
 {
 	struct aspace *as = w->aspace;
 
-	if (w->flags & WORK_KEEP)
+	if (w->flags & MM_WORK_KEEP)
 		region_retire(as, w->spare);
 	else
 		region_cut(as, w->start, w->end, w->spare);
@@ -59,7 +59,7 @@ bool move_step(struct mm_work *w, unsigned *budget)
 		case MOVE_ENTRIES:
 			w->cursor = pt_move(&b, w->start, w->cursor, w->end, w->target, budget);
 			if (w->cursor >= w->end) {
-				finish(w);
+				remap_finish(w);
 				done = true;
 			}
 			break;
@@ -151,8 +151,8 @@ static int start_move(struct aspace *as, struct region *r, const struct request 
 	if (leaf_own_edges(as, q->new, q->new + q->new_len) ||
 	    leaf_own_edges(as, q->old + kept, q->old + q->old_len))
 		goto out_memory;
-	work_init(w, WORK_MOVE, as, q->old, q->old + kept);
-	w->flags = (q->flags & MREMAP_DONTUNMAP) || !q->old_len ? WORK_KEEP : 0;
+	work_init(w, MM_WORK_MOVE, as, q->old, q->old + kept);
+	w->flags = (q->flags & MREMAP_DONTUNMAP) || !q->old_len ? MM_WORK_KEEP : 0;
 	w->target = q->new;
 	w->arg = q->new_len;
 	w->tail = q->old + q->old_len;

@@ -43,7 +43,7 @@ void slab_cache_init(struct slab_cache *c, const char *name, size_t size)
 }
 
 #if TERN_DEBUG
-static void poison(const struct slab_cache *c, void *p)
+static void slab_poison(const struct slab_cache *c, void *p)
 {
 	memset((char *)p + sizeof(void *), SLAB_POISON, c->size - sizeof(void *));
 }
@@ -56,7 +56,7 @@ static void poison_check(const struct slab_cache *c, const void *p)
 			panic("slab %s: object %p written at +%u after it was freed", c->name, p, i);
 }
 #else
-static void poison(const struct slab_cache *c, void *p) { (void)c, (void)p; }
+static void slab_poison(const struct slab_cache *c, void *p) { (void)c, (void)p; }
 static void poison_check(const struct slab_cache *c, const void *p) { (void)c, (void)p; }
 #endif
 
@@ -85,7 +85,7 @@ static struct slab *slab_grow(struct slab_cache *c)
 		p -= c->size;
 		*(void **)p = s->free;
 		s->free = p;
-		poison(c, p);
+		slab_poison(c, p);
 	}
 	list_add_head(&c->partial, &s->link);
 	c->slabs++;
@@ -162,7 +162,7 @@ void slab_free(struct slab_cache *c, void *p)
 	unsigned h = hart_index();
 
 	assert(slab_of(c, p)->cache == c);
-	poison(c, p);
+	slab_poison(c, p);
 	if (unlikely(c->in_magazine[h] >= MAGAZINE_MAX)) {
 		spin_lock(&c->lock);
 		while (c->in_magazine[h] > MAGAZINE_MAX / 2) {

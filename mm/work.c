@@ -32,10 +32,11 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 				return false;
 			continue;
 		}
-		if (r && (w->flags & (WORK_FILL_STRICT | WORK_FILL_OWN)) != WORK_FILL_STRICT && (r->prot & PROT_WRITE) &&
+		if (r && (r->prot & PROT_WRITE) &&
+		    (w->flags & (MM_WORK_FILL_STRICT | MM_WORK_FILL_OWN)) != MM_WORK_FILL_STRICT &&
 		    !(r->flags & REGION_SHARED))
 			access = FAULT_WRITE;
-		if (w->flags & WORK_FILL_WRITE)
+		if (w->flags & MM_WORK_FILL_WRITE)
 			access = FAULT_WRITE;
 		res = r ? fault_locked(as, w->cursor, access, NULL) : FAULT_MAPERR;
 		if (res == FAULT_MORE) {
@@ -43,7 +44,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 			continue;
 		}
 		if (res != FAULT_OK) {
-			if (w->flags & WORK_FILL_STRICT)
+			if (w->flags & MM_WORK_FILL_STRICT)
 				w->result = res == FAULT_MAPERR || res == FAULT_NOMEM ? -ENOMEM
 										      : -EFAULT;
 			return true;
@@ -68,9 +69,9 @@ static bool unmap_step(struct mm_work *w, unsigned *budget)
 	region_insert(w->aspace, w->place);
 	(void)region_merge(w->aspace, w->place);
 	w->place = NULL;
-	if (!(w->flags & WORK_FILL))
+	if (!(w->flags & MM_WORK_FILL))
 		return true;
-	w->kind = WORK_POPULATE;
+	w->kind = MM_WORK_POPULATE;
 	w->cursor = w->start;
 	return populate_step(w, budget);
 }
@@ -107,18 +108,18 @@ static bool destroy_step(struct mm_work *w, unsigned *budget)
 }
 
 /* True: done. */
-static bool step(struct mm_work *w)
+static bool work_step(struct mm_work *w)
 {
 	unsigned budget = STEP_ENTRIES;
 
 	assert(spin_is_locked(&w->aspace->lock));
 	switch (w->kind) {
-	case WORK_UNMAP: return unmap_step(w, &budget);
-	case WORK_PROTECT: return protect_step(w, &budget);
-	case WORK_POPULATE: return populate_step(w, &budget);
-	case WORK_MOVE: return move_step(w, &budget);
-	case WORK_FORK: return fork_step(w, &budget);
-	case WORK_DESTROY: return destroy_step(w, &budget);
+	case MM_WORK_UNMAP: return unmap_step(w, &budget);
+	case MM_WORK_PROTECT: return protect_step(w, &budget);
+	case MM_WORK_POPULATE: return populate_step(w, &budget);
+	case MM_WORK_MOVE: return move_step(w, &budget);
+	case MM_WORK_FORK: return fork_step(w, &budget);
+	case MM_WORK_DESTROY: return destroy_step(w, &budget);
 	default: return true;
 	}
 }
@@ -126,22 +127,22 @@ static bool step(struct mm_work *w)
 /* A step, and what follows if it was the last one.  All locks are held, and dropped. */
 static int go_on(struct mm_work *w)
 {
-	struct aspace *as = w->aspace, *copy = w->kind == WORK_FORK ? w->other : NULL;
-	bool done = step(w);
+	struct aspace *as = w->aspace, *copy = w->kind == MM_WORK_FORK ? w->other : NULL;
+	bool done = work_step(w);
 
 	as->busy = done ? NULL : w;
 	if (done && copy && w->result < 0) { /* the copy gives everything back */
-		w->kind = WORK_DESTROY;
+		w->kind = MM_WORK_DESTROY;
 		w->aspace = copy;
 		w->cursor = 0;
 		copy->busy = w;
 	} else if (done) {
-		w->kind = WORK_NONE;
+		w->kind = MM_WORK_NONE;
 	}
 	(void)aspace_unlock(as, 0);
 	if (copy)
 		(void)aspace_unlock(copy, 0);
-	return w->kind == WORK_NONE ? (int)w->result : MM_MORE;
+	return w->kind == MM_WORK_NONE ? (int)w->result : MM_MORE;
 }
 
 int work_start(struct mm_work *w)
@@ -161,16 +162,16 @@ static int huge_work(struct mm_work *w)
 	spin_unlock(&w->aspace->lock);
 	if (!done)
 		return MM_MORE;
-	w->kind = WORK_NONE;
+	w->kind = MM_WORK_NONE;
 	return 0;
 }
 
 int mm_work_step(struct mm_work *w)
 {
-	struct aspace *as = w->aspace, *other = w->kind == WORK_FORK ? w->other : NULL;
+	struct aspace *as = w->aspace, *other = w->kind == MM_WORK_FORK ? w->other : NULL;
 	int res;
 
-	if (w->kind == WORK_HUGE)
+	if (w->kind == MM_WORK_HUGE)
 		return huge_work(w);
 	assert(as->busy == w);
 	if (other && other < as)
@@ -186,17 +187,17 @@ int mm_work_step(struct mm_work *w)
 
 void mm_work_cut(struct mm_work *w)
 {
-	if (w->kind == WORK_POPULATE && !w->arg)
+	if (w->kind == MM_WORK_POPULATE && !w->arg)
 		w->cursor = w->end;
 }
 
 static bool is_about(const struct mm_work *w, va_t lo, va_t hi)
 {
-	if (w->kind != WORK_UNMAP && w->kind != WORK_PROTECT && w->kind != WORK_MOVE)
+	if (w->kind != MM_WORK_UNMAP && w->kind != MM_WORK_PROTECT && w->kind != MM_WORK_MOVE)
 		return false;
 	if (hi > w->start && lo < MAX(w->end, w->tail))
 		return true;
-	return w->kind == WORK_MOVE && hi > w->target && lo < w->target + w->arg;
+	return w->kind == MM_WORK_MOVE && hi > w->target && lo < w->target + w->arg;
 }
 
 void work_help(struct aspace *as, va_t lo, va_t hi)
@@ -205,7 +206,7 @@ void work_help(struct aspace *as, va_t lo, va_t hi)
 
 	if (!w || !is_about(w, lo, hi))
 		return;
-	while (w->kind == WORK_UNMAP || w->kind == WORK_PROTECT || w->kind == WORK_MOVE)
-		if (step(w))
-			w->kind = WORK_DONE;
+	while (w->kind == MM_WORK_UNMAP || w->kind == MM_WORK_PROTECT || w->kind == MM_WORK_MOVE)
+		if (work_step(w))
+			w->kind = MM_WORK_DONE;
 }

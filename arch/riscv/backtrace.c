@@ -67,7 +67,7 @@ static void print_line(u64 pc, bool is_return, const char *mark)
 }
 
 #if TERN_DEBUG
-static void follow(u64 fp)
+static void backtrace_follow(u64 fp)
 {
 	for (int i = 0; i < MAX_LINES && stack_end(fp - 16); i++) {
 		const u64 *frame = (const u64 *)fp;
@@ -97,7 +97,7 @@ static bool behind_call(u64 a)
 	return (half & 0xf07f) == 0x9002 && (half & 0x0f80);
 }
 
-static void search(u64 sp)
+static void backtrace_search(u64 sp)
 {
 	u64 end = stack_end(sp);
 	int lines = 0;
@@ -121,12 +121,12 @@ void arch_backtrace(u64 sp, u64 pc)
 		print_line(pc, false, "");
 #if TERN_DEBUG
 	(void)sp;
-	follow(here);
+	backtrace_follow(here);
 #else
 	u64 bottom = this_hart()->kernel_sp - STACK_SIZE;
 
 	if (sp < bottom && bottom - sp < STACK_SIZE)
 		sp = bottom; /* it overflowed */
-	search(stack_end(sp) ? sp : here);
+	backtrace_search(stack_end(sp) ? sp : here);
 #endif
 }

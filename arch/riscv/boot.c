@@ -112,7 +112,7 @@ static void trim_ram(void)
 		cannot_go_on("the kernel was not loaded into memory that the device tree names");
 }
 
-static void reserve(pa_t start, pa_t end)
+static void boot_reserve(pa_t start, pa_t end)
 {
 	if (boot_facts.nreserved == ARRAY_SIZE(boot_facts.reserved)) {
 		cannot_go_on("too many reserved ranges");
@@ -125,14 +125,14 @@ static void reserve_ranges(void)
 {
 	const struct phys_range *initrd = &boot_facts.initrd;
 
-	reserve(image_pa, image_to_phys(_end_va));
+	boot_reserve(image_pa, image_to_phys(_end_va));
 	if (!boot_facts.info.initrd_size)
 		return;
 	if (initrd->start % PAGE_SIZE || !in_ram(initrd->start, initrd->end))
 		cannot_go_on("the boot archive is not page-aligned in memory");
 	if (initrd->start < image_to_phys(_end_va) && initrd->end > image_pa)
 		cannot_go_on("the boot archive overlaps the kernel");
-	reserve(initrd->start, initrd->end);
+	boot_reserve(initrd->start, initrd->end);
 }
 
 _Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image)

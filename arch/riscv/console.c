@@ -18,7 +18,7 @@ static volatile u8 *uart;
 
 void console_init(void) { uart = kernel_map_device(boot_facts.info.uart_pa, boot_facts.info.uart_size); }
 
-static void put(char c)
+static void console_put(char c)
 {
 	if (!uart) {
 		sbi_putchar(c);
@@ -33,7 +33,7 @@ void arch_console_write(const char *s, size_t n)
 {
 	while (n--) {
 		if (*s == '\n')
-			put('\r');
-		put(*s++);
+			console_put('\r');
+		console_put(*s++);
 	}
 }

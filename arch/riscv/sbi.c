@@ -23,7 +23,7 @@ enum { RFENCE_I = 0, RFENCE_VMA = 1, RFENCE_VMA_ASID = 2 };
 
 static bool has_reset;
 
-static struct sbi_result call(u64 ext, u64 fn, u64 arg0, u64 arg1, u64 arg2, u64 arg3, u64 arg4)
+static struct sbi_result sbi_call(u64 ext, u64 fn, u64 arg0, u64 arg1, u64 arg2, u64 arg3, u64 arg4)
 {
 	register u64 a0 __asm__("a0") = arg0;
 	register u64 a1 __asm__("a1") = arg1;
@@ -40,39 +40,39 @@ static struct sbi_result call(u64 ext, u64 fn, u64 arg0, u64 arg1, u64 arg2, u64
 	return (struct sbi_result){ (s64)a0, (s64)a1 };
 }
 
-static bool probe(u64 ext)
+static bool sbi_probe(u64 ext)
 {
-	struct sbi_result r = call(EXT_BASE, BASE_PROBE, ext, 0, 0, 0, 0);
+	struct sbi_result r = sbi_call(EXT_BASE, BASE_PROBE, ext, 0, 0, 0, 0);
 
 	return r.error == 0 && r.value != 0;
 }
 
 int sbi_init(const char **why)
 {
-	struct sbi_result r = call(EXT_BASE, BASE_VERSION, 0, 0, 0, 0, 0);
+	struct sbi_result r = sbi_call(EXT_BASE, BASE_VERSION, 0, 0, 0, 0, 0);
 
 	*why = "its SBI version is below 0.2";
 	if (r.error != 0 || r.value < 2)
 		return -EINVAL;
 	*why = "it has no SBI TIME extension";
-	if (!probe(EXT_TIME))
+	if (!sbi_probe(EXT_TIME))
 		return -EINVAL;
 	*why = "it has no SBI IPI or RFENCE extension";
-	if (!probe(EXT_IPI) || !probe(EXT_RFENCE))
+	if (!sbi_probe(EXT_IPI) || !sbi_probe(EXT_RFENCE))
 		return -EINVAL;
 	*why = "it has no SBI HSM extension";
-	if (!probe(EXT_HSM))
+	if (!sbi_probe(EXT_HSM))
 		return -EINVAL;
-	has_reset = probe(EXT_SRST);
+	has_reset = sbi_probe(EXT_SRST);
 	return 0;
 }
 
-void sbi_putchar(char c) { call(EXT_PUTCHAR, 0, (u8)c, 0, 0, 0, 0); }
+void sbi_putchar(char c) { sbi_call(EXT_PUTCHAR, 0, (u8)c, 0, 0, 0, 0); }
 
-void sbi_set_timer(u64 ticks) { call(EXT_TIME, 0, ticks, 0, 0, 0, 0); }
+void sbi_set_timer(u64 ticks) { sbi_call(EXT_TIME, 0, ticks, 0, 0, 0, 0); }
 
 /* Takes from *mask the harts whose ids one 64-bit window covers; its base and bits. */
-static u64 window(u32 *mask, u64 *base)
+static u64 sbi_window(u32 *mask, u64 *base)
 {
 	u64 bits = 0;
 
@@ -93,36 +93,36 @@ static u64 window(u32 *mask, u64 *base)
 void sbi_send_ipi(u32 hart_mask)
 {
 	while (hart_mask) {
-		u64 base, bits = window(&hart_mask, &base);
+		u64 base, bits = sbi_window(&hart_mask, &base);
 
-		call(EXT_IPI, 0, bits, base, 0, 0, 0);
+		sbi_call(EXT_IPI, 0, bits, base, 0, 0, 0);
 	}
 }
 
-static void rfence(u64 fn, u32 hart_mask, va_t va, u64 len, u16 asid)
+static void sbi_rfence(u64 fn, u32 hart_mask, va_t va, u64 len, u16 asid)
 {
 	while (hart_mask) {
-		u64 base, bits = window(&hart_mask, &base);
+		u64 base, bits = sbi_window(&hart_mask, &base);
 
-		call(EXT_RFENCE, fn, bits, base, va, len, asid);
+		sbi_call(EXT_RFENCE, fn, bits, base, va, len, asid);
 	}
 }
 
-void sbi_remote_fence_i(u32 hart_mask) { rfence(RFENCE_I, hart_mask, 0, 0, 0); }
+void sbi_remote_fence_i(u32 hart_mask) { sbi_rfence(RFENCE_I, hart_mask, 0, 0, 0); }
 
 void sbi_remote_sfence_asid(u32 hart_mask, va_t va, u64 len, u16 asid)
 {
-	rfence(RFENCE_VMA_ASID, hart_mask, va, len, asid);
+	sbi_rfence(RFENCE_VMA_ASID, hart_mask, va, len, asid);
 }
 
 s64 sbi_hart_start(u64 hartid, pa_t start, u64 opaque)
 {
-	return call(EXT_HSM, 0, hartid, start, opaque, 0, 0).error;
+	return sbi_call(EXT_HSM, 0, hartid, start, opaque, 0, 0).error;
 }
 
 void sbi_reset(bool reboot, bool failed)
 {
 	if (has_reset)
-		call(EXT_SRST, 0, reboot, failed, 0, 0, 0);
-	call(EXT_SHUTDOWN, 0, 0, 0, 0, 0, 0);
+		sbi_call(EXT_SRST, 0, reboot, failed, 0, 0, 0);
+	sbi_call(EXT_SHUTDOWN, 0, 0, 0, 0, 0, 0);
 }

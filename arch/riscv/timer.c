@@ -25,7 +25,7 @@ static bool sstc;
 u64 spin_sleep; /* ticks; 0 without Sstc (spin.S) */
 
 /* (a << shift) / b without a 128-bit division; the result fits 64 bits. */
-static u64 scaled(u64 a, unsigned shift, u64 b)
+static u64 timer_scaled(u64 a, unsigned shift, u64 b)
 {
 	u64 q = a / b, r = a % b;
 
@@ -42,8 +42,8 @@ static u64 scaled(u64 a, unsigned shift, u64 b)
 
 void timer_init_boot(void)
 {
-	ns_mult = scaled(NS_PER_S, NS_SHIFT, boot_facts.info.timebase_hz);
-	tick_mult = scaled(boot_facts.info.timebase_hz, TICK_SHIFT, NS_PER_S);
+	ns_mult = timer_scaled(NS_PER_S, NS_SHIFT, boot_facts.info.timebase_hz);
+	tick_mult = timer_scaled(boot_facts.info.timebase_hz, TICK_SHIFT, NS_PER_S);
 	sstc = boot_facts.sstc;
 	if (sstc)
 		spin_sleep = arch_ns_to_ticks(SPIN_SLEEP_NS);

@@ -28,7 +28,7 @@ struct out {
 	size_t n;
 };
 
-static void put(struct out *o, char c)
+static void log_put(struct out *o, char c)
 {
 	if (o->n < LINE_MAX)
 		o->buf[o->n++] = c;
@@ -37,7 +37,7 @@ static void put(struct out *o, char c)
 static void put_string(struct out *o, const char *s)
 {
 	for (s = s ? s : "(null)"; *s; s++)
-		put(o, *s);
+		log_put(o, *s);
 }
 
 static void put_number(struct out *o, u64 v, unsigned base, char fill, int width)
@@ -49,9 +49,9 @@ static void put_number(struct out *o, u64 v, unsigned base, char fill, int width
 		text[n++] = "0123456789abcdef"[v % base];
 	while ((v /= base) != 0);
 	for (; width > n; width--)
-		put(o, fill);
+		log_put(o, fill);
 	while (n)
-		put(o, text[--n]);
+		log_put(o, text[--n]);
 }
 
 /* The conversion at f, behind its percent sign; returns its last character. */
@@ -73,7 +73,7 @@ static const char *put_value(struct out *o, const char *f, va_list *ap)
 	case 'd':
 		v = wide ? va_arg(*ap, s64) : va_arg(*ap, int);
 		if (v < 0)
-			put(o, '-');
+			log_put(o, '-');
 		put_number(o, v < 0 ? -(u64)v : (u64)v, 10, fill, width);
 		break;
 	case 'x':
@@ -86,7 +86,7 @@ static const char *put_value(struct out *o, const char *f, va_list *ap)
 		put_number(o, (u64)va_arg(*ap, void *), 16, fill, width);
 		break;
 	default:
-		put(o, *f);
+		log_put(o, *f);
 	}
 	return f;
 }
@@ -129,7 +129,7 @@ void log_vprint(const char *fmt, va_list *ap)
 		if (*fmt == '%' && fmt[1])
 			fmt = put_value(&o, fmt + 1, ap);
 		else
-			put(&o, *fmt);
+			log_put(&o, *fmt);
 	}
 	if (o.n == LINE_MAX)
 		o.buf[LINE_MAX - 1] = '\n';
