@@ -13,28 +13,33 @@
 #include <tern/linux/errno.h>
 
 #define REGIONS_MAX 65530u
-#define STACK_GAP (256 * PAGE_SIZE) /* below a stack that may grow */
+#define STACK_GAP (256 * PAGE_SIZE) /* kept free below a stack that may still grow */
 #ifndef STEP_ENTRIES
-#define STEP_ENTRIES 512u /* entries a step looks at, about; tests take less */
+#define STEP_ENTRIES 512u /* about how many entries one step looks at; tests make it fewer */
 #endif
 
-/* Leaf entries.  Valid: as pte_user() makes them, and PTE_ANON: the frame is no memobj's;
- * PTE_SPECIAL: there is no frame reference behind it (the zero page, with PTE_ANON, or device
- * memory).  Parked (valid bit off, not 0): the same with no right at all, for PROT_NONE. */
+/* Leaf entries.  A valid one is what pte_user() makes, with two bits of ours.  PTE_ANON: the frame
+ * does not belong to a memobj.  PTE_SPECIAL: the entry holds no reference of its frame, which is
+ * the page of zeroes (then with PTE_ANON) or device memory.  A parked entry (not 0, but its valid
+ * bit is off) names a page that may not be accessed at all, for PROT_NONE. */
 #define PTE_ANON PTE_SW0
 #define PTE_SPECIAL PTE_SW1
 #define PTE_RIGHTS (PTE_R | PTE_W | PTE_X)
 
-/* Entries for leaf tables.  Linked (valid) and nothing more: the space's own.  PTE_SHARED: a fork
- * made it other spaces' as well, though they may have gone since (frame.refs).  The table is as
- * it was then, and linked only once it is FRAME_READ_ONLY.  PTE_STALE, never linked: the rights in
- * it are older than its regions'.  With PTE_R: no table but a page of 2 MiB (huge.c). */
+/* Upper entries, which name leaf tables.  "Linked" means valid: the machine follows the entry.
+ *   linked, no other bit   the table belongs to this space alone
+ *   PTE_SHARED             a fork gave the table to other spaces as well, which may have gone since
+ *                          (frame.refs counts who is left); it still is as the fork found it, and
+ *                          is linked only once it is FRAME_READ_ONLY
+ *   PTE_STALE              mprotect changed the regions, and the table's entries still have the
+ *                          older rights; never linked
+ *   PTE_R                  the entry maps a page of 2 MiB and names no table (huge.c) */
 #define PTE_SHARED PTE_SW0
 #define PTE_STALE PTE_SW1
 
-extern pfn_t zero_pfn; /* the page of zeroes */
+extern pfn_t zero_pfn; /* the page of zeroes, which untouched anonymous pages share for reading */
 
-/* An entry for a page that the caller may give these rights; parked if there are none. */
+/* An entry for page pfn with the rights `prot`; a parked one if prot allows nothing. */
 static inline pte_t pte_make(pfn_t pfn, unsigned prot, pte_t soft)
 {
 	if (unlikely(!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC))))
@@ -44,13 +49,14 @@ static inline pte_t pte_make(pfn_t pfn, unsigned prot, pte_t soft)
 static inline pte_t pte_soft(pte_t e) { return e & (PTE_ANON | PTE_SPECIAL); }
 static inline pte_t *pte_next_table(pte_t e) { return pfn_to_virt(pte_pfn(e)); }
 static inline bool pte_is_huge(pte_t upper) { return upper & PTE_R; }
-/* Valid and no huge page: V without R, in two instructions. */
+/* The entry links a leaf table: V is set and R (a huge page) is not, tested in two instructions. */
 static inline bool pte_is_linked(pte_t upper) { return (s64)(upper << 62) > 0; }
 
 /* ---- region.c: aspace->lock held ---- */
 void region_init(void);
-struct region *region_alloc(void); /* NULL */
-/* Makes a fresh region one as t, which may be in no tree; it takes a memobj reference of its own. */
+struct region *region_alloc(void); /* NULL: no memory */
+/* Makes the fresh region r a copy of t, which need not be in a tree; r takes its own memobj
+ * reference. */
 static inline void region_like(struct region *r, const struct region *t)
 {
 	r->start = t->start;
@@ -63,21 +69,25 @@ static inline void region_like(struct region *r, const struct region *t)
 	if (r->memobj)
 		memobj_get(r->memobj);
 }
-/* Frees a region that is in no tree, or NULL, when the lock is dropped with aspace_unlock(). */
+/* Has aspace_unlock() free r, which is in no tree, once it has dropped the lock.  r may be NULL. */
 void region_retire(struct aspace *as, struct region *r);
 int aspace_unlock_slowly(struct aspace *as, int result);
-static inline int aspace_unlock(struct aspace *as, int result) /* the result */
+/* Drops the lock, frees the retired regions, and returns `result`, so that callers can end with
+ * it. */
+static inline int aspace_unlock(struct aspace *as, int result)
 {
 	if (unlikely(as->dead))
 		return aspace_unlock_slowly(as, result);
 	spin_unlock(&as->lock);
 	return result;
 }
-static inline bool region_room(const struct aspace *as, u32 n) /* for n more */
+/* The space may get n regions more. */
+static inline bool region_room(const struct aspace *as, u32 n)
 {
 	return as->nregions + n <= REGIONS_MAX && aspace_has_room(as);
 }
-struct region *region_next(const struct aspace *as, va_t va); /* the lowest with end > va */
+/* the lowest one with end > va, or NULL */
+struct region *region_next(const struct aspace *as, va_t va);
 struct region *region_find_slow(struct aspace *as, va_t va);
 /* The region that va lies in, or NULL. */
 static inline struct region *region_find(struct aspace *as, va_t va)
@@ -88,42 +98,49 @@ static inline struct region *region_find(struct aspace *as, va_t va)
 		return r;
 	return region_find_slow(as, va);
 }
-/* Into the tree, its memobj's list and the counters; takes the memobj reference that r holds. */
+/* Puts r into the tree, its memobj's list and the counters.  The memobj reference in r is r's from
+ * now on. */
 void region_insert(struct aspace *as, struct region *r);
-/* Out of all these; retired. */
+/* Takes r out of the tree, its memobj's list and the counters, and retires it. */
 void region_erase(struct aspace *as, struct region *r);
 void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end);
 /* Changes rights and flags, and the counters that depend on them. */
 void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigned flags);
-/* Joins r with what it continues on either side.  The survivor. */
+/* Joins r with its neighbours on either side that it continues.  Returns the region that
+ * remains. */
 struct region *region_merge(struct aspace *as, struct region *r);
-void region_merge_all(struct aspace *as, va_t start, va_t end); /* those that lie or begin there */
-/* Lets a neighbour grow over what t describes, where nothing is.  False: t continues none. */
+/* The same for every region that meets [start, end) or begins at end. */
+void region_merge_all(struct aspace *as, va_t start, va_t end);
+/* Has a neighbour grow over the free range of the template t.  False: t continues no neighbour. */
 bool region_extend(struct aspace *as, const struct region *t);
-/* Splits at both ends, so that [start, end) is made of whole regions.  0, ENOMEM (as before). */
+/* Splits the regions that start and end cut, so that [start, end) is made of whole regions.
+ * 0, ENOMEM (nothing changed). */
 int must_check region_isolate(struct aspace *as, va_t start, va_t end);
-/* Takes [start, end) out; a spare region (may be NULL unless region_cut_needs says so) is used up. */
+/* region_cut() takes [start, end) out of the tree and cannot fail.  It consumes `spare`, which it
+ * needs for the upper rest if one region reaches beyond both ends: region_cut_needs(); else it may
+ * be NULL. */
 bool region_cut_needs(const struct aspace *as, va_t start, va_t end);
 void region_cut(struct aspace *as, va_t start, va_t end, struct region *spare);
-/* Counts for RLIMIT_DATA. */
+/* Such a region counts for RLIMIT_DATA. */
 static inline bool is_data(unsigned prot, unsigned flags)
 {
 	return (prot & PROT_WRITE) && !(flags & (REGION_SHARED | REGION_GROWSDOWN));
 }
-/* Memory that the mapping may come to own, and that overcommitting is about: private and writable,
- * or shared and nobody's file; not with MAP_NORESERVE. */
+/* The mapping may come to own memory, so it counts for Committed_AS: it is private and writable, or
+ * shared and no file's.  MAP_NORESERVE exempts it. */
 static inline bool is_committed(unsigned prot, unsigned flags, const struct memobj *m)
 {
 	if (flags & REGION_NORESERVE)
 		return false;
 	return flags & REGION_SHARED ? m && m->kind == MEMOBJ_ANON && !m->ident : prot & PROT_WRITE;
 }
-/* The limits and all of memory allow that many pages more, when others go in turn. */
+/* The space's limits and the size of memory allow `pages` more, while `replaced` mapped ones go. */
 static inline bool within_limits(const struct aspace *as, u64 pages, u64 replaced, unsigned prot,
 				 unsigned flags, const struct memobj *m)
 {
 	if (is_committed(prot, flags, m) && pages > frames_total())
-		return false; /* never to be had: mode 0 of Linux's overcommit_memory */
+		/* more than all of memory: refused as in mode 0 of Linux's overcommit_memory */
+		return false;
 	if (as->mapped + pages - replaced > as->limit_as >> PAGE_SHIFT)
 		return false;
 	if (is_data(prot, flags) &&
@@ -131,27 +148,30 @@ static inline bool within_limits(const struct aspace *as, u64 pages, u64 replace
 		return false;
 	return true;
 }
-/* The highest place for len bytes in [low, high). */
+/* The highest free place for len bytes in [low, high), in *at.  False: there is none. */
 bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t *at);
-/* The same where mmap looks for it. */
+/* The same where mmap looks: downwards from mmap_top, and above it only if nothing is free
+ * there. */
 static inline bool region_find_place(const struct aspace *as, u64 len, va_t *at)
 {
 	return region_find_gap(as, len, USER_MIN, as->mmap_top, at) ||
 	       region_find_gap(as, len, USER_MIN, USER_MAX, at);
 }
-/* Nothing lies in [start, end), nor would a stack above lose its gap. */
+/* No region lies in [start, end), and a mapping there would leave the stack above it its gap. */
 bool region_is_free(const struct aspace *as, va_t start, va_t end);
-u64 region_pages_in(const struct aspace *as, va_t start, va_t end); /* mapped pages */
+u64 region_pages_in(const struct aspace *as, va_t start, va_t end); /* how many lie in regions */
 
 /* ---- pagetable.c: aspace->lock held ---- */
 #define BATCH_FRAMES 128
-/* Entries that were changed and what can be dropped once no hart can use them any more. */
+/* The range of entries that an operation changed, and the frames and tables that it took out of
+ * them: these are dropped by batch_flush(), after a fence, when no hart can use the old entries any
+ * more. */
 struct batch {
 	struct aspace *as;
 	va_t lo, hi; /* changed leaf entries lie in [lo, hi) */
 	u32 n;
-	bool upper; /* a table was unlinked */
-	u32 frame[BATCH_FRAMES]; /* numbers; BATCH_TABLE: a leaf or middle table, or a huge page */
+	bool upper;  /* a table was unlinked, so the fence covers upper entries too */
+	u32 frame[BATCH_FRAMES]; /* frame numbers, with BATCH_TABLE for a table or a huge page */
 };
 #define BATCH_TABLE (1u << 31)
 static inline void batch_init(struct batch *b, struct aspace *as)
@@ -169,10 +189,12 @@ static inline void batch_touch(struct batch *b, va_t va)
 	if (va + PAGE_SIZE > b->hi)
 		b->hi = va + PAGE_SIZE;
 }
-void batch_flush(struct batch *b); /* fences, then drops */
-/* Makes every hart forget its entries of [lo, hi); upper: non-leaf ones too. */
+void batch_flush(struct batch *b); /* fences, then drops the frames, and leaves b empty */
+/* Makes every hart forget the entries of [lo, hi) that it caches, with `upper` also its upper
+ * ones. */
 void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper);
-/* After an invalid or weaker entry became valid or stronger: for this hart alone. */
+/* After an entry of va became valid or stronger: makes this hart forget the old one.  Others may
+ * keep it: they take a spurious fault and fence then.  upper: a table was linked. */
 static inline void aspace_fence_new(struct aspace *as, va_t va, bool upper)
 {
 	if (!(READ_ONCE(as->ran) & 1u << hart_index()))
@@ -182,22 +204,24 @@ static inline void aspace_fence_new(struct aspace *as, va_t va, bool upper)
 	else
 		mmu_fence_page(va, (u16)as->asid_gen);
 }
-/* Other harts may hold entries of the space. */
+/* Harts other than this one may hold entries of the space in their TLBs. */
 bool aspace_is_elsewhere(const struct aspace *as);
 
-/* The entry for the leaf table of va; NULL if there is no table for it either. */
+/* The upper entry of va, which names its leaf table or is 0; NULL if there is no middle table for
+ * it. */
 static inline pte_t *pt_upper(const struct aspace *as, va_t va)
 {
 	pte_t e = as->root[pt_index(va, 2)];
 
 	return likely(pte_valid(e)) ? &pte_next_table(e)[pt_index(va, 1)] : NULL;
 }
-/* The leaf table behind an entry for one that is not 0, linked or not. */
+/* The leaf table that an upper entry, not 0, names, linked or not; of a huge page, the deposited
+ * one. */
 static inline pte_t *pt_leaf(pte_t upper)
 {
 	return pte_is_huge(upper) ? frame_of(pte_pfn(upper))->owner : pte_next_table(upper);
 }
-/* The leaf entry of va, if its table is linked or a huge page's; NULL if not. */
+/* The slot of va in its leaf table, if that is linked or a huge page's; NULL if not. */
 static inline pte_t *pt_find(const struct aspace *as, va_t va)
 {
 	pte_t *upper = pt_upper(as, va);
@@ -206,7 +230,7 @@ static inline pte_t *pt_find(const struct aspace *as, va_t va)
 		return NULL;
 	return pt_leaf(*upper) + pt_index(va, 0);
 }
-/* The leaf entry of va, linked or not, to look at. */
+/* The value of va's leaf entry, whether its table is linked or not; 0: there is none. */
 static inline pte_t pt_peek(const struct aspace *as, va_t va)
 {
 	pte_t *upper = pt_upper(as, va);
@@ -214,10 +238,11 @@ static inline pte_t pt_peek(const struct aspace *as, va_t va)
 	return upper && *upper ? pt_leaf(*upper)[pt_index(va, 0)] : 0;
 }
 static inline struct frame *pt_frame(const pte_t *slot) { return frame_of(virt_to_pfn(slot)); }
-/* The slot of va for an access that needs `need` of its entry: in a linked table, and one of the space's
- * own unless the entry has those rights already (need 0: in any case).  Of a huge page the slot is
- * to look at only.  *upper: a table was linked, or may have been: aspace_fence_new().  NULL: out of
- * memory, nothing changed. */
+/* pt_make() finds the slot of va for an access that needs the rights `need` (PTE_R ...) in its
+ * entry, and makes and links the tables that lead to it.  A shared leaf table stays shared only if
+ * the entry has these rights already; else, and always for need 0, it becomes the space's own.  A
+ * slot of a huge page's table may be read, not changed.  *upper becomes true if a table may have
+ * been linked: aspace_fence_new() wants to know. NULL: out of memory, nothing changed. */
 pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper);
 static inline pte_t *pt_make(struct aspace *as, va_t va, pte_t need, bool *upper)
 {
@@ -227,10 +252,10 @@ static inline pte_t *pt_make(struct aspace *as, va_t va, pte_t need, bool *upper
 		return pte_next_table(*up) + pt_index(va, 0);
 	return pt_make_slowly(as, va, need, upper);
 }
-/* The entry for the leaf table of va, which may be 0, in a table that is made. NULL: no memory. */
+/* As pt_upper(), but makes the middle table if there is none.  NULL: no memory. */
 pte_t *pt_make_upper(struct aspace *as, va_t va);
 void pt_trim(struct aspace *as, va_t va); /* unlinks the leaf table of va if it is empty */
-/* Fills an empty slot; counts. */
+/* Stores entry e in an empty slot, and counts it. */
 static inline void pt_fill(struct aspace *as, pte_t *slot, pte_t e)
 {
 	struct frame *table = pt_frame(slot);
@@ -247,27 +272,32 @@ static inline void pt_fill(struct aspace *as, pte_t *slot, pte_t e)
 enum zap {
 	ZAP_ALL,
 	ZAP_KEEP_PRIVATE, /* entries with PTE_ANON stay */
-	ZAP_SPACE,	  /* all of the space goes: also what lies beside the range */
+	ZAP_SPACE,	  /* the whole space ends, so what lies beside the range goes, too */
 };
-/* Each looks at no more than *budget entries, lowers it, and returns where it stopped.  A shared leaf
- * is one entry; of one that is only partly in the range, nothing may be in it (leaf_own_edges). */
+/* Each of these looks at no more than *budget entries, lowers *budget by those that it looked at,
+ * and returns the address that it reached.  A shared leaf table counts as one entry, since it
+ * changes as a whole; so the caller has made those that are only partly in the range the space's
+ * own (leaf_own_edges). */
 va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget);
 va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool shared,
 		unsigned *budget);
 void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot, bool shared);
-/* The entry, not 0, for the leaf table around va and where its range ends within [va, end); without one:
- * NULL and the next address that may have one. */
+/* The upper entry of va if it is not 0, and in *stop the end of its table's range, or `end` if that
+ * is lower. NULL: there is none, and *stop is the next address that may have one. */
 pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop);
-/* Makes tables at `to` for all that has tables at `from`, and then moves the entries. */
+/* Moving [from, end) to `to` takes two passes, each from `cursor` on: pt_move_prepare() makes
+ * tables at the new place wherever the old one has some, so that pt_move(), which moves the
+ * entries, cannot fail. */
 va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t to,
 		     unsigned *budget, bool *failed);
 va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigned *budget);
 
 /* ---- memobj.c and reclaim.c ---- */
-/* The first page from *index on, which becomes its index; 0: none.  m->lock held. */
+/* The frame of the first page that m has at or after *index; *index becomes that page's.  0: there
+ * is none. m->lock held. */
 pfn_t memobj_next(struct memobj *m, u64 *index);
-void memobj_drop(struct memobj *m, u64 index); /* the page is there; m->lock held */
-/* A shrink under way is done with r, or need not be.  m->lock held. */
+void memobj_drop(struct memobj *m, u64 index); /* removes a page that m has; m->lock held */
+/* A shrink of m that would visit r next goes on to the region after it.  m->lock held. */
 static inline void memobj_zapped(struct memobj *m, struct region *r)
 {
 	if (m->zap_next != &r->in_memobj)
@@ -275,32 +305,38 @@ static inline void memobj_zapped(struct memobj *m, struct region *r)
 	m->zap_next = r->in_memobj.next;
 	m->zap_cursor = 0;
 }
-/* Takes the object's pages out of every space; m->lock held, dropped. */
+/* Takes m's pages out of every space's tables.  m->lock is held by the caller and dropped here. */
 void memobj_unmap(struct memobj *m);
 void reclaim_init(void);
 void reclaim_add(struct memobj *m);
 void reclaim_remove(struct memobj *m);
 
 /* ---- leaf.c: aspace->lock held ---- */
-/* Makes a shared leaf table the space's own, and links it: the one it is if nobody else has it, else a
- * copy. 0, ENOMEM. */
+/* Makes the shared leaf table of *upper the space's own and links it.  If no other space has it any
+ * more it stays the same table, else it is copied.  0, ENOMEM. */
 int must_check leaf_own(struct aspace *as, va_t va, pte_t *upper);
-/* The same for those that a change of [start, end) is about to cover partly. 0, ENOMEM. */
+/* The same for the one or two tables that [start, end) covers partly, before a change of it.  0,
+ * ENOMEM. */
 int must_check leaf_own_ends(struct aspace *as, va_t start, va_t end);
 static inline int must_check leaf_own_edges(struct aspace *as, va_t start, va_t end)
 {
 	return likely(!as->shared) ? 0 : leaf_own_ends(as, start, end);
 }
-bool leaf_link(pte_t *upper); /* a shared one, for reading; false: it is to be owned, nobody else has it */
-/* Drops the space's part of a table, or a huge page, that no hart can use through it. */
+/* Links a shared leaf table for reading.  False: no other space has it any more, so use
+ * leaf_own(). */
+bool leaf_link(pte_t *upper);
+/* Puts the space's reference of a table, or frees a huge page, which no hart can reach through it
+ * any more. */
 void table_put(pfn_t pfn);
-/* Gives back, from `upper` on, what of n tables others have as well and is not linked.  How many. */
+/* Puts the shared leaf tables that the n entries from `upper` on name, up to the first one that is
+ * linked or that no other space has.  Returns how many. */
 u64 leaf_drop(struct aspace *as, pte_t *upper, u64 n);
-/* fork: n tables of b->as become dst's as well, at the same places. */
+/* fork: makes the leaf tables that the n upper entries from `from` on name (b->as) dst's as well,
+ * at `to`. */
 void leaf_share(struct batch *b, struct aspace *dst, pte_t *from, pte_t *to, u64 n);
-/* fork: copies the part of a leaf table that begins at va. 0, ENOMEM. */
+/* fork: copies the entries of [va, stop), which lie in one leaf table, to dst.  0, ENOMEM. */
 int must_check leaf_copy(struct batch *b, struct aspace *dst, pte_t *upper, va_t va, va_t stop);
-/* A leaf table that others have as well, or may have. */
+/* Other spaces have the leaf table as well, or may have it. */
 static inline bool leaf_is_shared(pte_t upper)
 {
 	return (upper & PTE_SHARED) &&
@@ -308,21 +344,26 @@ static inline bool leaf_is_shared(pte_t upper)
 }
 
 /* ---- huge.c: aspace->lock held ---- */
-/* For a write fault at va in r, in the fresh leaf table of `slot`. */
+/* A write fault at va in region r, whose leaf table, just made, has `slot`, should get a huge
+ * page. */
 bool huge_is_wanted_here(const struct aspace *as, const struct region *r, va_t va, const pte_t *slot);
 static inline bool huge_is_wanted(const struct aspace *as, const struct region *r, va_t va,
 				  const pte_t *slot)
 {
 	return r->end - r->start >= pt_span(1) && huge_is_wanted_here(as, r, va, slot);
 }
-/* Takes a block for the page around w->cursor, which huge_step() zeroes. False: none is there. */
+/* Takes a free block for the huge page around w->cursor; huge_step() zeroes it.  False: there is
+ * none. */
 bool huge_begin(struct mm_work *w);
-bool huge_step(struct mm_work *w, unsigned *budget); /* true: it is mapped, or was for nothing */
-void huge_split(struct batch *b, pte_t *upper);	     /* links its table instead */
-/* Of a table that is FRAME_WHOLE and the space's own again: makes it the huge page that it was, if
- * nothing is missing. */
+/* Zeroes a part of the block.  True: it is whole, and mapped, or given back as another page came
+ * first. */
+bool huge_step(struct mm_work *w, unsigned *budget);
+void huge_split(struct batch *b, pte_t *upper); /* links the leaf table in place of the huge page */
+/* A leaf table of a former huge page (FRAME_WHOLE) has become the space's own again: makes it a
+ * huge page once more.  False: an entry is missing or its rights are stale. */
 bool huge_rejoin(struct aspace *as, pte_t *upper);
-void huge_free(pfn_t block); /* with its table: no hart can use them any more */
+/* frees the block and its leaf table, which no hart can use any more */
+void huge_free(pfn_t block);
 
 /* ---- memobj.c ---- */
 void memobj_init(void);
@@ -340,34 +381,41 @@ enum work_kind {
 	MM_WORK_MOVE,
 	MM_WORK_FORK,
 	MM_WORK_DESTROY,
-	MM_WORK_HUGE, /* a fault's; the space is not busy with it */
+	MM_WORK_HUGE, /* a fault's; the space is not `busy` meanwhile, so other operations go on */
 	MM_WORK_DONE,
 };
 #define MM_WORK_FILL 1	      /* MM_WORK_UNMAP: populate what was placed */
-#define MM_WORK_FILL_WRITE 2  /* MM_WORK_POPULATE: as a write */
-#define MM_WORK_FILL_STRICT 4 /* MM_WORK_POPULATE: a fault that fails is the result */
-#define MM_WORK_KEEP 8	      /* MM_WORK_MOVE: MREMAP_DONTUNMAP */
-/* MM_WORK_POPULATE: strictly, but private pages so that a write finds them, too */
+#define MM_WORK_FILL_WRITE 2  /* MM_WORK_POPULATE: every page as if written */
+/* MM_WORK_POPULATE: the first fault that fails ends it with its error */
+#define MM_WORK_FILL_STRICT 4
+/* MM_WORK_MOVE: the old region stays: MREMAP_DONTUNMAP, or an old size of 0 */
+#define MM_WORK_KEEP 8
+/* MM_WORK_POPULATE, with STRICT: writable private pages are made as if written, as mlock wants
+ * them */
 #define MM_WORK_FILL_OWN 16
-#define POPULATE_COST 16u /* of a step's budget, for a page that is made */
+#define POPULATE_COST 16u /* what making a page takes of a step's budget */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
-/* aspace->lock held, dropped: does the first step and, if that was all, the end. MM_MORE, result. */
+/* Does the first step of w, and ends it if nothing is left.  aspace->lock is held by the caller and
+ * dropped here.  MM_MORE: mm_work_step() goes on; else the operation's result. */
 int work_start(struct mm_work *w);
-/* A fault meets a long operation that is moving or removing something of [lo, hi): finishes it. */
+/* If a long operation under way is removing, changing or moving something of [lo, hi), finishes it
+ * at once, so that a fault there finds the tables as they will be. */
 void work_help(struct aspace *as, va_t lo, va_t hi);
 enum move_phase {
-	MOVE_CLEAR,   /* zap [target, target + arg) */
-	MOVE_CUT,     /* zap what is behind `end` of the old place */
-	MOVE_PREPARE, /* tables */
-	MOVE_ENTRIES,
-	MOVE_UNDO, /* no memory for tables */
+	MOVE_CLEAR,   /* zaps the new place, [target, target + arg) */
+	MOVE_CUT,     /* zaps the old place behind `end`, which mremap cuts off */
+	MOVE_PREPARE, /* makes the new place's tables */
+	MOVE_ENTRIES, /* moves the entries */
+	MOVE_UNDO,    /* no memory for tables: takes the new place out again */
 };
-bool move_step(struct mm_work *w, unsigned *budget); /* remap.c; true: done */
-bool fork_step(struct mm_work *w, unsigned *budget); /* fork.c */
+/* Steps of remap.c and fork.c.  True: the operation is done. */
+bool move_step(struct mm_work *w, unsigned *budget);
+bool fork_step(struct mm_work *w, unsigned *budget);
 
 /* ---- aspace.c ---- */
 bool aspace_try_get(struct aspace *as);
-/* munmap of checked bounds. Lock held, dropped. */
+/* munmap of bounds that the caller has checked.  aspace->lock is held by the caller and dropped
+ * here. */
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w);
 /* ---- asid.c ---- */
 void asid_init(void);
