@@ -9,9 +9,20 @@
 #define PARTS 4u /* with the locks held once */
 #define TRIES 16 /* a page may be taken away again between fault and look; not for ever */
 
-/* Where va is, if its entry has the rights.  Lock held.  On every message's path: the walk is
+/* Where va is, if its entry e has the rights. */
+static inline bool entry_page(pte_t e, va_t va, pte_t need, char **p)
+{
+	need |= PTE_V;
+	if (unlikely((e & (need | PTE_SPECIAL)) != need) &&
+	    (e & (need | PTE_SPECIAL | PTE_ANON)) != (need | PTE_SPECIAL | PTE_ANON))
+		return false;
+	*p = (char *)pfn_to_virt(pte_pfn(e)) + (va & PAGE_MASK);
+	return true;
+}
+
+/* The same for va's entry, and where that is.  Lock held.  On every message's path: the walk is
  * written out, since a slot that may be NULL would be looked at twice. */
-static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char **p)
+static inline bool user_page_entry(const struct aspace *as, va_t va, pte_t need, char **p, const pte_t **entry)
 {
 	pte_t e = as->root[pt_index(va, 2)];
 
@@ -19,17 +30,19 @@ static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char 
 		return false;
 	e = pte_next_table(e)[pt_index(va, 1)];
 	if (likely(pte_is_linked(e)))
-		e = pte_next_table(e)[pt_index(va, 0)];
+		*entry = &pte_next_table(e)[pt_index(va, 0)];
 	else if (pte_is_huge(e))
-		e = pt_leaf(e)[pt_index(va, 0)];
+		*entry = &pt_leaf(e)[pt_index(va, 0)];
 	else
 		return false;
-	need |= PTE_V;
-	if (unlikely((e & (need | PTE_SPECIAL)) != need) &&
-	    (e & (need | PTE_SPECIAL | PTE_ANON)) != (need | PTE_SPECIAL | PTE_ANON))
-		return false;
-	*p = (char *)pfn_to_virt(pte_pfn(e)) + (va & PAGE_MASK);
-	return true;
+	return entry_page(**entry, va, need, p);
+}
+
+static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char **p)
+{
+	const pte_t *entry;
+
+	return user_page_entry(as, va, need, p, &entry);
 }
 
 /* Copies make do with small pages. */
@@ -514,6 +527,7 @@ static inline __attribute__((always_inline)) bool object_copy_simple(struct memo
 {
 	pte_t need = out ? PTE_W : PTE_R;
 	size_t first = PAGE_SIZE - (va & PAGE_MASK);
+	const pte_t *entry;
 	char *p, *q, *more;
 
 	if (unlikely(va >= USER_MAX - PAGE_SIZE || n > PAGE_SIZE - (off & PAGE_MASK)))
@@ -521,10 +535,12 @@ static inline __attribute__((always_inline)) bool object_copy_simple(struct memo
 	spin_lock(&as->lock);
 	spin_lock(&m->lock);
 	q = object_place(m, off, n);
-	if (unlikely(!q || !user_page(as, va, need, &p)))
+	if (unlikely(!q || !user_page_entry(as, va, need, &p, &entry)))
 		goto out_locks;
 	if (n > first) {
-		if (unlikely(!user_page(as, va + first, need, &more)))
+		/* The next entry, if it is in the same table. */
+		if (unlikely(!(pt_index(va + first, 0) ? entry_page(entry[1], va + first, need, &more) :
+							 user_page(as, va + first, need, &more))))
 			goto out_locks;
 		object_move(p, q, first, out);
 		object_move(more, q + first, n - first, out);
