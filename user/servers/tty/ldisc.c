@@ -3,15 +3,15 @@
  * Input lies in one ring: [tail, canon) are whole lines (their ends marked), [canon, head) is the
  * line being edited; in raw mode only tail and head count.  Echo goes into the output ring at the
  * moment the character is taken, so echo and output keep their order.  Programs may not fill the
- * last LDISC_ECHO_RESERVE bytes of that ring; echo that finds no room at all is dropped, input
- * never is because of it.
+ * last LDISC_ECHO_RESERVE bytes of that ring.  If even those are full the echo is dropped, but the
+ * input character is kept.
  */
 #include "ldisc.h"
 
 #include <string.h>
 
-#define DISABLED 0 /* _POSIX_VDISABLE: a control character that is switched off */
-#define LINE_MAX_CHARS (LDISC_IN - 1) /* the last place is for a line's end */
+#define DISABLED 0 /* _POSIX_VDISABLE: a c_cc entry with this value is switched off */
+#define LINE_MAX_CHARS (LDISC_IN - 1) /* one place of the ring is left for the line's end */
 #define IN(l, i) ((l)->in[(i) & (LDISC_IN - 1)])
 #define MARK(l, i) ((l)->mark[(i) & (LDISC_IN - 1)])
 
@@ -80,7 +80,8 @@ static void put(struct ldisc *l, uint8_t c)
 		l->out[l->out_head++ & (LDISC_OUT - 1)] = c;
 }
 
-/* One character through OPOST; at most 8 bytes come of it. */
+/* Puts one character into the output ring, processed as c_oflag says; it becomes at most 8 bytes (a
+ * tab as spaces). */
 static void post(struct ldisc *l, uint8_t c)
 {
 	uint32_t spaces;
@@ -156,7 +157,7 @@ uint32_t ldisc_output(struct ldisc *l, const uint8_t *from, uint32_t n)
 	for (i = 0; i < n && ldisc_output_room(l) >= 8; i++) {
 		uint8_t c = from[i];
 
-		if (c > 31 && c < 127 && !oflag(l, OLCUC)) { /* the common case, in short */
+		if (c > 31 && c < 127 && !oflag(l, OLCUC)) { /* printable: needs no post() */
 			l->column++;
 			l->out[l->out_head++ & (LDISC_OUT - 1)] = c;
 		} else {
@@ -234,7 +235,8 @@ static void echo_raw(struct ldisc *l, const char *s)
 		post(l, (uint8_t)*s++);
 }
 
-/* Where the erased tab began: back by as many columns as it took. */
+/* Moves the cursor back over an erased tab, which stood at position `at`: the width of what stands
+ * before it, up to the tab before or the line's beginning, says how many columns the tab took. */
 static void echo_erase_tab(struct ldisc *l, uint32_t at)
 {
 	uint32_t columns = 0, back;
@@ -268,7 +270,7 @@ static uint32_t in_used(const struct ldisc *l)
 	return l->head - l->tail;
 }
 
-/* A full line that has no end yet, or full raw input: the character is dropped. */
+/* Tells whether the input ring is full: a further character is dropped, except for a line's end. */
 static bool in_full(const struct ldisc *l)
 {
 	return in_used(l) >= LINE_MAX_CHARS;
@@ -276,7 +278,8 @@ static bool in_full(const struct ldisc *l)
 
 bool ldisc_input_room(const struct ldisc *l)
 {
-	/* A line too long to keep must still see its end, so its excess is taken and dropped. */
+	/* If one unfinished line fills the ring, nobody can read and make room until the line's
+	 * end has come.  So its further characters are taken, and dropped, up to that end. */
 	return !in_full(l) || (lflag(l, ICANON) && l->canon == l->tail);
 }
 
@@ -341,7 +344,7 @@ static void erase(struct ldisc *l, uint8_t c)
 			e = IN(l, --at);
 		while (is_continuation(l, e) && at != l->canon);
 		if (is_continuation(l, e))
-			return; /* not a whole character */
+			return; /* the line begins in the middle of a UTF-8 character: it stays */
 		if (word) {
 			if (is_word(e))
 				seen_word = true;
@@ -387,7 +390,7 @@ static void signal_char(struct ldisc *l, uint8_t c, uint32_t sig)
 	l->signals |= sig;
 }
 
-/* Taken as a character of the text. */
+/* Takes a character without special meaning: echoes it and appends it to the input. */
 static void ordinary(struct ldisc *l, uint8_t c)
 {
 	uint32_t copies = iflag(l, PARMRK) && c == 0xff ? 2 : 1;
@@ -409,7 +412,8 @@ static void ordinary(struct ldisc *l, uint8_t c)
 		append(l, c, LDISC_NONE);
 }
 
-/* The characters that mean something in canonical mode; false: this one does not. */
+/* Handles a character that has a meaning in canonical mode (editing, ends of lines); false: this
+ * one has none. */
 static bool canonical(struct ldisc *l, uint8_t c)
 {
 	bool extended = lflag(l, IEXTEN);
@@ -545,7 +549,8 @@ uint32_t ldisc_peek(const struct ldisc *l, uint8_t *to, uint32_t n, uint32_t *us
 	uint32_t i = l->tail, got = 0;
 
 	while (i != end) {
-		/* An end-of-file mark right behind the last byte goes with it. */
+		/* Also when the buffer has just become full: else the end-of-file character would
+		 * be left, and the next read would return 0. */
 		if (lflag(l, ICANON) && MARK(l, i) == LDISC_EOF) {
 			i++;
 			break;
@@ -579,7 +584,8 @@ void ldisc_set_termios(struct ldisc *l, const struct tern_termios *t)
 
 	l->t = *t;
 	if (changed) {
-		/* What is there becomes one line, or plain input. */
+		/* Canonical mode was switched on or off: the input that is there becomes one whole
+		 * line, or raw input without marks. */
 		for (uint32_t i = l->tail; i != l->head; i++)
 			MARK(l, i) = LDISC_NONE;
 		l->canon = l->tail;
@@ -589,7 +595,7 @@ void ldisc_set_termios(struct ldisc *l, const struct tern_termios *t)
 		}
 		l->lnext = false;
 	}
-	/* Nobody could start it again. */
+	/* Without IXON no character starts stopped output again, so it starts now. */
 	if (had_ixon && !iflag(l, IXON))
 		ldisc_start(l);
 	flow_control(l);

@@ -1,5 +1,6 @@
-/* The line discipline: what a terminal makes of the characters that come and go.  Pure logic: no
- * IPC, no device.  termios(3) and n_tty's behaviour on Linux are the reference. */
+/* The line discipline: what a terminal makes of the characters that come in and go out (editing of
+ * lines, echo, signals, flow control).  It is pure logic, without IPC and device.  The reference is
+ * termios(3), and Linux's n_tty where that is not precise. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,62 +10,68 @@
 
 #define LDISC_IN 4096u
 #define LDISC_OUT 65536u
-#define LDISC_ECHO_RESERVE 1024u /* of the output ring, for echo only */
+#define LDISC_ECHO_RESERVE 1024u /* bytes of the output ring that programs may not fill: for echo */
 
-/* Signals that input raised, until the tty sends them. */
+/* Bits of ldisc.signals: signals that an input character asked for and the tty is still to send. */
 #define LDISC_SIGINT 1u
 #define LDISC_SIGQUIT 2u
 #define LDISC_SIGTSTP 4u
 
-/* Invariants: tail <= canon <= head <= tail + LDISC_IN (free-running); marks only in [tail, canon)
- * and, in canonical mode, none behind the last line's end. */
+/* Invariants: tail <= canon <= head <= tail + LDISC_IN.  These positions only grow; a place in the
+ * ring is the position modulo LDISC_IN.  Only characters in [tail, canon) have marks, and in
+ * canonical mode the last of them is a line's end. */
 struct ldisc {
 	struct tern_termios t;
-	uint32_t tail, canon, head; /* input: to read, behind the last whole line, behind the last */
-	uint32_t out_head, out_tail; /* output: free-running; bytes for the line in between */
-	uint32_t column, canon_column; /* of the cursor; where the line being edited began */
-	bool lnext;	 /* the next character is taken literally */
-	bool stopped;	 /* by ^S or TCOOFF */
-	bool throttled;	 /* STOP was sent for IXOFF */
-	uint8_t xchar;	 /* START or STOP to be sent before all else; 0: none */
-	uint32_t signals; /* LDISC_SIG… */
+	/* Input: the next character to read; the end of the last whole line; the end of the
+	 * input. */
+	uint32_t tail, canon, head;
+	uint32_t out_head, out_tail; /* output: the bytes in [out_tail, out_head) are to be sent */
+	uint32_t column, canon_column; /* the cursor's; the one where the edited line began */
+	bool lnext;	 /* VLNEXT (^V) was typed: the next character has no special meaning */
+	bool stopped;	 /* output is stopped, by VSTOP (^S) or TCOOFF */
+	bool throttled;	 /* IXOFF: the STOP character was sent, START is still to follow */
+	uint8_t xchar;	 /* a START or STOP character to be sent before all output; 0: none */
+	uint32_t signals; /* LDISC_SIG… bits */
 	uint8_t in[LDISC_IN];
-	uint8_t mark[LDISC_IN]; /* of a line's end: enum ldisc_mark */
+	uint8_t mark[LDISC_IN]; /* by place in the ring, enum ldisc_mark: does a line end here? */
 	uint8_t out[LDISC_OUT];
 };
 
 enum ldisc_mark {
 	LDISC_NONE,
-	LDISC_EOL, /* delivered with the line */
-	LDISC_EOF, /* ends it, not delivered */
+	LDISC_EOL, /* this character ends a line and is read as its last byte */
+	LDISC_EOF, /* this character (VEOF, ^D) ends a line and is not read */
 };
 
 void ldisc_init(struct ldisc *l);
-/* A character has come in. */
+/* Takes one character that has come in. */
 void ldisc_input(struct ldisc *l, uint8_t c);
 void ldisc_break(struct ldisc *l);
-/* Whether one more can be kept; if not, the device is to hold it back. */
+/* Tells whether one more character can be taken.  If not, the line has to hold it back. */
 bool ldisc_input_room(const struct ldisc *l);
 
-/* Whether a read would find anything: a line, or `least` characters in raw mode. */
+/* Tells whether a read would find a whole line, or in raw mode at least `least` characters. */
 bool ldisc_readable(const struct ldisc *l, uint32_t least);
-/* What a read of n bytes gives now, at most LDISC_IN, without taking it; *used: how many
- * characters it takes from the input (an end-of-file mark counts). */
+/* Copies to `to` what a read of n bytes (at most LDISC_IN) gives now, and returns how many bytes
+ * that are.  The input stays until ldisc_consume(*used); *used may be larger than the result,
+ * since an end-of-file character is consumed but not read. */
 uint32_t ldisc_peek(const struct ldisc *l, uint8_t *to, uint32_t n, uint32_t *used);
 void ldisc_consume(struct ldisc *l, uint32_t used);
-/* FIONREAD. */
+/* Counts the bytes that could be read now (FIONREAD). */
 uint32_t ldisc_count(const struct ldisc *l);
 
-/* Output of a program through OPOST: how many of the n bytes were taken; less means full. */
+/* Puts a program's output into the ring, processed as c_oflag says.  Returns how many of the n
+ * bytes were taken; fewer than n mean that the ring is full. */
 uint32_t ldisc_output(struct ldisc *l, const uint8_t *from, uint32_t n);
 uint32_t ldisc_output_room(const struct ldisc *l);
 static inline uint32_t ldisc_output_used(const struct ldisc *l)
 {
 	return l->out_head - l->out_tail;
 }
-/* The next byte for the line, or -1. */
+/* Takes the next byte that the line has to send; -1: there is none, or output is stopped. */
 int ldisc_transmit(struct ldisc *l);
-/* The next n bytes or fewer, without taking them; then how many of these the line took. */
+/* The same in two steps for many bytes: peek copies the next n bytes or fewer without taking them,
+ * sent takes the first n of these. */
 uint32_t ldisc_peek_output(const struct ldisc *l, uint8_t *to, uint32_t n);
 void ldisc_sent(struct ldisc *l, uint32_t n);
 static inline bool ldisc_transmittable(const struct ldisc *l)

@@ -1,8 +1,9 @@
 /* The tty server: the console's UART, pseudo-terminals, their line discipline, job control.
  *
- * uart.c drives the device, ldisc.c is the line discipline (pure logic), tty_ops.c reads, writes
- * and holds the table of operations, pty.c has masters; tty_ioctl.c and tty_job.c do what their names say.  All state
- * hangs on `server`.
+ * uart.c drives the device.  ldisc.c is the line discipline (pure logic).  tty_ops.c has read,
+ * write and the table of operations, tty_ioctl.c the ioctls of terminals.  tty_job.c has
+ * controlling terminals, foreground groups and open; pty.c has the masters of pseudo-terminals.
+ * All state hangs on `server`.
  */
 #include "tty_priv.h"
 

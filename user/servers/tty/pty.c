@@ -1,9 +1,11 @@
-/* Pseudo-terminals (pty(7)): a terminal whose line is another descriptor, its master.
+/* Pseudo-terminals (pty(7)): a terminal whose line is not a device but another descriptor, its
+ * master.
  *
- * What is written to the master is input of the terminal; what the terminal sends is read from the master.
- * vfs chooses the number at an open of /dev/ptmx and gives it the name /dev/pts/N, until the meta session that
- * came with that open goes: when the master is closed.  The terminal is hung up then; what is left of it goes
- * with its last descriptor.  While nobody has the terminal open any more, the master reads EIO.
+ * What is written to the master is input of the terminal; what the terminal sends is read from the
+ * master.  At an open of /dev/ptmx vfs chooses the number N and shows the terminal as /dev/pts/N as
+ * long as the meta session lives that it sent along; that ends when the master is closed.  The
+ * terminal is hung up then, and freed with its last descriptor.  While all descriptors of the
+ * terminal are closed again, reads of the master fail with EIO.
  */
 #include <linux/poll.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 
 #include "tty_priv.h"
 
-/* Whether a read of the master has something to say, be it that there is nobody any more. */
+/* Tells whether a read of the master finds something: output, or packet mode's status byte. */
 static bool has_output(const struct pty *p)
 {
 	return ldisc_transmittable(&p->t.l) || p->status;
@@ -43,7 +45,8 @@ static void set_bits(struct pty *p)
 
 /* ---- reading the master ---- */
 
-/* In packet mode a byte comes first: 0, or what has happened, alone. */
+/* Copies output to the read of the master; the bytes copied or an errno.  In packet mode the
+ * first byte is 0 and output follows, or it is the status byte, which comes alone. */
 static long take_output(struct pty *p, uint64_t token, uint64_t len)
 {
 	uint32_t room = sizeof server->stage, n = 0;
@@ -103,7 +106,9 @@ static long pty_read(struct desc *d, struct tern_msg *m, uint64_t len, bool nonb
 
 /* ---- writing to the master ---- */
 
-/* As much as there is room for; the new count of bytes done, or an errno. */
+/* Makes the bytes of a write to the master input of the terminal, from byte `done` on and as
+ * many as there is room for.  The new count of bytes done; an errno if the first ones cannot be
+ * copied. */
 static long type_in(struct pty *p, uint64_t token, uint64_t len, uint64_t done)
 {
 	while (done < len && ldisc_input_room(&p->t.l)) {
@@ -153,7 +158,7 @@ static long pty_write(struct desc *d, struct tern_msg *m, uint64_t len, bool non
 	r->len = len;
 	r->done = (uint64_t)n;
 	req_queue(&p->writers, r);
-	p->t.unthrottle(&p->t); /* the update may have made room */
+	p->t.unthrottle(&p->t); /* tty_update() may have let a reader make room in the meantime */
 	return SERVER_NO_REPLY;
 }
 
@@ -164,7 +169,7 @@ long pty_transfer(struct desc *d, struct tern_msg *m, uint64_t len, bool write, 
 
 /* ---- what the terminal does with its line ---- */
 
-/* The output is there for the master to read. */
+/* tty.kick of a pty: the terminal's output is ready, so reads that wait at the master get it. */
 static void kick(struct tty *t)
 {
 	struct pty *p = t->pty;
@@ -182,7 +187,9 @@ static void unthrottle(struct tty *t)
 
 	if (p->writers.first && ldisc_input_room(&t->l)) {
 		serve_writers(p);
-		tty_update(t); /* with less to come: this ends */
+		/* tty_update() calls this function again; that ends, since each time the writers
+		 * have less left to write. */
+		tty_update(t);
 	}
 	set_bits(p);
 }
@@ -226,7 +233,7 @@ long pty_ioctl(struct desc *d, struct tern_msg *m)
 		return int_out(m, (int32_t)ldisc_output_used(&p->t.l));
 	case TIOCOUTQ:
 		return int_out(m, 0);
-	case TCFLSH: /* what it wrote is the terminal's already */
+	case TCFLSH: /* drops output alone: what the master wrote is the terminal's input already */
 		if (m->args[2] > 2)
 			return -EINVAL;
 		if (m->args[2] != 1)

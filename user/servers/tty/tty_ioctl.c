@@ -1,15 +1,17 @@
-/* Terminal ioctls (tty_ioctl(2)).  What changes the terminal is only for the foreground group:
- * others get SIGTTOU first.  TCSETSW, TCSETSF and TCSBRK wait until the output has gone. */
+/* The ioctls of terminals (ioctl_tty(2)).  Only the foreground group may change a terminal: a
+ * process of another group gets SIGTTOU instead.  TCSETSW, TCSETSF and TCSBRK wait until all
+ * output has been sent. */
 #include <server/cred.h>
 #include <server/fcntl.h>
 #include <tern/linux/signal.h>
 
 #include "tty_priv.h"
 
-#define TIOCM_LINES 0x166 /* DTR, RTS, CTS, CD, DSR */
+#define TIOCM_LINES 0x166 /* the modem lines DTR, RTS, CTS, CD and DSR are always on */
 #define SPEED 38400u
 
-/* struct termios2, which the terminal keeps the first part of. */
+/* Linux's struct termios2.  The terminal keeps the first part, which is struct termios, and has
+ * always the same speeds. */
 struct both_termios {
 	struct tern_termios t;
 	uint32_t ispeed, ospeed;
@@ -51,7 +53,8 @@ static long when_drained(struct desc *d, struct tern_msg *m, uint32_t op,
 	struct req *r;
 
 	t->kick(t);
-	if (t->pty || !ldisc_output_used(&t->l)) { /* a pty's line takes all at once */
+	/* A pty does not wait: its output has been sent once it is in the ring. */
+	if (t->pty || !ldisc_output_used(&t->l)) {
 		apply(t, op, termios);
 		tty_update(t);
 		return 0;
@@ -69,7 +72,8 @@ static long set_termios(struct desc *d, struct tern_msg *m, uint32_t op)
 {
 	struct tern_termios termios;
 
-	/* The newer structure begins with the older one. */
+	/* struct termios2 begins with struct termios, so TCSETS2 and its like read that part
+	 * alone. */
 	if (tern_copy_in(m->token, 0, 0, &termios, sizeof termios) != (long)sizeof termios)
 		return -EFAULT;
 	if (op == TCSETS || op == TCSETS2) {
@@ -137,7 +141,7 @@ static long set_size(struct tty *t, struct tern_msg *m)
 	return 0;
 }
 
-/* A character as if it had been typed. */
+/* TIOCSTI: takes a character of the caller's as if it had been typed at the terminal. */
 static long type_char(struct tty *t, struct tern_msg *m)
 {
 	struct tern_caller who;
@@ -207,7 +211,7 @@ long tty_ioctl(struct tern_msg *m)
 	case TCSETSW2:
 	case TCSETSF2:
 		return set_termios(d, m, op);
-	case TCSBRK: /* a break is not sent; with an argument it is tcdrain */
+	case TCSBRK: /* never sends a break, only waits for the output, as tcdrain() wants it */
 	case TCSBRKP:
 		return when_drained(d, m, TCSBRK, &none);
 	case TCFLSH:

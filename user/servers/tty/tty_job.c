@@ -1,8 +1,9 @@
-/* Controlling terminals and job control: who may read, who gets the signals, and opening.
+/* Controlling terminals and job control: which group may read, which gets the signals; and opening
+ * terminals, as an open can make one a controlling terminal.
  *
- * The terminal knows its session and foreground group by number; what lies behind the numbers is
- * pm's, which is asked by asynchronous calls.  Until its answer the client's call waits as a req
- * that lies in no queue; the answer's cookie is the req's badge.
+ * The terminal knows its session and foreground group by their numbers only.  Which processes these
+ * are, pm knows; it is asked by asynchronous calls.  Until pm answers, the client's call waits as a
+ * req that lies in no queue; the cookie of the answer is the req's badge.
  */
 #include <server/cred.h>
 #include <server/fcntl.h>
@@ -47,7 +48,8 @@ void tty_signals_retry(void)
 
 /* ---- asking pm ---- */
 
-/* SERVER_NO_REPLY, or an errno at once; the req is consumed then. */
+/* Asks pm, whose answer goes to tty_answered(r): SERVER_NO_REPLY.  If that fails, r is destroyed
+ * and the result is an errno. */
 static long ask(struct req *r, uint32_t op, uint64_t a0, uint64_t a1)
 {
 	uint64_t args[6] = { a0, a1 };
@@ -89,7 +91,8 @@ static bool is_leader(const struct tern_caller *who)
 	return who->sid && who->pid == who->sid;
 }
 
-/* For /proc only, so an answer, or that there was no memory, is of no interest. */
+/* Tells pm which terminal a session has, or none.  pm only shows that in /proc, so neither its
+ * answer nor a failure for want of memory matters. */
 static void tell_pm(uint32_t session, uint32_t device, uint32_t pgrp)
 {
 	uint64_t args[6] = { session, device, pgrp };
@@ -158,7 +161,7 @@ void tty_leave_session(struct tty *t)
 		take(t, 0, 0);
 }
 
-/* The leader has left it. */
+/* The session's leader gives the terminal up, or has ended: the foreground group is signalled. */
 static void disassociate(struct tty *t)
 {
 	tty_signal(t, t->pgrp, SIGHUP);
@@ -166,7 +169,8 @@ static void disassociate(struct tty *t)
 	take(t, 0, 0);
 }
 
-/* It has left the leader, whose group that of its number is. */
+/* The line of the terminal is gone: the session's leader is signalled, by the group whose number is
+ * the session's, which is the leader's. */
 void tty_hang_up(struct tty *t)
 {
 	tty_signal(t, t->session, SIGHUP);
@@ -189,7 +193,8 @@ long tty_leave(struct desc *d, struct tern_msg *m)
 	return 0;
 }
 
-/* pm's word that the leader of a session has ended: the terminal is free again. */
+/* pm's method TERN_TTY_SESSION_END: the leader of a session has ended, so the session's terminal
+ * becomes free. */
 long tty_session_end(struct tern_msg *m)
 {
 	struct tty *t = tty_of_session((uint32_t)m->args[0]);
@@ -295,7 +300,7 @@ void desc_free(struct desc *d)
 		pty_closed(p, master);
 }
 
-/* An open of /dev/ptmx: vfs has chosen the number. */
+/* Opens /dev/ptmx; vfs has chosen the number of the new pty. */
 static long open_master(struct tern_msg *m, uint64_t flags)
 {
 	struct desc *d = pty_open_master((uint32_t)(m->word[0] >> 32), flags, m->word[1]);
@@ -307,7 +312,7 @@ static long open_master(struct tern_msg *m, uint64_t flags)
 	return give(d, m->token, meta);
 }
 
-/* The terminal that a device number names. */
+/* Finds the terminal that a device number names; /dev/tty is the session's own. */
 static struct tty *tty_of_device(uint64_t device, uint32_t session)
 {
 	if (device == DEV_TTY)
@@ -315,7 +320,8 @@ static struct tty *tty_of_device(uint64_t device, uint32_t session)
 	return device >> 8 == PTS_MAJOR ? pty_find(device & 0xff) : &server->console;
 }
 
-/* An open by device number; takes the handle of m when it succeeds or waits. */
+/* Opens a terminal by its device number.  If that succeeds or waits, it consumes the handle that
+ * came with m (the meta session). */
 static long open_device(struct tern_msg *m, uint64_t flags)
 {
 	struct tern_caller who;
@@ -348,7 +354,8 @@ static long open_device(struct tern_msg *m, uint64_t flags)
 			r->pgid = who.pgid;
 			r->pid = t->session;
 			r->meta = meta;
-			/* Without an answer it is opened all the same. */
+			/* If pm cannot be asked, the terminal is opened without becoming the
+			 * caller's controlling terminal. */
 			if (ask(r, TERN_PM_SESSION_TTY, t->session, 0) == SERVER_NO_REPLY) {
 				m->handle = -1;
 				return SERVER_NO_REPLY;
@@ -410,7 +417,8 @@ void tty_answered(struct req *r, long result)
 
 	switch (r->type) {
 	case REQ_BACKGROUND:
-		/* The group has its signal by now: interrupted with nothing done. */
+		/* pm has signalled the caller's group by now: the call counts as interrupted
+		 * with nothing done, so it is made again if the signal lets it. */
 		reply = result < 0 ? -EIO : -TERN_ECANCELLED;
 		break;
 	case REQ_SET_PGRP:

@@ -18,7 +18,7 @@
 #define SETTABLE (O_APPEND | O_NONBLOCK)
 #define RWF_KNOWN 0x3fu
 #define DECISECOND 100000000ull
-#define WRITERS_RESUME (LDISC_OUT / 2) /* room at which writers that wait go on */
+#define WRITERS_RESUME (LDISC_OUT / 2) /* writers that wait go on once this much room is free */
 #define POLLOUT_ON 8192u
 #define POLLOUT_OFF 256u
 
@@ -75,7 +75,8 @@ void req_answer(struct req *r, long result)
 	tern_reply(token, result);
 }
 
-/* Its line has gone: nothing happens to it any more. */
+/* Tells whether the terminal is a pty's whose master has been closed: nothing comes or goes
+ * then. */
 static bool is_hung(const struct tty *t)
 {
 	return t->pty && t->pty->hung;
@@ -88,7 +89,7 @@ static bool canonical(const struct tty *t)
 	return t->l.t.c_lflag & ICANON;
 }
 
-/* Whether a blocking read of `len` bytes can be answered now. */
+/* Tells whether a blocking read of `len` bytes can be answered now. */
 static bool read_ready(const struct tty *t, uint64_t len)
 {
 	uint32_t min = t->l.t.c_cc[VMIN];
@@ -100,7 +101,8 @@ static bool read_ready(const struct tty *t, uint64_t len)
 	return ldisc_readable(&t->l, len < min ? (uint32_t)len : min);
 }
 
-/* The timers of a waiting raw read (MIN and TIME of termios(3)). */
+/* Sets the deadline of a raw read that waits (MIN and TIME of termios(3)): with MIN, TIME after
+ * each further character; without, TIME after the read began (`starts`). */
 static void read_timer(struct tty *t, struct req *r, bool starts)
 {
 	uint32_t min = t->l.t.c_cc[VMIN], time = t->l.t.c_cc[VTIME];
@@ -112,7 +114,7 @@ static void read_timer(struct tty *t, struct req *r, bool starts)
 	r->seen = t->l.head;
 }
 
-/* Answers a waiting read with what there is. */
+/* Answers a read that waits with the input that there is. */
 static void read_complete(struct tty *t, struct req *r)
 {
 	uint32_t used, n;
@@ -121,7 +123,7 @@ static void read_complete(struct tty *t, struct req *r)
 	n = ldisc_peek(&t->l, server->stage, r->len < LDISC_IN ? (uint32_t)r->len : LDISC_IN, &used);
 	if (n) {
 		done = tern_copy_out(r->token, 0, 0, server->stage, n);
-		if (done == -ESRCH) { /* killed meanwhile: the input stays */
+		if (done == -ESRCH) { /* the caller was killed: the input stays for others */
 			req_destroy(r);
 			return;
 		}
@@ -184,13 +186,15 @@ static long tty_read(struct desc *d, struct tern_msg *m, uint64_t len, bool nonb
 
 /* ---- writing ---- */
 
-/* A stopped pty takes nothing; a stopped line takes what its ring holds. */
+/* The room for programs' output.  While output is stopped, a pty takes none, but the console takes
+ * as much as fits into its ring. */
 static uint32_t output_room(const struct tty *t)
 {
 	return t->pty && t->l.stopped ? 0 : ldisc_output_room(&t->l);
 }
 
-/* As much as there is room for; the new count of bytes done, or an errno.  *full: no more room. */
+/* Outputs the bytes of a write from byte `done` on, as many as there is room for.  The new count of
+ * bytes done; an errno if the first ones cannot be copied.  *full: there was no room for all. */
 static long push(struct tty *t, uint64_t token, uint64_t len, uint64_t done, bool *full)
 {
 	*full = false;
@@ -266,7 +270,7 @@ static long tty_write(struct desc *d, struct tern_msg *m, uint64_t len, bool non
 	r->len = len;
 	r->done = (uint64_t)done;
 	req_queue(&t->writers, r);
-	/* The transmission just started may have made room already. */
+	/* The transmission that tty_update() started may have made room already. */
 	serve_writers(t);
 	return SERVER_NO_REPLY;
 }
@@ -383,7 +387,7 @@ static long do_writev(struct tern_msg *m)
 	return vector(m, true, false);
 }
 
-/* preadv2, pwritev2: at offset -1 they are readv and writev. */
+/* preadv2 and pwritev2: a terminal has no offsets, but with offset -1 they are readv and writev. */
 static long vector2(struct tern_msg *m, bool write)
 {
 	if (m->args[3] != ~0ull)
@@ -472,7 +476,8 @@ static struct req *find_waiting(struct tty *t, uint64_t token)
 	return r || !t->pty ? r : find_in(&t->pty->writers, token);
 }
 
-/* Calls that wait for pm's answer are not interrupted: it comes soon. */
+/* Interrupts a call that waits in a queue.  One that waits for pm's answer is not interrupted, as
+ * that answer comes soon. */
 static void cancel(uint64_t badge, uint64_t token)
 {
 	struct desc *d = pool_lookup(&server->descs, badge);
@@ -482,7 +487,7 @@ static void cancel(uint64_t badge, uint64_t token)
 	if (!r)
 		return;
 	if (r->type == REQ_READ && r->queue == &t->readers && !canonical(t) && ldisc_readable(&t->l, 1))
-		read_complete(t, r); /* fewer than MIN, but some */
+		read_complete(t, r); /* the read gets the input there is, if fewer bytes than MIN */
 	else
 		req_answer(r, r->done ? (long)r->done : -TERN_ECANCELLED);
 	tty_update(t);
@@ -508,7 +513,8 @@ static void timeout(uint64_t badge, uint64_t token)
 
 	if (!r || canonical(t))
 		return;
-	/* With MIN the timer begins at the first character, which another reader may have got. */
+	/* With MIN the timer began at the first character.  If another reader has taken that, this
+	 * read waits on. */
 	if (t->l.t.c_cc[VMIN] && !ldisc_readable(&t->l, 1))
 		return;
 	read_complete(t, r);

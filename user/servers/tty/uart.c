@@ -1,10 +1,10 @@
-/* The 16550's driver, by interrupts only.
+/* The driver of the 16550 UART.  It works by interrupts and never polls.
  *
- * Received characters go to the line discipline one by one; while that has no room, the receive
- * interrupt is off and the device's own flow control holds the sender back.  Transmission: with an
- * idle transmitter up to a FIFO's worth is written at once; if more is left, the
- * transmitter-empty interrupt is on until the output ring is empty.  The line status is read once
- * a FIFO's worth, never once a byte.
+ * Received characters go to the line discipline one by one.  While that has no room, the receive
+ * interrupt is off and the device's own flow control holds the sender back.  To transmit, the
+ * driver fills the device's FIFO if that is empty; if more is left, the transmitter-empty interrupt
+ * is on until the output ring is empty.  As register accesses are slow, a transmission reads the
+ * line status once for each filled FIFO, not once for each byte.
  */
 #include <linux/mman.h>
 
@@ -15,13 +15,13 @@ enum { RBR = 0, THR = 0, IER = 1, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 #define IER_TX 2u
 #define FCR_ENABLE 1u
 #define LCR_8N1 3u
-#define MCR_ON 0x0bu /* DTR, RTS, OUT2 (the interrupt's gate) */
+#define MCR_ON 0x0bu /* DTR and RTS on; OUT2, which lets interrupts out of the device */
 #define LSR_DR 1u
 #define LSR_BREAK 0x10u
 #define LSR_THRE 0x20u
 #define FIFO 16
-#define RX_TURN 256 /* characters taken in one turn */
-#define TX_TURN 8   /* FIFOs filled in one turn */
+#define RX_TURN 256 /* characters that one interrupt takes at most */
+#define TX_TURN 8   /* how many times one interrupt fills the FIFO at most */
 
 static uint8_t get(const struct uart *u, unsigned r)
 {

@@ -17,7 +17,7 @@
  * tern/objects  one "name value" line for each kernel object type, and for the frames.
  * tern/handles  every descriptor of every process.
  * tern/kept     the bytes that kernel and servers keep for each process (what it is charged for).
- * tern/endpoints  which server owns which endpoint, and whom it serves.
+ * tern/endpoints  for each server its name, its pid, and whether it is up.
  * tern/enosys   the calls that got ENOSYS because nobody answers them, with counts.
  * tern/log      the kernel's log.
  * tern/trace    the event trace; writing 1 or 0 switches it on and off. */
