@@ -31,7 +31,6 @@
 
 struct waitset {
 	struct ready ready; /* first */
-	struct account *payer; /* of who made it */
 	u64 event; /* poll_event when it last passed one on: once, on however many ways it comes */
 	u64 looked; /* chain(): the search that saw it last, and found this */
 	unsigned chain;
@@ -71,7 +70,7 @@ static void item_free(struct item *i)
 	list_del(&i->in_ready);
 	list_del(&i->in_hash);
 	items_total--;
-	account_discharge(i->set->payer, sizeof *i);
+	account_discharge(i->set->ready.maker, sizeof *i);
 	kfree(i);
 }
 
@@ -97,7 +96,7 @@ static void waitset_free(struct ready *r)
 	while (!list_empty(&w->items))
 		item_free(list_entry(w->items.next, struct item, in_set));
 	object_counts[TERN_OBJ_WAITSET]--;
-	account_discharge(w->payer, sizeof *w);
+	account_discharge(w->ready.maker, sizeof *w);
 	kfree(w);
 }
 
@@ -202,11 +201,11 @@ static s64 item_add(struct thread *t, struct waitset *w, s32 fd, const struct ha
 	if (h->type == HANDLE_WAITSET &&
 	    chain(h->object, w, search) + chain(w, NULL, search + 1) > MAX_NESTS)
 		return -ELOOP;
-	if (!account_charge(w->payer, sizeof *i))
+	if (!account_charge(w->ready.maker, sizeof *i))
 		return -ENOMEM;
 	i = kmalloc(sizeof *i);
 	if (!i) {
-		account_discharge(w->payer, sizeof *i);
+		account_discharge(w->ready.maker, sizeof *i);
 		return -ENOMEM;
 	}
 	i->set = w;
@@ -308,7 +307,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	list_init(&w->items);
 	list_init(&w->ready_items);
 	kernel_lock();
-	w->payer = t->process->account;
+	w->ready.maker = t->process->account;
 	object_counts[TERN_OBJ_WAITSET]++;
 	r = handle_add(t->process->handles, process_fd_limit(t->process), HANDLE_WAITSET, w,
 		       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER, a[0] & O_CLOEXEC);

@@ -286,6 +286,7 @@ static void signalfd_free(struct ready *r)
 	struct signalfd *s = container_of(r, struct signalfd, ready);
 
 	list_del(&s->all);
+	account_discharge(s->ready.maker, sizeof *s);
 	kfree(s);
 }
 
@@ -317,9 +318,10 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 		return -EFAULT;
 	mask &= ~UNBLOCKABLE;
 	if ((s32)a[0] == -1) {
-		fresh = kmalloc(sizeof *fresh);
+		fresh = kmalloc_for(t->process, sizeof *fresh);
 		if (!fresh)
 			return -ENOMEM;
+		fresh->ready.maker = t->process->account;
 	}
 	kernel_lock();
 	if (fresh) {

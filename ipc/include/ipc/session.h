@@ -51,7 +51,7 @@ struct ready {
 		void (*free)(struct ready *r);
 	} *own;
 	struct endpoint *endpoint;
-	struct account *maker; /* who pays for the word itself: its server */
+	struct account *maker; /* who pays for the word, or for the object that begins with it */
 	u64 charged; /* bytes that its server keeps */
 	struct account *payer; /* NULL: nothing is charged */
 	struct list in_endpoint;
