@@ -96,7 +96,6 @@ void sched_init(void)
 		slot_shift++;
 	for (unsigned i = 0; i < MAX_HARTS; i++) {
 		runq_init(&harts[i].runq);
-		list_init(&harts[i].timers);
 		harts[i].timer_armed = NEVER_TICKS;
 		harts[i].slice_end = NEVER_TICKS;
 		harts[i].space = &running[i];

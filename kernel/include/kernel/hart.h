@@ -28,7 +28,7 @@ struct hart {
 	bool over;		  /* the slice has ended, and its thread has not given way yet */
 	struct thread *payer;	  /* whose slice it is */
 	u64 served; /* ticks that servers were chosen here more than others lately were */
-	struct list timers;	  /* struct timer, by expiry */
+	struct timer *timers;	  /* the first to expire, of a heap */
 	struct tern_cpu_info stat;
 	u64 irq_counts[TERN_NIRQ];
 	struct runq runq; /* last, because it is large */

@@ -1,23 +1,26 @@
-/* One-shot timers, in a queue per hart, by absolute monotonic ticks.  Kernel lock. */
+/* One-shot timers, in a heap per hart, by absolute monotonic ticks.  Kernel lock. */
 #pragma once
 
-#include <kernel/lib/list.h>
+#include <kernel/lib/types.h>
+
+struct hart;
 
 struct timer {
-	struct list link; /* in a hart's timers, by expiry; self-linked: not armed */
+	struct hart *hart; /* in whose heap it is; NULL: not armed */
+	struct timer *up, *left, *right;
+	u32 rank; /* kernel/timer.c */
 	u64 expiry;	  /* ticks */
-	void (*fire)(struct timer *t); /* kernel lock held; the timer is already unlinked */
+	void (*fire)(struct timer *t); /* kernel lock held; the timer is not armed any more */
 };
 
 static inline void timer_init(struct timer *t, void (*fire)(struct timer *t))
 {
-	list_init(&t->link);
+	t->hart = NULL;
 	t->fire = fire;
 }
 void timer_set(struct timer *t, u64 expiry); /* arms or re-arms on this hart */
 void timer_cancel(struct timer *t);
-/* Fires what is due on this hart and arms the hardware for the next (slice end included). */
-void timers_run(void);
+/* Arms the hardware for the next timer or the slice's end. */
 void timers_program(void);
 /* Realtime = monotonic + this. */
 extern s64 realtime_offset_ns; /* kernel lock to write */
