@@ -28,6 +28,8 @@
 
 #include "call_priv.h"
 
+#define ORPHANED_AT_ONCE 32u
+
 struct idtable calls;
 
 void call_event(struct call *c, unsigned event)
@@ -58,6 +60,7 @@ bool call_init(struct call *c, struct thread *t)
 	c->event.kind = NODE_CALL_EVENT;
 	list_init(&c->node.link);
 	list_init(&c->event.link);
+	list_init(&c->made);
 	c->fds[0] = c->fds[1] = -1;
 	timer_init(&c->park, park_fired);
 	return true;
@@ -272,7 +275,7 @@ static void free_async(struct call *c)
 {
 	struct thread *t = c->thread;
 
-	t->async_calls--;
+	list_del(&c->made);
 	call_fini(c);
 	kfree_for(t->process, c, sizeof *c);
 	object_counts[TERN_OBJ_CALL]--;
@@ -593,36 +596,34 @@ void call_abandon(struct call *c)
 
 /* ---- asynchronous calls ---- */
 
-void calls_endpoint_died(struct endpoint *ep)
+void call_endpoint_died(struct endpoint *ep, void *object)
 {
-	for (u32 i = 0; i < calls.nchunks * IDS_PER_CHUNK; i++) {
-		struct call *c = calls.chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
+	struct call *c = object;
 
-		if (c && c->state == CALL_RECEIVED && c->session->endpoint == ep && !c->pins)
-			(void)call_finish(c, -EIO, 0, false);
-	}
+	if (c && c->state == CALL_RECEIVED && c->session->endpoint == ep && !c->pins)
+		(void)call_finish(c, -EIO, 0, false);
 }
 
 bool calls_thread_died(struct thread *t)
 {
-	bool pinned = false;
+	for (unsigned i = 0; i < ORPHANED_AT_ONCE && !list_empty(&t->async_made); i++) {
+		struct call *c = list_entry(t->async_made.next, struct call, made);
 
-	if (!t->async_calls)
-		return true;
-	for (u32 i = 0; i < calls.nchunks * IDS_PER_CHUNK; i++) {
-		struct call *c = calls.chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
-
-		if (!c || !c->async || c->thread != t || c->state == CALL_DONE)
+		if (c->state == CALL_DONE) {
+			list_del(&c->made);
 			continue;
+		}
 		c->line = &method_line; /* without windows: no copy begins any more */
-		pinned |= c->pins != 0;
+		if (c->pins)
+			return false;
+		list_del(&c->made);
 		if (c->reply_to) {
 			call_release(c);
 			endpoint_put(c->reply_to);
 			c->reply_to = NULL;
 		}
 	}
-	return !pinned;
+	return list_empty(&t->async_made);
 }
 
 /* TERN_CALL_ASYNC, with the kernel lock. */
@@ -653,7 +654,7 @@ static s64 call_async(struct thread *t, u64 *a, const struct syscall_line *line,
 	}
 	object_counts[TERN_OBJ_CALL]++;
 	thread_get(t);
-	t->async_calls++;
+	list_add_tail(&t->async_made, &c->made);
 	c->async = 1;
 	memcpy(c->own_args, args, sizeof c->own_args);
 	c->args = c->own_args;

@@ -14,7 +14,7 @@
 #include "window_priv.h"
 
 /* What a thread sees to before it waits in recv. */
-#define WORK_NO_RECEIVE (WORK_KILLED | WORK_SIGNAL | WORK_STOP)
+#define WORK_NO_RECEIVE (WORK_KILLED | WORK_SIGNAL | WORK_STOP | WORK_REAP)
 
 /* t waits in recv. */
 static inline void receive_block(struct thread *t, struct endpoint *ep)

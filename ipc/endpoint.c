@@ -21,6 +21,7 @@
 
 #include "call_priv.h"
 
+static bool endpoint_end_step(struct steps *s);
 static struct slab_cache session_cache, endpoint_cache, ready_cache;
 static struct idtable sessions;
 struct idtable readies;
@@ -263,6 +264,7 @@ struct endpoint *endpoint_create(struct process *p)
 	list_init(&ep->in_owner);
 	list_init(&ep->readies);
 	list_init(&ep->pagers);
+	steps_init(&ep->ending, endpoint_end_step);
 	timer_init(&ep->timer, endpoint_timer_fired);
 	ep->timer_node.kind = NODE_TIMER;
 	list_init(&ep->timer_node.link);
@@ -299,17 +301,6 @@ void endpoint_post(struct endpoint *ep, struct ipc_node *n)
 	sched_ready(r);
 }
 
-/* Sessions that were made and never got a handle: nobody else will free them. */
-static void sessions_never_given(struct endpoint *ep)
-{
-	for (u32 i = 0; i < sessions.nchunks * IDS_PER_CHUNK; i++) {
-		struct session *s = sessions.chunks[i / IDS_PER_CHUNK][i % IDS_PER_CHUNK].object;
-
-		if (s && s->endpoint == ep && !s->handles && !s->calls)
-			session_free(s);
-	}
-}
-
 void endpoint_set_owner(struct endpoint *ep, struct process *p)
 {
 	list_del(&ep->in_owner);
@@ -318,18 +309,18 @@ void endpoint_set_owner(struct endpoint *ep, struct process *p)
 		list_add_tail(&p->endpoints, &ep->in_owner);
 }
 
-/* Its owner ended: queued requests get EIO, queued events are dropped. */
-void endpoint_kill(struct endpoint *ep)
+/* ---- an endpoint's end ----
+ *
+ * It is dead at once; what hangs on it is let go in steps, each of which takes the next of these until
+ * there is nothing left.  What is looked for in a table of all comes no more once the endpoint is dead. */
+
+#define ENDED_AT_ONCE 16u
+#define LOOKED_AT_AT_ONCE 256u
+
+/* Queued requests get EIO, queued events are dropped. */
+static bool endpoint_end_queue(struct endpoint *ep)
 {
-	if (ep->dead)
-		return;
-	endpoint_get(ep);
-	ep->dead = true;
-	ep->waiting = ep->dozing = false;
-	endpoint_set_owner(ep, NULL);
-	timer_cancel(&ep->timer);
-	/* The end of a call takes its other node out of the queue. */
-	while (!list_empty(&ep->queue)) {
+	for (unsigned i = 0; i < ENDED_AT_ONCE && !list_empty(&ep->queue); i++) {
 		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
@@ -338,30 +329,92 @@ void endpoint_kill(struct endpoint *ep)
 		else
 			message_load(NULL, n);
 	}
-	calls_endpoint_died(ep);
-	pagers_endpoint_died(ep);
-	for (struct list *p = ep->readies.next; p != &ep->readies;) {
-		struct ready *r = list_entry(p, struct ready, in_endpoint);
+	return list_empty(&ep->queue);
+}
 
-		/* Whom it wakes lets go of other words, perhaps of the next one: r is kept until then. */
-		ready_get(r);
+static bool endpoint_end_readies(struct endpoint *ep)
+{
+	for (unsigned i = 0; i < ENDED_AT_ONCE && !list_empty(&ep->readies); i++) {
+		struct ready *r = list_entry(ep->readies.next, struct ready, in_endpoint);
+
+		list_del(&r->in_endpoint);
+		ready_get(r); /* whom it wakes may let go of it */
 		ready_change(r, POLLERR | POLLHUP, 0);
 		if (!r->destroyed) {
 			r->destroyed = true;
 			ready_put(r);
 		}
-		p = p->next;
 		ready_put(r);
 	}
-	sessions_never_given(ep);
-	if (ep->receiver) {
-		struct thread *r = ep->receiver;
+	return list_empty(&ep->readies);
+}
 
+/* Sessions that were made and never got a handle: nobody else will free them. */
+static void session_end_if_never_given(struct endpoint *ep, void *object)
+{
+	struct session *s = object;
+
+	if (s && s->endpoint == ep && !s->handles && !s->calls)
+		session_free(s);
+}
+
+/* Looks at the next objects of a table from ep->cursor on. */
+static bool endpoint_end_in_table(struct endpoint *ep, struct idtable *t,
+				  void (*end)(struct endpoint *ep, void *object))
+{
+	for (unsigned i = 0; i < LOOKED_AT_AT_ONCE && ep->cursor < t->nchunks * IDS_PER_CHUNK; i++, ep->cursor++)
+		end(ep, id_object(t, ep->cursor));
+	if (ep->cursor < t->nchunks * IDS_PER_CHUNK)
+		return false;
+	ep->cursor = 0;
+	return true;
+}
+
+static bool endpoint_end_calls(struct endpoint *ep)
+{
+	return endpoint_end_in_table(ep, &calls, call_endpoint_died);
+}
+
+static bool endpoint_end_sessions(struct endpoint *ep)
+{
+	return endpoint_end_in_table(ep, &sessions, session_end_if_never_given);
+}
+
+static bool endpoint_end_step(struct steps *s)
+{
+	static bool (*const phases[])(struct endpoint *ep) = {
+		endpoint_end_queue, endpoint_end_calls, pagers_endpoint_died, endpoint_end_readies,
+		endpoint_end_sessions,
+	};
+	struct endpoint *ep = container_of(s, struct endpoint, ending);
+
+	if (phases[ep->phase](ep))
+		ep->phase++;
+	if (ep->phase < ARRAY_SIZE(phases))
+		return false;
+	endpoint_put(ep); /* endpoint_kill()'s */
+	return true;
+}
+
+void endpoint_kill(struct endpoint *ep)
+{
+	struct thread *r = ep->receiver;
+
+	if (ep->dead)
+		return;
+	endpoint_get(ep);
+	ep->dead = true;
+	ep->waiting = ep->dozing = false;
+	endpoint_set_owner(ep, NULL);
+	timer_cancel(&ep->timer);
+	if (r) {
 		ep->receiver = NULL;
 		r->endpoint = NULL;
 		endpoint_put(ep);
+		if (r->state == THREAD_BLOCKED && r->wait == WAIT_RECV)
+			thread_wake(r, -EINVAL);
 	}
-	endpoint_put(ep);
+	steps_begin(&ep->ending);
 }
 
 /* t's next instruction is the receive again: of the registers that it keeps only pc changes. */
@@ -376,23 +429,23 @@ struct thread *endpoint_receive(struct thread *t)
 	struct endpoint *ep = t->endpoint;
 
 	assert_kernel_locked();
-	while (!list_empty(&ep->queue)) {
+	if (unlikely(!ep)) { /* its owner ended, which may be another process */
+		t->regs.x[REG_A0] = (u64)-EINVAL;
+	} else if (!list_empty(&ep->queue)) {
 		struct ipc_node *n = list_entry(ep->queue.next, struct ipc_node, link);
 
 		list_del(&n->link);
 		message_load(t, n);
 		if (n->kind == NODE_CALL)
 			sched_charge_server(t, &container_of(n, struct call, node)->thread->system_ticks);
-		kernel_unlock();
-		return t;
-	}
-	if (unlikely(t->work & WORK_NO_RECEIVE)) {
+	} else if (unlikely(t->work & WORK_NO_RECEIVE)) {
 		receive_again(t);
-		kernel_unlock();
-		return t;
+	} else {
+		receive_block(t, ep);
+		return sched_next();
 	}
-	receive_block(t, ep);
-	return sched_next();
+	kernel_unlock();
+	return t;
 }
 
 /* ---- what becomes of threads and processes ---- */
@@ -433,12 +486,15 @@ void endpoint_receiver_held(struct thread *t)
 	}
 }
 
-void endpoints_thread_died(struct thread *t, bool last)
+bool endpoints_thread_died(struct thread *t, bool last)
 {
 	struct list *owned = &t->process->endpoints;
 
 	if (t->endpoint)
 		endpoint_kill(t->endpoint); /* drops t->endpoint's reference */
-	while (last && !list_empty(owned))
+	else if (last && !list_empty(owned))
 		endpoint_kill(list_entry(owned->next, struct endpoint, in_owner));
+	else
+		return true;
+	return false;
 }

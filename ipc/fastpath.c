@@ -118,8 +118,8 @@ static __attribute__((noinline)) struct thread *reply_in_memory(struct thread *t
 			return t;
 		}
 		/* The lock may have been dropped: c is `last` no more if it has ended, or if t is to
-		 * end, which must not wait then. */
-		if (unlikely(ep->last != c || x[REPLY_FLAGS]))
+		 * end, which must not wait then; the endpoint may be dead. */
+		if (unlikely(t->endpoint != ep || ep->last != c || x[REPLY_FLAGS]))
 			return reply_recv_slowly(t);
 	}
 	if (unlikely(c->special) && c->nfds == 1 && !c->async)

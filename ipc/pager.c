@@ -19,6 +19,8 @@
 
 #include "reply_priv.h"
 
+#define DECIDED_AT_ONCE 32u
+
 struct pager {
 	struct ipc_node node;
 	struct endpoint *endpoint; /* referenced */
@@ -26,6 +28,7 @@ struct pager {
 	struct memobj *memobj; /* whose pager it is, which outlives it */
 	u64 badge;
 	struct list waiting; /* struct thread.page.link */
+	u32 nwaiting;
 };
 
 struct memobj *pager_create(struct endpoint *ep, u64 size, u64 ident, u64 badge)
@@ -106,6 +109,7 @@ static void wait_begin(struct thread *t, struct pager *p, u64 index)
 		t->page.asked |= w->asked && w->index == index;
 	}
 	list_add_tail(&p->waiting, &t->page.link);
+	p->nwaiting++;
 }
 
 void page_wait_end(struct thread *t)
@@ -113,25 +117,37 @@ void page_wait_end(struct thread *t)
 	struct pager *p = t->page.pager;
 
 	list_del(&t->page.link);
+	p->nwaiting--;
 	if (!t->page.asked && !unasked(p))
 		list_del(&p->node.link);
 	memobj_put(p->memobj);
 }
 
+/* The page that t waits for is there, or will never be. */
+static void page_decided(struct thread *t)
+{
+	page_wait_end(t);
+	if (t->wait == WAIT_PAGER)
+		thread_wake(t, (s64)t->regs.x[REG_A0]);
+	else
+		call_event(&t->call, CALL_EVENT_PAGED);
+}
+
+/* Each that is looked at goes to the list's end, so all that are there now are, whoever leaves or comes
+ * meanwhile. */
 void pager_supplied(struct memobj *m)
 {
 	struct pager *p = m->pager;
 
-	list_for_each_safe(l, next, &p->waiting) {
-		struct thread *t = list_entry(l, struct thread, page.link);
+	for (u32 i = 0, n = p->nwaiting; i < n && !list_empty(&p->waiting); i++) {
+		struct thread *t = list_entry(p->waiting.next, struct thread, page.link);
 
-		if (!p->endpoint->dead && !memobj_has(m, t->page.index))
-			continue;
-		page_wait_end(t);
-		if (t->wait == WAIT_PAGER)
-			thread_wake(t, (s64)t->regs.x[REG_A0]);
-		else
-			call_event(&t->call, CALL_EVENT_PAGED);
+		list_del(&t->page.link);
+		list_add_tail(&p->waiting, &t->page.link);
+		if (p->endpoint->dead || memobj_has(m, t->page.index))
+			page_decided(t);
+		if (i % DECIDED_AT_ONCE == DECIDED_AT_ONCE - 1)
+			kernel_relax();
 	}
 }
 
@@ -144,10 +160,17 @@ void pager_changed(struct memobj *m)
 	kernel_unlock();
 }
 
-void pagers_endpoint_died(struct endpoint *ep)
+bool pagers_endpoint_died(struct endpoint *ep)
 {
-	list_for_each(l, &ep->pagers)
-		pager_supplied(list_entry(l, struct pager, in_endpoint)->memobj);
+	for (unsigned i = 0; i < DECIDED_AT_ONCE && !list_empty(&ep->pagers); i++) {
+		struct pager *p = list_entry(ep->pagers.next, struct pager, in_endpoint);
+
+		if (list_empty(&p->waiting))
+			list_del(&p->in_endpoint);
+		else
+			page_decided(list_entry(p->waiting.next, struct thread, page.link));
+	}
+	return list_empty(&ep->pagers);
 }
 
 /* The pager that waits in recv has the question of t, which waits, at once, and t's hart.  Who runs

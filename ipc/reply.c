@@ -83,17 +83,19 @@ s64 native_reply(struct thread *t, u64 *a)
 struct thread *reply_recv_slowly(struct thread *t)
 {
 	struct endpoint *ep = t->endpoint;
+	bool direct = ep && list_empty(&ep->queue);
 	struct hart *h = this_hart();
 	struct thread *next;
 
-	if (unlikely(do_reply(t, t->regs.x, list_empty(&ep->queue), &next) == REPLY_EVENT)) {
+	if (unlikely(do_reply(t, t->regs.x, direct, &next) == REPLY_EVENT)) {
 		kernel_unlock();
 		return t;
 	}
 	if (!next)
 		return endpoint_receive(t);
-	/* The reply itself may have queued something here, and a slice may be over. */
-	if (!list_empty(&ep->queue) || t->work & WORK_NO_RECEIVE || h->over ||
+	/* The reply itself may have queued something here, a slice may be over, or the endpoint have died
+	 * while it copied. */
+	if (t->endpoint != ep || !ep || !list_empty(&ep->queue) || t->work & WORK_NO_RECEIVE || h->over ||
 	    !sched_may_switch(h, next)) {
 		sched_ready(next);
 		return endpoint_receive(t);

@@ -143,12 +143,13 @@ void process_exec_abort(struct thread *t)
 	t->exec = NULL;
 	thread_clear_work(t, WORK_EXEC);
 	kernel_lock();
-	t->process->execing = false;
+	if (t->process->execing == t)
+		t->process->execing = NULL;
 	kernel_unlock();
 	exec_request_free(q);
 }
 
-/* True when this is the only thread; else the others are told to end and t waits. */
+/* True when this is the only thread.  Else the others are told to end, and when that is done t waits. */
 static bool alone(struct thread *t, struct exec_request *q)
 {
 	struct process *p = t->process;
@@ -158,9 +159,8 @@ static bool alone(struct thread *t, struct exec_request *q)
 		return true;
 	if (!q->others_told) {
 		q->others_told = true;
-		for_each_thread(o, p)
-			if (o != t)
-				thread_kill(o);
+		process_tell(p);
+		return false;
 	}
 	t->state = THREAD_BLOCKED;
 	t->wait = WAIT_OTHERS;
@@ -182,21 +182,29 @@ void thread_start_image(struct thread *t, const struct tern_image *i)
 	t->regs.x[REG_SP] = i->sp;
 }
 
-static bool commit(struct thread *t, struct exec_request *q)
+/* Closes what is to be closed, in a table of its own, which nobody else changes.  0, ENOMEM.  The lock
+ * is dropped on the way. */
+static int exec_close(struct process *p)
+{
+	int r = process_unshare_handles(p);
+
+	for (u32 fd = 0; !r && !handle_close_on_exec(p->handles, &fd);)
+		kernel_relax();
+	return r;
+}
+
+static void commit(struct thread *t, struct exec_request *q)
 {
 	struct process *p = t->process;
 	struct aspace *as = q->aspace;
 
-	if (process_unshare_handles(p))
-		return false;
-	handle_close_on_exec(p->handles);
 	sighand_exec(p, q->sighand);
 	q->sighand = NULL;
 	t->sig_stack = (struct tern_stack){ .flags = SS_DISABLE };
 	t->clear_child_tid = 0;
 	t->robust_list = 0;
 	t->pi_closed = false;
-	p->execing = false;
+	p->execing = NULL;
 	p->leader = t;
 	t->tid = p->pid;
 	if (q->cred)
@@ -208,7 +216,6 @@ static bool commit(struct thread *t, struct exec_request *q)
 	q->aspace = NULL;
 	q->committed = true;
 	aspace_activate(as);
-	return true;
 }
 
 /* Up to the commit: the others end, futexes are let go, and the new image takes over. */
@@ -220,16 +227,22 @@ static struct thread *take_over(struct thread *t, struct exec_request *q)
 		kernel_unlock();
 		return t;
 	}
-	if (!alone(t, q))
-		return sched_next();
+	if (!alone(t, q)) {
+		if (t->state == THREAD_BLOCKED)
+			return sched_next();
+		kernel_unlock();
+		return t; /* the others are told first */
+	}
 	if (!q->released) {
 		q->released = true;
 		kernel_unlock();
 		futex_thread_exit(t);
 		return t;
 	}
-	if (!commit(t, q))
+	if (exec_close(t->process))
 		process_kill(t->process, TERN_W_SIGNAL(SIGKILL));
+	else if (likely(!(t->work & WORK_KILLED)))
+		commit(t, q);
 	kernel_unlock();
 	return t;
 }

@@ -9,12 +9,19 @@
  */
 #include <kernel/lib/bits.h>
 #include <kernel/handle.h>
+#include <kernel/lock.h>
 #include <kernel/lib/log.h>
 #include <kernel/lib/string.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
+/* Under one hold of the lock. */
+#define HANDLES_AT_ONCE 16u
+#define LOOKED_AT_AT_ONCE 512u
+#define COPIED_AT_ONCE 2u /* chunks */
+
+static bool handle_table_close_step(struct steps *s);
 static struct slab_cache chunk_cache;
 u64 object_counts[TERN_NOBJECTS];
 
@@ -34,8 +41,10 @@ struct handle_table *handle_table_create(void)
 {
 	struct handle_table *t = kmalloc(sizeof *t);
 
-	if (t)
-		t->refs = 1;
+	if (!t)
+		return NULL;
+	t->refs = 1;
+	steps_init(&t->closing, handle_table_close_step);
 	return t;
 }
 
@@ -223,36 +232,45 @@ long handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit, bool cloex
 	return to;
 }
 
-struct handle_table *handle_table_copy(const struct handle_table *old)
+/* Chunk c of a table into its copy.  False: memory is out. */
+static bool handle_copy_chunk(struct handle_table *to, const struct handle_table *from, u32 c)
+{
+	u64 used = from->chunks[c] ? from->chunks[c]->used : 0;
+
+	if (used && !chunk_create(to, c))
+		return false;
+	for (; used; used &= used - 1) {
+		unsigned i = lowest_bit(used);
+		const struct handle *h = &from->chunks[c]->h[i];
+
+		if (h->type == HANDLE_RESERVED)
+			continue;
+		to->chunks[c]->h[i] = *h;
+		to->chunks[c]->used |= 1ull << i;
+		to->count++;
+		object_counts[TERN_OBJ_HANDLE]++;
+		handle_ref(h->type, h->object);
+	}
+	return true;
+}
+
+struct handle_table *handle_table_copy(struct handle_table *old)
 {
 	struct handle_table *t = handle_table_create();
+	bool done;
 
 	if (!t)
 		return NULL;
-	if (old->nchunks && !grow(t, old->nchunks - 1))
-		goto out_table;
-	for (u32 c = 0; c < old->nchunks; c++) {
-		u64 used = old->chunks[c] ? old->chunks[c]->used : 0;
-
-		if (!used)
-			continue;
-		if (!chunk_create(t, c))
-			goto out_table;
-		for (unsigned i = 0; i < HANDLES_PER_CHUNK && used >> i; i++) {
-			const struct handle *h = &old->chunks[c]->h[i];
-
-			if (!(used >> i & 1) || h->type == HANDLE_RESERVED)
-				continue;
-			t->chunks[c]->h[i] = *h;
-			t->chunks[c]->used |= 1ull << i;
-			t->count++;
-			object_counts[TERN_OBJ_HANDLE]++;
-			handle_ref(h->type, h->object);
-		}
+	handle_table_get(old);
+	done = !old->nchunks || grow(t, old->nchunks - 1);
+	for (u32 c = 0; done && c < t->nchunks && c < old->nchunks; c++) {
+		if (c && c % COPIED_AT_ONCE == 0)
+			kernel_relax();
+		done = handle_copy_chunk(t, old, c);
 	}
-	t->hint = 0;
-	return t;
-out_table:
+	handle_table_put(old);
+	if (done)
+		return t;
 	handle_table_put(t);
 	return NULL;
 }
@@ -285,13 +303,8 @@ bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor)
 	return true;
 }
 
-void handle_table_put(struct handle_table *t)
+static void handle_table_free(struct handle_table *t)
 {
-	u32 cursor = 0;
-
-	if (--t->refs > 0)
-		return;
-	(void)handle_table_close_some(t, ~0u, &cursor);
 	while (t->hidden)
 		handle_hidden_drop(t, t->hidden);
 	for (u32 c = 0; c < t->nchunks; c++)
@@ -301,9 +314,34 @@ void handle_table_put(struct handle_table *t)
 	kfree(t);
 }
 
-void handle_close_on_exec(struct handle_table *t)
+static bool handle_table_close_step(struct steps *s)
 {
-	for (u32 fd = 0; (fd = handle_next(t, fd)) != NO_HANDLE; fd++)
-		if (handle_find(t, fd)->cloexec)
-			(void)handle_close(t, fd);
+	struct handle_table *t = container_of(s, struct handle_table, closing);
+	u32 cursor = 0;
+
+	if (!handle_table_close_some(t, HANDLES_AT_ONCE, &cursor))
+		return false;
+	handle_table_free(t);
+	return true;
+}
+
+void handle_table_put(struct handle_table *t)
+{
+	if (--t->refs == 0 && !handle_table_close_step(&t->closing))
+		steps_begin(&t->closing);
+}
+
+bool handle_close_on_exec(struct handle_table *t, u32 *fd)
+{
+	for (u32 closed = 0, looked = 0; closed < HANDLES_AT_ONCE && looked < LOOKED_AT_AT_ONCE; looked++) {
+		*fd = handle_next(t, *fd);
+		if (*fd == NO_HANDLE)
+			return true;
+		if (handle_find(t, *fd)->cloexec) {
+			(void)handle_close(t, *fd);
+			closed++;
+		}
+		++*fd;
+	}
+	return false;
 }

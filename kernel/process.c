@@ -15,6 +15,50 @@
 static struct slab_cache cache;
 struct list all_processes = LIST_INIT(all_processes);
 
+#define TOLD_AT_ONCE 32
+
+static void process_tell_thread(struct process *p, struct thread *t)
+{
+	if (p->state != PROCESS_ALIVE && t->state == THREAD_NEW) {
+		thread_add_work(t, WORK_KILLED); /* whoever makes it ends it */
+	} else if (p->state != PROCESS_ALIVE || (p->execing && p->execing != t)) {
+		thread_kill(t);
+	} else if (p->stopped) {
+		thread_add_work(t, WORK_STOP);
+		thread_interrupt(t);
+	} else {
+		thread_clear_work(t, WORK_STOP);
+		if (t->state == THREAD_STOPPED)
+			sched_ready(t);
+	}
+}
+
+static bool process_tell_some(struct steps *s)
+{
+	struct process *p = container_of(s, struct process, telling);
+
+	for (unsigned i = 0; i < TOLD_AT_ONCE && p->told != &p->threads; i++) {
+		struct thread *t = list_entry(p->told, struct thread, in_process);
+
+		p->told = p->told->next;
+		process_tell_thread(p, t);
+	}
+	if (p->told != &p->threads)
+		return false;
+	process_put(p); /* process_tell()'s */
+	return true;
+}
+
+void process_tell(struct process *p)
+{
+	p->told = p->threads.next; /* what is under way begins anew */
+	if (!list_empty(&p->telling.link))
+		return;
+	process_get(p);
+	if (!process_tell_some(&p->telling))
+		steps_begin(&p->telling);
+}
+
 struct process *process_create(u32 pid)
 {
 	struct process *p;
@@ -27,6 +71,8 @@ struct process *process_create(u32 pid)
 	p->refs = 1;
 	p->pid = pid;
 	list_init(&p->threads);
+	p->told = &p->threads;
+	steps_init(&p->telling, process_tell_some);
 	list_init(&p->endpoints);
 	sigpending_init(&p->sig_pending);
 	p->events.node.kind = NODE_PROCESS;
@@ -75,13 +121,7 @@ void process_kill(struct process *p, s32 status)
 	p->state = PROCESS_DYING;
 	p->exit_status = status;
 	p->stopped = false;
-	for_each_thread(t, p) {
-		/* One that has not begun is ended by whoever makes it. */
-		if (t->state == THREAD_NEW)
-			thread_add_work(t, WORK_KILLED);
-		else
-			thread_kill(t);
-	}
+	process_tell(p);
 }
 
 void process_stop(struct process *p, int sig)
@@ -89,10 +129,7 @@ void process_stop(struct process *p, int sig)
 	if (p->stopped || p->state != PROCESS_ALIVE)
 		return;
 	p->stopped = true;
-	for_each_thread(t, p) {
-		thread_add_work(t, WORK_STOP);
-		thread_interrupt(t);
-	}
+	process_tell(p);
 	p->events.stop_signal = sig;
 	p->events.pending &= ~PROCESS_EV_CONTINUED;
 	process_event(p, PROCESS_EV_STOPPED);
@@ -103,11 +140,7 @@ void process_continue(struct process *p)
 	if (!p->stopped)
 		return;
 	p->stopped = false;
-	for_each_thread(t, p) {
-		thread_clear_work(t, WORK_STOP);
-		if (t->state == THREAD_STOPPED)
-			sched_ready(t);
-	}
+	process_tell(p);
 	process_event(p, PROCESS_EV_CONTINUED);
 }
 
@@ -129,16 +162,23 @@ struct thread *process_any_thread(struct process *p)
 int process_unshare_handles(struct process *p)
 {
 	struct handle_table *own;
+	int r;
 
 	if (p->handles->refs == 1)
 		return 0;
 	/* Another thread's call may have numbers reserved in the table. */
 	if (p->nthreads > 1)
 		return -EINVAL;
+	process_get(p);
 	own = handle_table_copy(p->handles);
-	if (!own)
-		return -ENOMEM;
-	handle_table_put(p->handles);
-	p->handles = own;
-	return 0;
+	r = own ? 0 : -ENOMEM;
+	if (own && p->handles) {
+		handle_table_put(p->handles);
+		p->handles = own;
+	} else if (own) { /* p ended meanwhile */
+		handle_table_put(own);
+		r = -ESRCH;
+	}
+	process_put(p);
+	return r;
 }

@@ -476,6 +476,7 @@ struct thread *sched_idle(struct thread *idle)
 	for (;;) {
 		struct thread *t;
 
+		steps_run();
 		kernel_lock();
 		t = sched_next();
 		if (t != idle)

@@ -60,6 +60,7 @@ struct thread *thread_create(struct process *p, u32 tid, const struct cred *c)
 	list_init(&t->entry.link);
 	list_init(&t->wait_link);
 	list_init(&t->page.link);
+	list_init(&t->async_made);
 	list_init(&t->exit_node.link);
 	t->exit_node.kind = NODE_THREAD;
 	timer_init(&t->timer, wait_timed_out);
@@ -222,9 +223,10 @@ void thread_exit_self(struct thread *t)
 
 static void wake_execer(struct process *p)
 {
-	for_each_thread(t, p)
-		if (t->state == THREAD_BLOCKED && t->wait == WAIT_OTHERS && p->nthreads == 1)
-			thread_wake(t, 0);
+	struct thread *t = p->execing;
+
+	if (t && p->nthreads == 1 && t->state == THREAD_BLOCKED && t->wait == WAIT_OTHERS)
+		thread_wake(t, 0);
 }
 
 /* t, which runs here, is no more among its process's threads: what it used is the process's now. */
@@ -236,6 +238,8 @@ static void unlink_thread(struct process *p, struct thread *t)
 	p->dead_nvcsw += t->nvcsw;
 	p->dead_nivcsw += t->nivcsw;
 	p->nthreads--;
+	if (p->told == &t->in_process)
+		p->told = t->in_process.next;
 	list_del(&t->in_process);
 }
 
@@ -245,7 +249,6 @@ static bool leave_process(struct thread *t)
 	struct process *p = t->process;
 	bool last = p->nthreads == 1;
 
-	endpoints_thread_died(t, last);
 	sigpending_remove(p, &t->sig_pending, ALL_SIGNALS);
 	if (!last) {
 		signal_thread_leaves(t);
@@ -290,9 +293,9 @@ static struct thread *exit_user_words(struct thread *t)
 static struct thread *exit_leave(struct thread *t)
 {
 	kernel_lock();
-	if (!calls_thread_died(t)) {
+	if (!calls_thread_died(t) || !endpoints_thread_died(t, t->process->nthreads == 1)) {
 		kernel_unlock();
-		return t; /* again */
+		return t; /* again, when what has begun is done */
 	}
 	pair_forget(t);
 	if (t->map_memobj)
@@ -312,7 +315,7 @@ static struct thread *exit_handles(struct thread *t)
 	struct process *p = t->process;
 
 	kernel_lock();
-	if (p->handles->refs > 1 || handle_table_close_some(p->handles, 64, &t->exit_cursor)) {
+	if (p->handles->refs > 1 || handle_table_close_some(p->handles, 16, &t->exit_cursor)) {
 		handle_table_put(p->handles);
 		p->handles = NULL;
 		name_context_put(p->names);
@@ -460,6 +463,7 @@ bool mm_defer(void)
 static struct thread *reap(struct thread *t)
 {
 	thread_clear_work(t, WORK_REAP);
+	steps_run();
 	if (memobj_reap())
 		thread_add_work(t, WORK_REAP);
 	return t;

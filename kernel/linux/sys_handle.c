@@ -14,7 +14,7 @@
 #include <mm/slab.h>
 #include <tern/linux/fcntl.h>
 
-#define CLOSE_BATCH 64
+#define CLOSE_BATCH 16
 
 s64 sys_close(struct thread *t, u64 *a)
 {

@@ -167,13 +167,17 @@ s64 native_process_create(struct thread *t, u64 *a)
 
 /* ---- fork ---- */
 
+/* Consumes the handle table. */
 static struct process *fork_process(struct thread *t, struct thread *parent,
-				    const struct tern_fork_args *g)
+				    const struct tern_fork_args *g, struct handle_table *handles)
 {
 	struct process *from = parent->process, *p = process_create(g->pid);
 
-	if (!p)
+	if (!p) {
+		handle_table_put(handles);
 		return NULL;
+	}
+	p->handles = handles;
 	p->ppid = g->ppid;
 	p->pgid = from->pgid;
 	p->sid = from->sid;
@@ -184,12 +188,6 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 	p->personality = from->personality;
 	p->no_huge = from->no_huge;
 	memcpy(p->limits, from->limits, sizeof p->limits);
-	if (g->flags & CLONE_FILES) {
-		p->handles = from->handles;
-		handle_table_get(p->handles);
-	} else {
-		p->handles = handle_table_copy(from->handles);
-	}
 	if (g->flags & CLONE_FS) {
 		p->names = from->names;
 		name_context_get(p->names);
@@ -208,7 +206,7 @@ static struct process *fork_process(struct thread *t, struct thread *parent,
 	} else {
 		p->aspace = aspace_create();
 	}
-	if (!p->handles || !p->names || !p->sighand || !p->aspace) {
+	if (!p->names || !p->sighand || !p->aspace) {
 		process_put(p);
 		return NULL;
 	}
@@ -274,8 +272,9 @@ static void start_copying(struct thread *parent, struct thread *child, bool vfor
 		fork_start(child);
 }
 
-/* Kernel lock held. */
-static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_fork_args *g)
+/* Kernel lock held.  `handles` is the new process's table and consumed; NULL for a thread. */
+static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_fork_args *g,
+		     struct handle_table *handles)
 {
 	struct process *p = parent->process;
 	struct thread *n;
@@ -284,11 +283,14 @@ static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_
 	/* It may still be on its way out of its hart, its last registers not yet in memory. */
 	while (__atomic_load_n(&parent->on_hart, __ATOMIC_ACQUIRE))
 		;
-	if (p->state != PROCESS_ALIVE || p->execing)
+	if (p->state != PROCESS_ALIVE || p->execing) {
+		if (handles)
+			handle_table_put(handles);
 		return -EAGAIN;
-	if (!(g->flags & CLONE_THREAD))
-		p = fork_process(t, parent, g);
-	else if ((p->nthreads + 1) * sizeof *n > kernel_share)
+	}
+	if (handles)
+		p = fork_process(t, parent, g, handles);
+	else if ((p->nthreads + 1) * sizeof *n > kernel_share || p->nthreads >= PROCESS_THREADS_MAX)
 		return -EAGAIN;
 	if (!p)
 		return -ENOMEM;
@@ -311,11 +313,28 @@ static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_
 	return r;
 }
 
+/* The table of a process that `parent` forks; NULL: memory is out.  The lock may be dropped on the way: the
+ * parent's call is pinned meanwhile, and to be looked up again. */
+static struct handle_table *fork_handles(struct thread *parent, const struct tern_fork_args *g)
+{
+	struct handle_table *table = parent->process->handles;
+
+	if (g->flags & CLONE_FILES) {
+		handle_table_get(table);
+		return table;
+	}
+	call_pin(&parent->call);
+	table = handle_table_copy(table);
+	call_unpin(&parent->call);
+	return table;
+}
+
 s64 native_process_fork(struct thread *t, u64 *a)
 {
+	struct handle_table *handles = NULL;
 	struct tern_fork_args g;
 	struct thread *parent;
-	s64 r;
+	s64 r = -ESRCH;
 
 	if (get_user(t, &g, a[1], sizeof g))
 		return -EFAULT;
@@ -324,7 +343,16 @@ s64 native_process_fork(struct thread *t, u64 *a)
 		return -ENOMEM;
 	kernel_lock();
 	parent = waiting_caller(t, a[0]);
-	r = parent ? fork_from(t, parent, &g) : -ESRCH;
+	if (parent && !(g.flags & CLONE_THREAD)) {
+		handles = fork_handles(parent, &g);
+		parent = waiting_caller(t, a[0]);
+	}
+	if (parent && (handles || g.flags & CLONE_THREAD))
+		r = fork_from(t, parent, &g, handles);
+	else if (handles)
+		handle_table_put(handles);
+	else if (parent)
+		r = -ENOMEM;
 	kernel_unlock();
 	return r;
 }
@@ -367,7 +395,7 @@ s64 native_process_exec(struct thread *t, u64 *a)
 		caller = waiting_caller(t, a[0]);
 		r = !caller ? -ESRCH : caller->process->execing ? -EBUSY : 0;
 		if (!r) {
-			caller->process->execing = true;
+			caller->process->execing = caller;
 			caller->exec = q;
 			thread_add_work(caller, WORK_EXEC);
 		}

@@ -17,6 +17,14 @@
 /* Objects are counters of their references. */
 static long refs[OBJECTS];
 
+void kernel_relax(void) {}
+
+void steps_begin(struct steps *s)
+{
+	while (!s->step(s))
+		;
+}
+
 void handle_ref(enum handle_type type, void *object)
 {
 	(void)type;
@@ -224,7 +232,8 @@ static void copying(void **state)
 		for (u32 fd = 0; fd < LIMIT; fd++)
 			if (m.slot[fd] >= 0 && m.cloexec[fd])
 				m.slot[fd] = FREE;
-		handle_close_on_exec(copy);
+		for (u32 fd = 0; !handle_close_on_exec(copy, &fd);)
+			;
 		compare(copy, &m);
 		handle_table_put(copy);
 		no_references_left();

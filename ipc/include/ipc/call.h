@@ -22,7 +22,7 @@ struct thread *call_finish(struct call *c, s64 result, int sig, bool direct);
 /* The references of a V line's directory arguments, as `who` has them now (ipc/route.c). */
 void route_references(struct call *c, struct thread *who, const struct syscall_line *line);
 /* Every call that this endpoint's server held gets EIO. */
-void calls_endpoint_died(struct endpoint *ep);
+void call_endpoint_died(struct endpoint *ep, void *call);
 /* The server that holds it, or has it in its queue, hears of it. */
 void call_event(struct call *c, unsigned event);
 /* Fills the receiver's registers from a queued node (which is unlinked); NULL: its endpoint died,

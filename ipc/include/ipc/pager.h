@@ -15,7 +15,7 @@ struct memobj *must_check pager_create(struct endpoint *ep, u64 size, u64 ident,
 void pager_supplied(struct memobj *m);
 /* The same without the lock, and of any object. */
 void pager_changed(struct memobj *m);
-void pagers_endpoint_died(struct endpoint *ep);
+bool must_check pagers_endpoint_died(struct endpoint *ep);
 /* PAGE_IN into the receiver's registers. */
 void pager_load(struct thread *r, struct ipc_node *n);
 /* t no longer waits for a page. */

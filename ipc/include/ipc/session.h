@@ -5,6 +5,7 @@
 #include <kernel/idtable.h>
 #include <kernel/lib/list.h>
 #include <kernel/lib/types.h>
+#include <kernel/steps.h>
 #include <linux/poll.h>
 
 struct memobj;
@@ -32,6 +33,8 @@ struct endpoint {
 	bool takes_bytes; /* short input windows come in it, too */
 	struct list readies; /* struct ready.in_endpoint */
 	struct list pagers;  /* struct pager.in_endpoint */
+	struct steps ending; /* when it is dead */
+	u32 phase, cursor;   /* how far that has come */
 	struct timer timer;  /* TERN_TIMER */
 	u64 timer_cookie;
 	struct ipc_node timer_node;

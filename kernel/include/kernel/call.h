@@ -81,6 +81,7 @@ struct call {
 	u8 fwd_type;
 	u8 fwd_rights;
 	/* asynchronous only */
+	struct list made; /* thread->async_made, until its thread ends */
 	u64 own_args[6];
 	u64 cookie;
 	struct thread *subject; /* whose references and credentials count, or NULL; referenced */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kernel/lib/list.h>
+#include <kernel/steps.h>
 #include <kernel/lib/types.h>
 #include <tern/abi.h>
 
@@ -46,6 +47,7 @@ struct handle_table {
 	u32 hint;    /* no free slot in chunks before this one */
 	u32 bytes;   /* of chunks, and of their array */
 	struct handle_chunk **chunks;
+	struct steps closing; /* the last reference went: what is left is closed */
 	struct session *hidden; /* TERN_GIVE_HIDDEN's, by next_hidden; never more than handles */
 };
 
@@ -53,8 +55,7 @@ extern u64 object_counts[TERN_NOBJECTS]; /* in use, by enum tern_object */
 
 struct handle_table *must_check handle_table_create(void);
 void handle_table_get(struct handle_table *t);
-/* The last one closes everything that is left: kernel lock held; may be long - see
- * handle_table_close_some. */
+/* The last one closes everything that is left, in steps if that is much. */
 void handle_table_put(struct handle_table *t);
 /* Closes up to n handles; true when none is left. */
 bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor);
@@ -95,9 +96,11 @@ long handle_close(struct handle_table *t, u32 fd);
 /* dup, dup3, F_DUPFD: the new number. */
 long must_check handle_dup(struct handle_table *t, u32 fd, u32 from, u32 limit, bool cloexec);
 long must_check handle_dup_to(struct handle_table *t, u32 fd, u32 to, u32 limit, bool cloexec);
-/* Copies a table for fork: NULL when memory is out. */
-struct handle_table *must_check handle_table_copy(const struct handle_table *t);
-void handle_close_on_exec(struct handle_table *t);
+/* Copies a table for fork: NULL when memory is out.  A large one is copied with the lock dropped in
+ * between; what others change meanwhile is in the copy or not. */
+struct handle_table *must_check handle_table_copy(struct handle_table *t);
+/* Closes some of what an exec closes, from number *fd on; true when none is left. */
+bool must_check handle_close_on_exec(struct handle_table *t, u32 *fd);
 
 /* Where the table's hidden session for this endpoint and ident is linked, or would be. */
 struct session **handle_hidden(struct handle_table *t, const struct endpoint *ep, u64 ident);

@@ -33,8 +33,9 @@ bool must_check calls_thread_died(struct thread *t);
 /* t answers by the long way next time, and its wait in recv gets no message any more: it begins anew,
  * once t is woken, if t goes on. */
 void endpoint_receiver_held(struct thread *t);
-/* t ends: the endpoint that it receives at is dead, and with `last` all that its process owns. */
-void endpoints_thread_died(struct thread *t, bool last);
+/* t ends: the endpoint that it receives at dies, and with `last` those that its process owns, one with each call.
+ * True: there is none left. */
+bool must_check endpoints_thread_died(struct thread *t, bool last);
 /* Queues an event of p's (PROCESS_EV_*) or t's end for pm. */
 void process_event(struct process *p, u32 bits);
 void thread_ended_event(struct thread *t);

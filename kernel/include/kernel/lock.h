@@ -23,4 +23,7 @@ static inline void kernel_unlock_quietly(void)
 	assert(!this_hart()->ipi_wanted);
 	spin_unlock(&the_kernel_lock);
 }
+/* In the middle of something long: lets interrupts in, and other harts have the lock.  Whatever it
+ * guards may have changed then.  kernel/steps.c */
+void kernel_relax(void);
 #define assert_kernel_locked() assert(spin_is_locked(&the_kernel_lock))

@@ -7,6 +7,7 @@
 #include <kernel/hooks.h>
 #include <kernel/lib/list.h>
 #include <kernel/signal.h>
+#include <kernel/steps.h>
 #include <kernel/thread.h>
 #include <tern/abi.h>
 #include <tern/linux/sched.h>
@@ -59,7 +60,6 @@ struct process {
 	u32 authority; /* TERN_AUTH_* */
 	u8 state;
 	bool stopped; /* by a stop signal */
-	bool execing; /* one thread waits for the others' end */
 	bool never_ran;
 	struct aspace *aspace;
 	struct handle_table *handles;
@@ -67,6 +67,9 @@ struct process {
 	struct list endpoints; /* it owns: they die with it */
 	struct list threads;
 	u32 nthreads; /* not dead */
+	struct thread *execing; /* it waits for the others' end */
+	struct steps telling; /* all threads of what has changed: its end, a stop, an exec */
+	struct list *told; /* the next of `threads` to be told, or their head */
 	struct thread *leader; /* first thread, while alive */
 
 	/* pm's words */
@@ -106,6 +109,10 @@ static inline void process_put(struct process *p)
 	if (--p->refs == 0)
 		process_free(p);
 }
+/* More threads get EAGAIN: what a signal or a look at times does with each is done under one hold. */
+#define PROCESS_THREADS_MAX 1024u
+/* Each thread does what the process's state asks of it. */
+void process_tell(struct process *p);
 /* Every thread must end, with this wait status (the first call's counts). */
 void process_kill(struct process *p, s32 status);
 /* Somebody is chosen to end, or is on his way (kernel/oom.c), and t yields to him; false: there is
@@ -128,7 +135,8 @@ static inline u32 process_fd_limit(const struct process *p)
 {
 	return p->authority & TERN_AUTH_SERVER ? HANDLES_MAX : (u32)MIN(process_limit(p, RLIMIT_NOFILE), HANDLES_MAX);
 }
-/* A handle table of its own, if it shares one: 0, ENOMEM, EINVAL (it has several threads). */
+/* A handle table of its own, if it shares one: 0, ENOMEM, EINVAL (it has several threads), ESRCH.  The
+ * lock is dropped on the way. */
 int must_check process_unshare_handles(struct process *p);
 /* WORK_FORK and WORK_EXEC of thread_exit_work(). */
 struct thread *process_fork_step(struct thread *t);

@@ -151,7 +151,7 @@ struct thread {
 	struct page_wait page;
 	struct call call;	   /* the request it makes */
 	struct endpoint *endpoint; /* it receives there; referenced */
-	u32 async_calls;	   /* it made, not yet freed */
+	struct list async_made;	   /* struct call.made: asynchronous ones of its own */
 	struct ipc_node exit_node; /* THREAD_EXITED on its way to pm */
 
 	/* signals (signal.h) */

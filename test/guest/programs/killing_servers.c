@@ -219,3 +219,21 @@ TEST(at_a_page)
 	kill(pid, SIGKILL);
 	reap(pid);
 }
+
+/* The process that owns an endpoint ends before the one that receives there. */
+TEST(owner_of_an_endpoint)
+{
+	pid_t owner = fork();
+
+	CHECK(owner >= 0);
+	if (owner == 0) {
+		long ep = make_file();
+		pid_t pid = server(ep, false);
+
+		usleep(10000);
+		if (pid > 0)
+			_exit(pid % 250 + 1); /* the server stays */
+	}
+	usleep(50000);
+	CHECK_EQ(waitpid(owner, NULL, 0), owner);
+}
