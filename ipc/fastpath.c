@@ -124,8 +124,8 @@ static __attribute__((noinline)) struct thread *reply_in_memory(struct thread *t
 	}
 	if (unlikely(c->special) && c->nfds == 1 && !c->async)
 		x[REPLY_RESULT] = (u64)call_settle(c, (s64)x[REPLY_RESULT]);
-	/* Changed readiness may have woken threads of other harts. */
-	if (likely(!this_hart()->ipi_wanted))
+	/* Changed readiness may have woken threads of other harts, or more than can be at once. */
+	if (likely(!this_hart()->ipi_wanted && !t->work))
 		straight_reply(t, ep, c, (s64)x[REPLY_RESULT]);
 	return reply_recv_slowly(t);
 }

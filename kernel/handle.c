@@ -19,6 +19,7 @@
 /* Under one hold of the lock. */
 #define HANDLES_AT_ONCE 16u
 #define LOOKED_AT_AT_ONCE 512u
+#define CHUNKS_AT_ONCE 32u
 #define COPIED_AT_ONCE 2u /* chunks */
 
 static bool handle_table_close_step(struct steps *s);
@@ -303,17 +304,6 @@ bool handle_table_close_some(struct handle_table *t, unsigned n, u32 *cursor)
 	return true;
 }
 
-static void handle_table_free(struct handle_table *t)
-{
-	while (t->hidden)
-		handle_hidden_drop(t, t->hidden);
-	for (u32 c = 0; c < t->nchunks; c++)
-		if (t->chunks[c])
-			slab_free(&chunk_cache, t->chunks[c]);
-	kfree(t->chunks);
-	kfree(t);
-}
-
 static bool handle_table_close_step(struct steps *s)
 {
 	struct handle_table *t = container_of(s, struct handle_table, closing);
@@ -321,7 +311,15 @@ static bool handle_table_close_step(struct steps *s)
 
 	if (!handle_table_close_some(t, HANDLES_AT_ONCE, &cursor))
 		return false;
-	handle_table_free(t);
+	for (u32 i = 0; i < CHUNKS_AT_ONCE && t->nchunks; i++)
+		if (t->chunks[--t->nchunks])
+			slab_free(&chunk_cache, t->chunks[t->nchunks]);
+	if (t->nchunks)
+		return false;
+	while (t->hidden)
+		handle_hidden_drop(t, t->hidden);
+	kfree(t->chunks);
+	kfree(t);
 	return true;
 }
 

@@ -15,7 +15,7 @@
 static struct slab_cache cache;
 struct list all_processes = LIST_INIT(all_processes);
 
-#define TOLD_AT_ONCE 32
+#define TOLD_AT_ONCE 16
 
 static void process_tell_thread(struct process *p, struct thread *t)
 {

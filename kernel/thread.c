@@ -283,6 +283,7 @@ static void leave_aspace(struct thread *t)
 
 static struct thread *exit_user_words(struct thread *t)
 {
+	poll_forget(t);
 	if (t->aspace)
 		futex_thread_exit(t);
 	fpu_forget(t);

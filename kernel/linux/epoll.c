@@ -27,7 +27,9 @@
 	 EPOLLET | EPOLLEXCLUSIVE)
 #define MAX_NESTS 5
 #define BATCH 32 /* events one call returns at most */
-#define BUCKETS 64
+#define BUCKETS 1024
+#define ITEMS_AT_ONCE 64u /* under one hold of the lock */
+#define ITEMS_OF_ONE 128u /* of one object, as all of them end with it */
 
 struct waitset {
 	struct ready ready; /* first */
@@ -36,6 +38,7 @@ struct waitset {
 	unsigned chain;
 	struct list items;
 	struct list ready_items;
+	struct steps ending;
 };
 
 struct item {
@@ -89,15 +92,26 @@ void poll_object_gone(const void *object)
 	}
 }
 
+static bool waitset_end_step(struct steps *s)
+{
+	struct waitset *w = container_of(s, struct waitset, ending);
+
+	for (unsigned i = 0; i < ITEMS_AT_ONCE && !list_empty(&w->items); i++)
+		item_free(list_entry(w->items.next, struct item, in_set));
+	if (!list_empty(&w->items))
+		return false;
+	object_counts[TERN_OBJ_WAITSET]--;
+	account_discharge(w->ready.maker, sizeof *w);
+	kfree(w);
+	return true;
+}
+
 static void waitset_free(struct ready *r)
 {
 	struct waitset *w = container_of(r, struct waitset, ready);
 
-	while (!list_empty(&w->items))
-		item_free(list_entry(w->items.next, struct item, in_set));
-	object_counts[TERN_OBJ_WAITSET]--;
-	account_discharge(w->ready.maker, sizeof *w);
-	kfree(w);
+	if (!waitset_end_step(&w->ending))
+		steps_begin(&w->ending);
 }
 
 static u32 item_bits(struct thread *t, const struct item *i)
@@ -112,10 +126,11 @@ static u32 waitset_bits(struct thread *t, struct ready *r)
 {
 	struct waitset *w = container_of(r, struct waitset, ready);
 
-	list_for_each_safe(p, n, &w->ready_items) {
-		struct item *i = list_entry(p, struct item, in_ready);
+	for (unsigned n = 0; !list_empty(&w->ready_items); n++) {
+		struct item *i = list_entry(w->ready_items.next, struct item, in_ready);
 
-		if (item_bits(t, i))
+		/* Of so many, one may well be; epoll_wait finds out. */
+		if (n == ITEMS_AT_ONCE || item_bits(t, i))
 			return POLLIN | POLLRDNORM;
 		list_del(&i->in_ready);
 	}
@@ -146,13 +161,15 @@ static bool item_notified(struct poll_entry *e, u32 bits)
 	       item_maybe_ready(i);
 }
 
-static struct item *item_find(const struct waitset *w, s32 fd, const void *object)
+/* *others: how many more the object has. */
+static struct item *item_find(const struct waitset *w, s32 fd, const void *object, u32 *others)
 {
 	struct list *b = bucket_of(object);
 
 	list_for_each(p, b) {
 		struct item *i = list_entry(p, struct item, in_hash);
 
+		*others += i->object == object;
 		if (i->object == object && i->set == w && i->fd == fd)
 			return i;
 	}
@@ -180,7 +197,7 @@ static unsigned chain(struct waitset *w, const struct waitset *target, u64 searc
 		list_for_each(p, &w->ready.waiters) {
 			struct poll_entry *e = list_entry(p, struct poll_entry, link);
 
-			if (e->notify == item_notified)
+			if (p != &w->ready.told && e->notify == item_notified)
 				most = MAX(most, chain(container_of(e, struct item, entry)->set, NULL,
 						       search));
 		}
@@ -235,7 +252,7 @@ static s64 ctl_locked(struct thread *t, u64 *a, const struct epoll_event *ev)
 {
 	struct handle_table *table = t->process->handles;
 	struct handle *e = handle_find(table, (u32)a[0]), *h = handle_find(table, (u32)a[2]);
-	u32 op = (u32)a[1];
+	u32 op = (u32)a[1], others = 0;
 	struct waitset *w;
 	struct item *i;
 
@@ -255,9 +272,11 @@ static s64 ctl_locked(struct thread *t, u64 *a, const struct epoll_event *ev)
 	    (op == EPOLL_CTL_MOD || h->type == HANDLE_WAITSET || ev->events & ~EPOLLEXCLUSIVE_OK))
 		return -EINVAL;
 	w = e->object;
-	i = item_find(w, (s32)a[2], h->object);
+	i = item_find(w, (s32)a[2], h->object, &others);
 	switch (op) {
 	case EPOLL_CTL_ADD:
+		if (!i && others >= ITEMS_OF_ONE)
+			return -ENOSPC;
 		return i ? -EEXIST : item_add(t, w, (s32)a[2], h, ev);
 	case EPOLL_CTL_DEL:
 		if (!i)
@@ -306,6 +325,7 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 	list_init(&w->ready.waiters);
 	list_init(&w->items);
 	list_init(&w->ready_items);
+	steps_init(&w->ending, waitset_end_step);
 	kernel_lock();
 	w->ready.maker = t->process->account;
 	object_counts[TERN_OBJ_WAITSET]++;
@@ -317,18 +337,14 @@ s64 sys_epoll_create1(struct thread *t, u64 *a)
 
 /* ---- waiting ---- */
 
-static unsigned collect(struct thread *t, struct waitset *w, struct epoll_event *v, unsigned max)
+/* Looks at no more than ITEMS_AT_ONCE; *more: there are others that may be ready. */
+static unsigned collect(struct thread *t, struct waitset *w, struct epoll_event *v, unsigned max, bool *more)
 {
-	struct list todo;
+	struct list again = LIST_INIT(again);
 	unsigned n = 0;
 
-	if (list_empty(&w->ready_items))
-		return 0;
-	todo = w->ready_items;
-	todo.next->prev = todo.prev->next = &todo;
-	list_init(&w->ready_items);
-	while (n < max && !list_empty(&todo)) {
-		struct item *i = list_entry(todo.next, struct item, in_ready);
+	for (unsigned looked = 0; looked < ITEMS_AT_ONCE && n < max && !list_empty(&w->ready_items); looked++) {
+		struct item *i = list_entry(w->ready_items.next, struct item, in_ready);
 		u32 bits = item_bits(t, i);
 
 		list_del(&i->in_ready);
@@ -338,14 +354,15 @@ static unsigned collect(struct thread *t, struct waitset *w, struct epoll_event 
 		if (i->events & EPOLLONESHOT)
 			i->events &= EPOLL_PRIVATE;
 		else if (!(i->events & EPOLLET))
-			list_add_tail(&w->ready_items, &i->in_ready);
+			list_add_tail(&again, &i->in_ready);
 	}
+	*more = !list_empty(&w->ready_items);
 	/* What was not looked at comes first next time. */
-	while (!list_empty(&todo)) {
-		struct list *p = todo.prev;
+	while (!list_empty(&again)) {
+		struct list *p = again.next;
 
 		list_del(p);
-		list_add_head(&w->ready_items, p);
+		list_add_tail(&w->ready_items, p);
 	}
 	return n;
 }
@@ -360,6 +377,7 @@ static s64 epoll_run(struct thread *t)
 	struct waitset *w;
 	struct handle *h;
 	unsigned n;
+	bool more;
 	s64 r;
 
 	if (max <= 0 || max > (s32)(0x7fffffff / sizeof v[0]))
@@ -375,7 +393,10 @@ static s64 epoll_run(struct thread *t)
 	if (h->type != HANDLE_WAITSET)
 		goto out_unlock;
 	w = h->object;
-	n = collect(t, w, v, MIN((unsigned)max, (unsigned)BATCH));
+	ready_get(&w->ready);
+	while (!(n = collect(t, w, v, MIN((unsigned)max, (unsigned)BATCH), &more)) && more)
+		kernel_relax();
+	ready_put(&w->ready);
 	if (n) {
 		kernel_unlock();
 		return put_user(t, a[1], v, n * sizeof v[0]) ? -EFAULT : (s64)n;

@@ -18,7 +18,7 @@
 #define SIZE_MASK 3u /* FUTEX2_SIZE_MASK, which headers before Linux 6.7 lack */
 #define FUTEX2_FLAGS (SIZE_MASK | FUTEX_PRIVATE_FLAG)
 
-#define BUCKETS 256
+#define BUCKETS 1024
 static struct list buckets[BUCKETS];
 
 void futex_init(void)
@@ -31,7 +31,7 @@ struct list *futex_bucket(const struct futex_key *k)
 {
 	u64 h = (k->object >> 4 ^ k->offset >> 2) * 0x9e3779b97f4a7c15ull;
 
-	return &buckets[h >> 56];
+	return &buckets[h >> 54];
 }
 
 void futex_waiter_move(struct futex_waiter *w, const struct futex_key *k)
@@ -167,25 +167,73 @@ static s64 wait_relative(struct thread *t, va_t va, u32 value, bool shared)
 
 /* ---- waking ---- */
 
+/* A walk over those who wait for a word now, under the lock, which it lets others have on the way.  Its
+ * place, and the end of those that were there when it began, are waiters of no word. */
+struct futex_walk {
+	struct futex_waiter at, end;
+	u32 spent; /* since the lock was taken: about ten instructions each */
+};
+#define WALK_AT_ONCE 512u
+#define WAKE_COSTS 24u
+
+static void futex_walk_begin(struct futex_walk *walk, const struct futex_key *key)
+{
+	struct list *b = futex_bucket(key);
+
+	walk->at.key = walk->end.key = (struct futex_key){ 0 };
+	walk->spent = 0;
+	list_add_head(b, &walk->at.link);
+	list_add_tail(b, &walk->end.link);
+}
+
+static void futex_walk_end(struct futex_walk *walk)
+{
+	list_del(&walk->at.link);
+	list_del(&walk->end.link);
+}
+
+/* The next who waits for the word plainly, or NULL; `costs` was spent on the one before. */
+static struct futex_waiter *futex_walk_next(struct futex_walk *walk, const struct futex_key *key, u32 costs)
+{
+	struct list *p = walk->at.link.next;
+
+	for (walk->spent += costs; p != &walk->end.link; p = p->next) {
+		struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
+		bool rest = ++walk->spent > WALK_AT_ONCE, found = !rest && futex_same(&w->key, key) && w->kind == WAITER_PLAIN;
+
+		if (likely(!rest && !found))
+			continue;
+		list_del(&walk->at.link);
+		list_add_head(found ? p : p->prev, &walk->at.link);
+		if (found)
+			return w;
+		walk->spent = 0;
+		kernel_relax();
+		p = &walk->at.link;
+	}
+	return NULL;
+}
+
 /* Wakes up to n waiters of a word; how many. */
 static s64 wake(const struct futex_key *key, u32 bits, s32 n)
 {
-	struct list *b = futex_bucket(key);
+	struct futex_walk walk;
+	struct futex_waiter *w;
 	s64 woken = 0;
+	u32 costs = 0;
 
-	/* A waiter of several words may unlink others of this list: begin again after each. */
-	for (struct list *p = b->next; p != b && woken < n;) {
-		struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
-		bool many = w->thread->wait_on.futex.many;
-
-		p = p->next;
-		if (!futex_same(&w->key, key) || !(w->bitset & bits) || w->kind != WAITER_PLAIN)
+	if (list_empty(futex_bucket(key)))
+		return 0;
+	futex_walk_begin(&walk, key);
+	while (woken < n && (w = futex_walk_next(&walk, key, costs))) {
+		costs = 0;
+		if (!(w->bitset & bits))
 			continue;
+		costs = WAKE_COSTS + w->thread->wait_on.futex.count;
 		futex_waiter_wake(w);
 		woken++;
-		if (unlikely(many))
-			p = b->next;
 	}
+	futex_walk_end(&walk);
 	return woken;
 }
 
@@ -231,17 +279,13 @@ static s64 requeue(struct thread *t, va_t one, bool one_shared, va_t two, bool t
 	r = futex_compare(t->aspace, one, value);
 	done = r ? 0 : wake(&k[0], FUTEX_BITSET_MATCH_ANY, n);
 	if (!r && !futex_same(&k[0], &k[1])) {
-		list_for_each_safe(p, next, futex_bucket(&k[0])) {
-			struct futex_waiter *w = list_entry(p, struct futex_waiter, link);
+		struct futex_walk walk;
+		struct futex_waiter *w;
 
-			if (move == 0)
-				break;
-			if (!futex_same(&w->key, &k[0]) || w->kind != WAITER_PLAIN)
-				continue;
+		futex_walk_begin(&walk, &k[0]);
+		for (; move > 0 && (w = futex_walk_next(&walk, &k[0], 4)); move--, done++)
 			futex_waiter_move(w, &k[1]);
-			move--;
-			done++;
-		}
+		futex_walk_end(&walk);
 	}
 	kernel_unlock();
 	return r ? r : done;

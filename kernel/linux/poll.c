@@ -22,10 +22,15 @@
 
 #define POLL_ALWAYS (POLLERR | POLLHUP)
 #define SMALL_POLL 8
+/* Under one hold of the lock: descriptors; waiters that are told of news, with what waking one costs. */
+#define POLL_AT_ONCE 128u
+#define WAKE_AT_ONCE 700u
+#define WAKE_COSTS 30u
 
 struct poll_wait {
 	s64 (*resume)(struct thread *t);
 	u32 n, bytes;
+	bool notified; /* since the first entry was there */
 	struct poll_entry entry[];
 };
 
@@ -61,24 +66,48 @@ struct ready *object_ready(enum handle_type type, void *object)
 
 /* ---- entries ---- */
 
-static void poll_cancel(struct thread *t)
+/* Takes what hangs on words off them.  No lock held. */
+static void poll_undo(struct thread *t)
 {
-	struct poll_wait *w = t->wait_on.poll;
+	struct poll_wait *w = t->poll;
 
+	kernel_lock();
 	for (u32 i = 0; i < w->n; i++) {
 		list_del(&w->entry[i].link);
 		ready_put(w->entry[i].ready);
+		if (i % POLL_AT_ONCE == POLL_AT_ONCE - 1)
+			kernel_relax();
 	}
-	wait_resumes(t, w->resume);
-	t->wait_on.poll = NULL;
+	kernel_unlock();
+	t->poll = NULL;
 	kfree_for(t->process, w, w->bytes);
 }
+
+void poll_forget(struct thread *t)
+{
+	if (t->poll)
+		poll_undo(t);
+}
+
+/* The thread's own second half of a wait. */
+static s64 poll_resume(struct thread *t)
+{
+	s64 (*resume)(struct thread *t) = t->poll->resume;
+
+	poll_undo(t);
+	return resume(t);
+}
+
+static void poll_cancel(struct thread *t) { wait_resumes(t, poll_resume); }
 
 static bool poll_notified(struct poll_entry *e, u32 bits)
 {
 	struct thread *t = e->owner;
 
 	(void)bits;
+	t->poll->notified = true;
+	if (t->wait != WAIT_POLL)
+		return false; /* it has not begun to wait, or has been woken */
 	poll_cancel(t);
 	thread_wake(t, 0);
 	return true;
@@ -86,33 +115,57 @@ static bool poll_notified(struct poll_entry *e, u32 bits)
 
 u64 poll_event = 1;
 
-/* An entry may unlink any other, and the word itself lives as long as one hangs on it.  A set of
- * epoll's passes the event on to its own word: so this is recursive, as deep as sets are nested. */
-void poll_wake(struct ready *r, u32 set)
+/* Tells waiters of the news until it has been much.  An entry may unlink any other, and the word itself lives
+ * as long as one hangs on it.  A set of epoll's passes the event on to its own word: so this is
+ * recursive, as deep as sets are nested, and all of it counts as one step. */
+static bool poll_wake_step(struct steps *s)
 {
-	static unsigned depth;
-	bool taken = false;
-	struct list todo;
+	struct ready *r = container_of(s, struct ready, waking);
+	static unsigned depth, spent;
+	struct list *p;
 
-	if (list_empty(&r->waiters))
-		return;
-	depth++;
-	todo = r->waiters;
-	todo.next->prev = todo.prev->next = &todo;
-	list_init(&r->waiters);
-	while (!list_empty(&todo)) {
-		struct poll_entry *e = list_entry(todo.next, struct poll_entry, link);
+	if (!depth++)
+		spent = 0;
+	while (spent < WAKE_AT_ONCE && (p = r->waiters.next) != &r->told) {
+		struct poll_entry *e = list_entry(p, struct poll_entry, link);
 
-		list_del(&e->link);
-		list_add_tail(&r->waiters, &e->link);
-		if (e->events & set && !(taken && e->exclusive)) {
+		list_del(p);
+		list_add_tail(&r->waiters, p);
+		spent++;
+		if (e->events & r->news && !(r->taken && e->exclusive)) {
 			bool exclusive = e->exclusive;
 
-			taken |= e->notify(e, set) && exclusive;
+			spent += WAKE_COSTS;
+			r->taken |= e->notify(e, r->news) && exclusive;
 		}
 	}
 	if (!--depth)
 		poll_event++;
+	if (r->waiters.next != &r->told)
+		return false;
+	list_del(&r->told);
+	ready_put(r); /* poll_wake()'s */
+	return true;
+}
+
+void poll_wake(struct ready *r, u32 set)
+{
+	if (list_empty(&r->waiters))
+		return;
+	if (unlikely(!r->waking.step)) {
+		steps_init(&r->waking, poll_wake_step);
+		list_init(&r->told);
+	}
+	if (list_empty(&r->told)) {
+		r->news = 0;
+		r->taken = false;
+		ready_get(r);
+	}
+	r->news |= set;
+	list_del(&r->told);
+	list_add_tail(&r->waiters, &r->told);
+	if (list_empty(&r->waking.link) && !poll_wake_step(&r->waking))
+		steps_begin(&r->waking);
 }
 
 static void poll_watch(struct thread *t, struct poll_wait *w, struct ready *r, u32 events)
@@ -132,6 +185,7 @@ static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(
 	u32 bytes = (u32)(sizeof(struct poll_wait) + n * sizeof(struct poll_entry));
 	struct poll_wait *w = kmalloc_for(t->process, bytes);
 
+	t->poll = w;
 	if (w) {
 		w->bytes = bytes;
 		w->resume = resume;
@@ -140,9 +194,8 @@ static struct poll_wait *poll_alloc(struct thread *t, unsigned n, s64 (*resume)(
 }
 
 /* Blocks; the lock is dropped. */
-static s64 poll_block(struct thread *t, struct poll_wait *w, u64 deadline)
+static s64 poll_block(struct thread *t, u64 deadline)
 {
-	t->wait_on.poll = w;
 	return wait_block(t, WAIT_POLL, deadline, poll_cancel);
 }
 
@@ -156,25 +209,26 @@ s64 poll_wait_ready(struct thread *t, struct ready *r, u32 events, u64 deadline,
 		return -ENOMEM;
 	}
 	poll_watch(t, w, r, events | POLL_ALWAYS);
-	return poll_block(t, w, deadline);
+	return poll_block(t, deadline);
 }
 
 /* ---- scanning ---- */
 
-/* Fills revents: how many are not 0.  Kernel lock. */
+/* Fills revents: how many are not 0.  Kernel lock, which others may have on the way. */
 static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
 {
-	const struct handle_table *table = t->process->handles;
 	s64 ready = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct handle *h;
 		u32 bits;
 
+		if (unlikely(i && i % POLL_AT_ONCE == 0))
+			kernel_relax();
 		v[i].revents = 0;
 		if (v[i].fd < 0)
 			continue;
-		h = handle_find(table, (u32)v[i].fd);
+		h = handle_find(t->process->handles, (u32)v[i].fd);
 		bits = POLLNVAL;
 		if (likely(h))
 			bits = h->rights & TERN_R_PATH ? POLLNVAL :
@@ -186,25 +240,9 @@ static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
 	return ready;
 }
 
-/* Scans and, if there is nothing, waits: how many are ready, 0 when the time is over,
- * ERESTARTNOHAND, ENOMEM, or SYS_BLOCKED. No lock held. */
-static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 deadline,
-			s64 (*resume)(struct thread *t))
+/* Hangs an entry on the word of each.  Likewise. */
+static void watch(struct thread *t, struct poll_wait *w, const struct pollfd *v, unsigned n)
 {
-	struct poll_wait *w;
-	s64 ready;
-
-	kernel_lock();
-	ready = scan(t, v, n);
-	if (likely(ready) || !deadline || deadline_passed(deadline))
-		goto out_unlock;
-	ready = -ERESTARTNOHAND;
-	if (signal_pending(t))
-		goto out_unlock;
-	ready = -ENOMEM;
-	w = poll_alloc(t, n, resume);
-	if (!w)
-		goto out_unlock;
 	for (unsigned i = 0; i < n; i++) {
 		struct handle *h = v[i].fd < 0 ? NULL : handle_find(t->process->handles, (u32)v[i].fd);
 		struct ready *r = h ? object_ready(h->type, h->object) : NULL;
@@ -213,9 +251,42 @@ static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 dead
 			poll_watch(t, w, r,
 				   ((u16)v[i].events | POLL_ALWAYS) &
 					   object_poll_mask(h->type, h->object));
+		if (unlikely(i % POLL_AT_ONCE == POLL_AT_ONCE - 1))
+			kernel_relax();
 	}
-	return poll_block(t, w, deadline);
-out_unlock:
+}
+
+/* Scans and, if there is nothing, waits: how many are ready, 0 when the time is over,
+ * ERESTARTNOHAND, ENOMEM, or SYS_BLOCKED. No lock held. */
+static s64 scan_or_wait(struct thread *t, struct pollfd *v, unsigned n, u64 deadline,
+			s64 (*resume)(struct thread *t))
+{
+	struct poll_wait *w;
+	s64 ready;
+
+	for (;;) {
+		kernel_lock();
+		ready = scan(t, v, n);
+		if (likely(ready) || !deadline || deadline_passed(deadline))
+			break;
+		ready = -ERESTARTNOHAND;
+		if (signal_pending(t))
+			break;
+		ready = -ENOMEM;
+		if (unlikely(n >= POLL_AT_ONCE)) /* what is large is zeroed for long */
+			kernel_unlock();
+		w = poll_alloc(t, n, resume);
+		if (unlikely(n >= POLL_AT_ONCE))
+			kernel_lock();
+		if (!w)
+			break;
+		watch(t, w, v, n);
+		/* Of many, some may have become ready before their entry was there. */
+		if (n < POLL_AT_ONCE || (!scan(t, v, n) && !w->notified))
+			return poll_block(t, deadline);
+		kernel_unlock();
+		poll_undo(t);
+	}
 	kernel_unlock();
 	return ready;
 }

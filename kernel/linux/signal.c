@@ -303,9 +303,14 @@ static void retarget(struct thread *t, u64 set)
 	set &= p->sig_pending.set;
 	if (likely(!set))
 		return;
-	for_each_thread(o, p)
-		if (o != t && set & ~o->sig_mask)
-			wake(o);
+	for_each_thread(o, p) {
+		if (o == t || !(set & ~o->sig_mask))
+			continue;
+		wake(o);
+		set &= o->sig_mask; /* one is enough for each */
+		if (!set)
+			break;
+	}
 }
 
 void signal_set_mask(struct thread *t, u64 mask)

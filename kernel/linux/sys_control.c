@@ -60,10 +60,13 @@ static s64 siginfo_get(struct thread *t, siginfo_t *si, va_t va)
 	return si->si_signo < 1 || si->si_signo > _NSIG ? -EINVAL : 0;
 }
 
+#define SIGNALLED_AT_ONCE 24u /* threads */
+
 /* Who dies of a signal wakes others of his group (a pipe's reader); it must have come to them before. */
 s64 native_signal_send_all(struct thread *t, u64 *a)
 {
 	s32 to[TERN_SIGNAL_MANY];
+	u32 told = 0;
 	siginfo_t si;
 	s64 r, result;
 
@@ -77,7 +80,16 @@ s64 native_signal_send_all(struct thread *t, u64 *a)
 	result = -ESRCH;
 	kernel_lock();
 	for (u64 i = 0; i < a[1]; i++) {
-		r = send_signal(find(t, (u32)to[i]), 0, &si);
+		struct process *p = find(t, (u32)to[i]);
+
+		/* Few have it all at once, as long as that is not long. */
+		told += p ? p->nthreads : 0;
+		if (told > SIGNALLED_AT_ONCE) {
+			told = 0;
+			kernel_relax();
+			p = find(t, (u32)to[i]);
+		}
+		r = send_signal(p, 0, &si);
 		if (result)
 			result = r < 0 ? r : 0;
 	}

@@ -276,7 +276,15 @@ struct signalfd {
 	u64 mask;
 	struct list all;
 };
+/* Those that somebody may wait for: whoever does has looked at the bits first. */
 static struct list signalfds = LIST_INIT(signalfds);
+
+/* All of them are told of a signal, some at a time. */
+#define SIGNALFDS_AT_ONCE 16
+static bool signalfd_tell_some(struct steps *s);
+static struct steps signalfd_telling = { LIST_INIT(signalfd_telling.link), signalfd_tell_some };
+static struct list *signalfd_next = &signalfds;
+static u64 signalfd_news;
 
 #define SFD_FLAGS (SFD_CLOEXEC | SFD_NONBLOCK)
 #define SIGINFO_SIZE sizeof(struct signalfd_siginfo)
@@ -285,23 +293,48 @@ static void signalfd_free(struct ready *r)
 {
 	struct signalfd *s = container_of(r, struct signalfd, ready);
 
+	if (signalfd_next == &s->all)
+		signalfd_next = s->all.next;
 	list_del(&s->all);
 	account_discharge(s->ready.maker, sizeof *s);
 	kfree(s);
 }
 
+static bool signalfd_tell_some(struct steps *steps)
+{
+	(void)steps;
+	for (unsigned i = 0; i < SIGNALFDS_AT_ONCE && signalfd_next != &signalfds; i++) {
+		struct signalfd *s = list_entry(signalfd_next, struct signalfd, all);
+
+		signalfd_next = signalfd_next->next;
+		if (list_empty(&s->ready.waiters))
+			list_del(&s->all);
+		else if (s->mask & signalfd_news)
+			poll_wake(&s->ready, POLLIN | POLLRDNORM);
+	}
+	if (signalfd_next != &signalfds)
+		return false;
+	signalfd_news = 0;
+	return true;
+}
+
 void signalfd_notify(u64 bit)
 {
-	list_for_each_entry(s, &signalfds, struct signalfd, all)
-		if (s->mask & bit && !list_empty(&s->ready.waiters))
-			poll_wake(&s->ready, POLLIN | POLLRDNORM);
+	if (likely(list_empty(&signalfds)))
+		return;
+	signalfd_news |= bit;
+	signalfd_next = signalfds.next;
+	if (list_empty(&signalfd_telling.link) && !signalfd_tell_some(&signalfd_telling))
+		steps_begin(&signalfd_telling);
 }
 
 static u32 signalfd_bits(struct thread *t, struct ready *r)
 {
-	u64 set = t->sig_pending.set | t->process->sig_pending.set;
+	struct signalfd *s = container_of(r, struct signalfd, ready);
 
-	return set & container_of(r, struct signalfd, ready)->mask ? POLLIN | POLLRDNORM : 0;
+	if (list_empty(&s->all))
+		list_add_tail(&signalfds, &s->all);
+	return (t->sig_pending.set | t->process->sig_pending.set) & s->mask ? POLLIN | POLLRDNORM : 0;
 }
 
 static const struct ready_own signalfd_own = { signalfd_bits, signalfd_free };
@@ -330,7 +363,7 @@ s64 sys_signalfd4(struct thread *t, u64 *a)
 		fresh->mask = mask;
 		fresh->ready.nonblock = a[3] & SFD_NONBLOCK;
 		list_init(&fresh->ready.waiters);
-		list_add_tail(&signalfds, &fresh->all);
+		list_init(&fresh->all);
 		r = handle_add(t->process->handles, process_fd_limit(t->process),
 			       HANDLE_SIGNALFD, fresh,
 			       TERN_R_READ | TERN_R_WRITE | TERN_R_IO | TERN_R_TRANSFER,
@@ -408,7 +441,7 @@ s64 signalfd_read(struct thread *t, struct signalfd *s)
 		kernel_lock();
 	}
 	/* If there was nothing the lock was never dropped, and the handle has kept it. */
-	if (!r && !done && !s->ready.nonblock) {
+	if (!r && !done && !s->ready.nonblock && !signalfd_bits(t, &s->ready)) {
 		s->ready.refs--;
 		return poll_wait_ready(t, &s->ready, POLLIN | POLLRDNORM, NO_DEADLINE,
 				       signalfd_again);

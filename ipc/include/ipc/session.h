@@ -66,7 +66,11 @@ struct ready {
 	} end[2];
 	/* NULL, or (referenced) the word that gets the bits of end[0], which all sessions count at. */
 	struct ready *tells;
-	struct list waiters; /* struct poll_entry.link (ipc/poll.h) */
+	struct list waiters; /* struct poll_entry.link (kernel/linux/poll.h) */
+	struct steps waking; /* poll_wake() under way, of the bits `news`, up to `told` among the waiters */
+	struct list told;
+	u32 news;
+	bool taken; /* one of those that are woken one at a time has been */
 };
 
 struct session {

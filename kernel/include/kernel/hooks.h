@@ -65,6 +65,8 @@ s64 signalfd_read(struct thread *t, struct signalfd *s);
 
 /* A word's bits `set` came: wakes who polls for them. */
 void poll_wake(struct ready *r, u32 set);
+/* t ends, perhaps in a poll.  No lock held. */
+void poll_forget(struct thread *t);
 /* The last handle of an object went: epoll items of it end. */
 void poll_object_gone(const void *object);
 

@@ -137,9 +137,9 @@ struct thread {
 			struct futex_key target; /* WAITER_MOVES: the lock, and where it lies */
 			va_t target_at;
 		} futex;
-		struct poll_wait *poll;
 		u64 sig_wanted; /* sigtimedwait */
 	} wait_on;
+	struct poll_wait *poll; /* entries of a poll, to be undone; NULL: none */
 	s64 (*resume)(struct thread *t); /* WORK_RESUME: like a K function, with the call's a0 */
 	/* restart_syscall: what to go on with */
 	struct {
