@@ -1,11 +1,12 @@
 /* eventfd(2) and timerfd: counters that can be waited for.
  *
  * The counter is the desc itself: such objects have one description.  timerfds that are armed lie
- * in server->timers by their time; the endpoint's one kernel timer is set to the first.  A periodic
- * one that has expired is not armed again before somebody looks at it, and what it has missed is
- * counted then: so no period is too short for us.  Those of a
- * point of real time are in server->wall, too: when the clock is set they get a new time, and the
- * next read of one with TFD_TIMER_CANCEL_ON_SET fails with ECANCELED.
+ * in server->timers by their time; the endpoint's one kernel timer is set to the first.  A
+ * periodic timer that has expired is not armed again before somebody looks at it, and the
+ * expirations that it has missed are counted then: so even the shortest period costs this server no
+ * more than its readers do.  timerfds that are set to a point of real time are in server->wall,
+ * too: when the clock is set they get a new monotonic time, and the next read of one with
+ * TFD_TIMER_CANCEL_ON_SET fails with ECANCELED.
  */
 #include <string.h>
 #include <tern/linux/time.h>
@@ -87,7 +88,7 @@ static void timer_insert(struct desc *d)
 	*at = d;
 }
 
-/* Counts what a periodic timer has missed since it expired, and arms it again. */
+/* Counts the expirations that a periodic timer has missed since it expired, and arms it again. */
 static void timer_go_on(struct desc *d)
 {
 	uint64_t missed;
@@ -105,14 +106,14 @@ static void timer_go_on(struct desc *d)
 		timers_set();
 }
 
-/* What a read would get. */
+/* The number that a read would get now. */
 static uint64_t readable(struct desc *d)
 {
 	timer_go_on(d);
 	return d->semaphore ? 1 : d->count;
 }
 
-/* The clock was set: whoever reads first hears of it, in place of the expirations. */
+/* The clock was set: one reader gets ECANCELED for it, and the expirations so far are dropped. */
 static void take_cancelled(struct desc *d)
 {
 	timer_go_on(d);
@@ -120,7 +121,8 @@ static void take_cancelled(struct desc *d)
 	d->count = 0;
 }
 
-/* Lets those that wait go on, in turn: a write may let a read go on and the other way round. */
+/* Completes parked reads and writes as long as one of them can be: a write may make a read
+ * possible, and the other way round. */
 static void progress(struct desc *d)
 {
 	struct req *q;
@@ -223,7 +225,7 @@ static void timer_fire(struct desc *d)
 		d->expires = d->real = 0;
 }
 
-/* The monotonic time of a point of real time, not before now. */
+/* The monotonic time at which the real time will be `at`; `now` if that is past. */
 static uint64_t from_real(uint64_t at, uint64_t now)
 {
 	uint64_t real = tern_clock_ns(TERN_CLOCK_REALTIME);
@@ -263,7 +265,7 @@ long timerfd_clock_set(struct tern_msg *m)
 		}
 	}
 	timerfd_event();
-	return (long)m->word[0]; /* pm's result */
+	return (long)m->word[0]; /* the result that pm sent with the call, for the caller */
 }
 
 void timerfd_event(void)
@@ -297,7 +299,8 @@ long timerfd_create(struct tern_msg *m)
 
 	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
-	/* Nothing here sleeps so that only an alarm would wake it. */
+	/* The machine never suspends, so there is nothing that an alarm clock would have to
+	 * wake. */
 	if (init.clock == TERN_CLOCK_REALTIME_ALARM)
 		init.clock = TERN_CLOCK_REALTIME;
 	if (init.clock == TERN_CLOCK_BOOTTIME_ALARM)
@@ -330,7 +333,7 @@ static struct tern_timespec from_ns(uint64_t ns)
 static void current(const struct desc *d, uint64_t now, struct itimerspec *out)
 {
 	out->interval = from_ns(d->interval);
-	/* An armed timer never shows 0. */
+	/* 0 would mean disarmed, so an armed timer whose time has come shows 1 ns. */
 	out->value = from_ns(!d->expires ? 0 : d->expires > now ? d->expires - now : 1);
 }
 

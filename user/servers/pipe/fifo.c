@@ -36,7 +36,7 @@ void fifo_forget(struct pipe *p)
 	*at = p->hash_next;
 }
 
-/* Counts in as an end of the pipe. */
+/* Makes an open file description of p; it counts at once among the readers or writers of p. */
 static struct desc *desc_create(struct pipe *p, unsigned mode, unsigned flags)
 {
 	struct desc *d = pool_alloc(&server->descs);
@@ -92,7 +92,8 @@ long pipe_pipe2(struct tern_msg *m)
 		desc_drop(r);
 	else
 		result = give(m->token, 1, w, -1);
-	/* From here on CLOSED ends the read end's life, whatever the answer. */
+	/* The read end's session exists if the first give succeeded: its CLOSED frees the desc,
+	 * also when the pipe2 fails here. */
 	if (result < 0) {
 		desc_drop(w);
 		return result;
@@ -118,7 +119,7 @@ static void wake_openers(struct pipe *p)
 	}
 }
 
-/* Answers an open that waited. */
+/* Ends an open that waited for the other side: gives its caller the session.  Consumes r. */
 long fifo_opened(struct req *r)
 {
 	struct desc *d = r->desc;
@@ -176,7 +177,7 @@ static long open_end(struct tern_msg *m, struct pipe *p, unsigned flags, bool wa
 	wake_openers(p);
 	if (waits && !(flags & O_NONBLOCK) && must_wait(p, mode)) {
 		r = req_park(&p->openers, d, m->token, 0, 0);
-		r->type = REQ_OPEN; /* a new desc has its own req free */
+		r->type = REQ_OPEN; /* not NULL: the req inside a new desc is free */
 		r->meta = (int32_t)m->handle;
 		m->handle = -1;
 		result = SERVER_NO_REPLY;
@@ -220,7 +221,8 @@ long pipe_open(struct tern_msg *m)
 			}
 		}
 		result = p ? open_end(m, p, (unsigned)flags, true) : -ENOMEM;
-		/* A failure that never got as far as an end of it. */
+		/* The open failed before the pipe got an end: no desc_drop() would ever free the
+		 * pipe. */
 		if (result < 0 && result != SERVER_NO_REPLY) {
 			p = fifo_find(m->word[1]);
 			if (p && !p->readers && !p->writers)

@@ -21,7 +21,8 @@ struct pipe_server *server;
 #define RWF_KNOWN 0x3fu
 #define SPLICE_F_NONBLOCK 2u
 
-/* NULL: an object of the kernel's (epoll, signalfd), whose general calls come here. */
+/* The desc of the call's session.  NULL: the call is about an object of the kernel's (epoll,
+ * signalfd), whose rarer calls the kernel sends to this server. */
 static struct desc *desc_of(struct tern_msg *m)
 {
 	return pool_lookup(&server->descs, m->badge);
@@ -34,7 +35,7 @@ static long read_any(struct desc *d, uint64_t token, uint64_t len, bool nonblock
 	return event_read(d, token, len, nonblock);
 }
 
-/* came: bytes of the write that lie in the message page, all of them or 0. */
+/* came: how many of the bytes to be written lie in the message page already: all of them, or 0. */
 static long write_any(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock)
 {
 	if (d->kind == DESC_PIPE)
@@ -92,7 +93,8 @@ static long do_writev(struct tern_msg *m)
 	return vector(m, true, false);
 }
 
-/* preadv2, pwritev2: at offset -1 they are readv and writev. */
+/* preadv2 and pwritev2: with the offset -1 they do what readv and writev do; a pipe has no
+ * other. */
 static long vector2(struct tern_msg *m, bool write)
 {
 	struct desc *d = desc_of(m);
@@ -117,7 +119,8 @@ static long do_pwritev2(struct tern_msg *m)
 	return vector2(m, true);
 }
 
-/* It waits for room, but where there is some it does not wait for more. */
+/* vmsplice waits while the pipe is full; where there is some room it writes what fits and waits
+ * for no more. */
 static long do_vmsplice(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
@@ -138,7 +141,8 @@ static long do_pwrite(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
 
-	/* A write to an end for reading can only be the kernel's (kernel/linux/pair.c). */
+	/* Only the kernel sends a write to a reading end: a splice gives back bytes that it has
+	 * read from this pipe and could not write (kernel/linux/pair.c). */
 	if (d && d->kind == DESC_PIPE && d->mode == MODE_R)
 		return pipe_take_back(d->pipe, m->token, length(m));
 	return server_default(m);
@@ -161,7 +165,8 @@ static long do_fallocate(struct tern_msg *m)
 	return r == -ENODEV && d && d->kind == DESC_PIPE ? -ESPIPE : r;
 }
 
-/* Nothing to map, which the ends' modes come before. */
+/* A pipe cannot be mapped: ENODEV; but, as on Linux, an end that may not be read or written so
+ * is told EACCES first. */
 static long do_mmap(struct tern_msg *m)
 {
 	struct desc *d = desc_of(m);
@@ -246,7 +251,8 @@ static long do_fstat(struct tern_msg *m)
 	return server_give_stat(m, &st);
 }
 
-/* What a chmod or chown of a pipe changes, if its caller may. */
+/* The pipe that a chmod or chown is about.  NULL: with *err 0 it is no pipe and nothing changes,
+ * with -EPERM the caller is not its owner. */
 static struct pipe *pipe_of_owner(struct tern_msg *m, long *err)
 {
 	struct desc *d = desc_of(m);
@@ -307,7 +313,8 @@ static void closed(uint64_t badge, uint64_t sid)
 	reply_done();
 }
 
-/* Takes a waiting call out of its queue; false: it was answered meanwhile. */
+/* Takes a waiting read or write out of its queue and frees its req; *done: the bytes that it has
+ * moved. False: no such call waits, as it has been answered meanwhile. */
 static bool withdraw(uint64_t badge, uint64_t token, uint64_t *done)
 {
 	struct desc *d = pool_lookup(&server->descs, badge);
@@ -344,13 +351,14 @@ static void end_waiting(uint64_t badge, uint64_t token, bool gone)
 	uint64_t done;
 
 	if (!withdraw(badge, token, &done)) {
-		/* A caller that died before its answer: what the answer carried is lost. */
+		/* The caller was killed before it got its answer, so the readiness bits that the
+		 * answer carried are lost and are set once more. */
 		if (!fifo_cancel(token, gone) && gone)
 			say_again(pool_lookup(&server->descs, badge));
 		reply_done();
 		return;
 	}
-	/* The writers behind this one may need less room. */
+	/* A writer behind the one that went may need less room than it, and go on now. */
 	d = pool_lookup(&server->descs, badge);
 	if (d->kind == DESC_PIPE && d->pipe->wq.first) {
 		pipe_refill(d->pipe);

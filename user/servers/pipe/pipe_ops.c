@@ -123,7 +123,9 @@ void pipe_sync_again(struct pipe *p)
 	word_again(&p->word);
 }
 
-/* Ends a handler's turn. */
+/* Ends what a handler did to p: if other calls were completed by it, the readiness word is set
+ * first and they are answered then; else the new bits travel with the handler's own reply, if
+ * there is one. Returns the handler's result. */
 static long finish(struct pipe *p, long result)
 {
 	if (server->done.first) {
@@ -142,7 +144,8 @@ static void *ring_alloc(uint32_t size)
 	void **page;
 
 	if (size > PAGE) {
-		/* Populated, so that want of memory is an error here and no fault later. */
+		/* MAP_POPULATE, so that a lack of memory is an error of this call and no fault
+		 * of a later copy. */
 		long r = TERN_OP6(222, 0, size, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		return r < 0 ? NULL : (void *)r;
@@ -181,7 +184,8 @@ static bool ring_charge(struct pipe *p, uint32_t size, uint64_t token)
 	return tern_charge(token, (uint64_t)p->word.rid, size) >= 0;
 }
 
-/* On behalf of the call `token`. */
+/* Moves the pipe's bytes into a new ring of `size` bytes, which is charged on behalf of the call
+ * `token`. False: no memory, and nothing has changed. */
 static bool ring_resize(struct pipe *p, uint32_t size, uint64_t token)
 {
 	uint8_t *ring;
@@ -206,7 +210,8 @@ static bool ring_resize(struct pipe *p, uint32_t size, uint64_t token)
 	return true;
 }
 
-/* Room for more bytes, after the ring has grown for `want` more if it can. */
+/* How many more bytes the ring has room for; it is made larger first, if it can be, where `want`
+ * bytes have none. */
 static uint32_t ring_room(struct pipe *p, uint64_t want, uint64_t token)
 {
 	if (want > p->size - p->used && p->size < p->capacity) {
@@ -219,14 +224,15 @@ static uint32_t ring_room(struct pipe *p, uint64_t want, uint64_t token)
 		}
 		if (size > p->capacity)
 			size = p->capacity;
-		/* A smaller ring serves too, if more slowly. */
+		/* Where memory is short, a ring of one page does the same in more steps. */
 		if (size > p->size && !ring_resize(p, size, token) && size > PAGE && p->size < PAGE)
 			ring_resize(p, PAGE, token);
 	}
 	return p->size - p->used;
 }
 
-/* From a writer's window to behind the last byte, without counting it in: bytes, or an errno. */
+/* Copies n bytes of a writer's window, from `off`, behind the last byte of the ring.  The caller
+ * adds what came to p->used.  Returns how many bytes came, or an errno if none did. */
 static long ring_fill(struct pipe *p, uint64_t token, uint64_t off, uint32_t n)
 {
 	uint32_t done = 0;
@@ -251,7 +257,8 @@ static void ring_consume(struct pipe *p, uint32_t n)
 	p->used -= n;
 }
 
-/* Into a reader's window: bytes, or an errno. */
+/* Copies n bytes of the ring into a reader's window and takes them out of the ring.  Returns how
+ * many bytes went, or an errno if none did. */
 static long ring_drain(struct pipe *p, uint64_t token, uint32_t n)
 {
 	uint32_t done = 0;
@@ -343,8 +350,8 @@ void desc_drop(struct desc *d)
 
 /* ---- write ---- */
 
-/* Straight into the windows of parked readers: bytes, or an errno if none went and the writer's
- * own window failed. */
+/* Copies a writer's bytes straight into the windows of parked readers.  Returns how many bytes
+ * went, or an errno if none did because the writer's own window failed. */
 static long deliver(struct pipe *p, uint64_t token, uint64_t len)
 {
 	uint64_t done = 0;
@@ -363,7 +370,8 @@ static long deliver(struct pipe *p, uint64_t token, uint64_t len)
 		} else if (r == -TERN_EDEST) {
 			req_complete(&p->rq, q, -EFAULT);
 		} else if (r == -ESRCH && tern_park(token, 0) >= 0) {
-			/* The reader was killed; the kernel ignores this answer. */
+			/* The writer's token is still good (tern_park), so the reader was
+			 * killed; the kernel ignores this answer to it. */
 			req_complete(&p->rq, q, -EFAULT);
 		} else {
 			return done ? (long)done : r ? r : -EFAULT;
@@ -372,9 +380,10 @@ static long deliver(struct pipe *p, uint64_t token, uint64_t len)
 	return (long)done;
 }
 
-/* What of the write goes into the ring now, `done` bytes being gone already: all or nothing for up
- * to PIPE_BUF.  The new count of bytes done, or an errno if that would be 0.  *wait: the rest can
- * wait for room (else the window or the memory ended). */
+/* Puts into the ring what there is room for of a write of `len` bytes, of which `done` were
+ * written before; a write of up to PIPE_BUF bytes goes in whole or not at all.  Returns the new
+ * count of bytes written, or an errno if that would be 0.  *wait: what is left can wait for
+ * room; false: it cannot, because the writer's window or the memory failed. */
 static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, bool *wait)
 {
 	bool atomic = len <= PIPE_BUF;
@@ -383,7 +392,7 @@ static long store(struct pipe *p, uint64_t token, uint64_t len, uint64_t done, b
 	long r;
 
 	*wait = true;
-	/* Big writes queue behind others. */
+	/* A write of more than PIPE_BUF goes behind the writers that wait already. */
 	if (!atomic && p->wq.first)
 		return (long)done;
 	room = ring_room(p, rest, token);
@@ -417,7 +426,8 @@ __attribute__((noinline)) static long write_any(struct desc *d, uint64_t token, 
 		return -EPIPE;
 	}
 	if (p->rq.first) {
-		/* Room for the rest first: an atomic write must not fail half done. */
+		/* What the reader leaves of an atomic write goes into the ring, so room for it
+		 * is made first: such a write must not fail half done. */
 		if (len > p->rq.first->len && len <= PIPE_BUF && ring_room(p, len, token) < len)
 			return -ENOMEM;
 		done = deliver(p, token, len);
@@ -435,8 +445,8 @@ __attribute__((noinline)) static long write_any(struct desc *d, uint64_t token, 
 	return finish(p, SERVER_NO_REPLY);
 }
 
-/* A small write that has come with its message answers the first reader that waits: false, if that one
- * wants less or fails, and then nothing of it is gone. */
+/* Answers the first parked reader with the bytes of a small write, which the message page has.
+ * False: that reader wants less or could not be answered, and none of the bytes have been used. */
 static bool hand_on(struct pipe *p, uint64_t len)
 {
 	struct req *q = p->rq.first;
@@ -462,7 +472,8 @@ __attribute__((noinline)) static long write_waited_for(struct desc *d, uint64_t 
 	return write_any(d, token, len, nonblock);
 }
 
-/* The short way: a small write that fits in one piece, and nobody waits to read. */
+/* The short way is for a small write that fits into the ring in one piece while nobody waits to
+ * read; write_any() does all others. */
 long pipe_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock)
 {
 	struct pipe *p = d->pipe;
@@ -483,7 +494,8 @@ long pipe_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, boo
 		}
 		p->used += (uint32_t)len;
 		sync_word(p, true);
-		/* Each write is an edge for those who wait for edges. */
+		/* The bit is set already, and is set again: each write is an edge for
+		 * edge-triggered epoll. */
 		if (p->used > len)
 			server_reply_ready((uint64_t)p->word.rid, POLLIN | POLLRDNORM, 0);
 		return (long)len;
@@ -505,7 +517,8 @@ void pipe_refill(struct pipe *p)
 		if (room < least) {
 			if (p->used)
 				return;
-			/* An empty pipe without memory: nobody would wake this writer. */
+			/* The pipe is empty and there is no memory for a ring: no read would
+			 * ever make room for this writer, so it is answered. */
 			req_complete(&p->wq, q, q->done ? (int64_t)q->done : -ENOMEM);
 			continue;
 		}
@@ -524,7 +537,9 @@ void pipe_refill(struct pipe *p)
 
 /* ---- read ---- */
 
-/* Straight from the windows of parked writers, the ring being empty: bytes in all, or an errno. */
+/* Copies straight from the windows of parked writers into a reader's, which has `got` bytes
+ * already; the ring is empty.  Returns how many bytes the reader has in all, or an errno if it
+ * has none. */
 static long collect(struct pipe *p, uint64_t token, uint64_t limit, uint64_t got)
 {
 	struct req *q;
@@ -565,7 +580,7 @@ __attribute__((noinline)) static long read_any(struct desc *d, uint64_t token, u
 	pipe_refill(p);
 	if (got)
 		return finish(p, got);
-	/* Nothing there, or every parked writer failed. */
+	/* The pipe is empty, and no parked writer could be read from. */
 	if (!p->writers)
 		return finish(p, 0);
 	if (nonblock)
@@ -573,9 +588,10 @@ __attribute__((noinline)) static long read_any(struct desc *d, uint64_t token, u
 	return finish(p, req_park(&p->rq, d, token, len, 0) ? SERVER_NO_REPLY : -ENOMEM);
 }
 
-/* A short way's copy stopped after `copied` bytes at the caller's bad memory, or its caller was
- * killed before: what was not read goes back, and a small write happens whole or not at all.
- * Nothing has happened in between: the event is the very next message. */
+/* The kernel reports (COPY_SHORT) that the copy of a short way's reply stopped after `copied`
+ * bytes at the caller's bad memory, or that the caller was killed before it.  The bytes of a
+ * read that did not go stay in the pipe; a small write happens whole or not at all.
+ * server->last still describes that reply, because the event is the very next message after it. */
 void pipe_fell_short(uint64_t token, int64_t copied)
 {
 	struct pipe *p = server->last.pipe;
@@ -593,7 +609,8 @@ void pipe_fell_short(uint64_t token, int64_t copied)
 	tern_reply(token, n ? (long)n : -EFAULT);
 }
 
-/* The short way: what is there lies in one piece, and nobody waits to write. */
+/* The short way is for a read whose bytes lie in one piece in the ring while nobody waits to write;
+ * read_any() does all others. */
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 {
 	struct pipe *p = d->pipe;
@@ -611,7 +628,8 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 		server->last.head = p->head;
 		server->last.read = n;
 		ring_consume(p, n);
-		/* Next time in one piece again. */
+		/* An empty ring begins at its start again, so that the next bytes lie in one
+		 * piece. */
 		if (!p->used)
 			p->head = 0;
 		sync_word(p, true);
@@ -620,9 +638,11 @@ long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock)
 	return read_any(d, token, len, nonblock);
 }
 
-/* ---- what splice took and could not give ---- */
+/* ---- bytes that a splice gives back ---- */
 
-/* It goes before what is there now; where others have filled its place meanwhile, the pipe grows. */
+/* Puts back `len` bytes that a splice read from the pipe and could not write to the other side:
+ * before the bytes that are in the pipe now.  If writers have used the room meanwhile, the pipe
+ * is made larger. */
 long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len)
 {
 	uint32_t size = p->size ? p->size : PAGE, done, n, part;

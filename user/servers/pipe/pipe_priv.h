@@ -11,7 +11,7 @@
 
 #define PIPE_DEFAULT 65536u
 #define PIPE_MAX (1u << 26)
-#define TURN (256u << 10) /* bytes copied at most in one turn for a reader */
+#define TURN (256u << 10) /* the most bytes that one read or one reader is given at a time */
 
 #define MODE_R 1u
 #define MODE_W 2u
@@ -23,24 +23,26 @@ enum req_type {
 
 struct desc;
 
-/* In exactly one queue: of its object, or of those that are ready to be answered. */
+/* A call that waits.  It is in exactly one queue: of the object that it waits for, or, once its
+ * result is known, in server->done. */
 struct req {
 	struct req *next, *prev;
 	struct desc *desc;
-	uint64_t token; /* 0: free (the one inside a desc) */
+	uint64_t token; /* names the held call; 0: the req inside a desc is not in use */
 	uint64_t len, done;
 	int64_t result;
 	uint32_t type;
-	int32_t meta; /* REQ_OPEN: the node's metadata session */
-	int32_t signal;
+	int32_t meta; /* REQ_OPEN: the handle of the meta session that vfs sent, or -1 */
+	int32_t signal; /* raised in the caller with the answer: SIGPIPE, or 0 for none */
 };
 
 struct queue {
 	struct req *first, *last;
 };
 
-/* A readiness word and what it was last set to. */
-#define WORD_BITS (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM) /* those that this server sets */
+/* The bits of readiness words that this server sets. */
+#define WORD_BITS (POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
+/* A readiness word: its number in the kernel, and the bits that the server last set. */
 struct word {
 	int64_t rid;
 	uint32_t bits;
@@ -54,11 +56,11 @@ struct pipe {
 	uint32_t readers, writers;
 	bool fifo;
 	struct queue rq, wq, openers;
-	struct word word; /* both ends'; the kernel sees to HUP and ERR */
+	struct word word; /* one word with two ends; the kernel itself sets HUP and ERR in it */
 	uint64_t ident;
 	struct user *user;
 	uint32_t uid, gid, mode;
-	uint64_t born; /* ns, 0: nobody has asked yet */
+	uint64_t born; /* the time that stat shows, in ns; 0: nobody has asked for it yet */
 	struct pipe *hash_next;
 };
 
@@ -69,19 +71,20 @@ struct desc {
 	uint8_t mode;	/* MODE_* */
 	uint32_t flags; /* as F_GETFL shows them, access mode included */
 	struct pipe *pipe;
-	struct req first; /* saves most waits an allocation */
+	struct req first; /* for the first call that waits, so that most waits allocate nothing */
 	/* eventfd, timerfd */
 	struct word word;
 	struct queue rq, wq;
-	uint64_t count; /* of the eventfd; expirations of the timerfd */
-	uint64_t value; /* what is being copied out */
+	uint64_t count; /* an eventfd's counter, or a timerfd's expirations not read yet */
+	uint64_t value; /* what the reply under way copies to the reader */
 	bool semaphore;
 	uint32_t clock;
 	uint64_t expires, interval; /* monotonic ns; 0: disarmed */
-	bool expired; /* periodic, and not armed again yet */
+	bool expired; /* a periodic timer has expired and is not armed again yet */
 	struct desc *timer_next;
-	/* timerfd of a point of real time, which can be set: in server->wall */
-	uint64_t real; /* when it expires, real ns; 0: disarmed, or not of this kind */
+	/* A timerfd set to a point of real time is in the list server->wall, as somebody may set
+	 * the clock. */
+	uint64_t real; /* when it expires, in ns of real time; 0: disarmed, or no such timerfd */
 	bool cancel_on_set, cancelled;
 	struct desc *wall_next;
 };
@@ -89,18 +92,19 @@ struct desc {
 #define FIFO_BUCKETS 64
 struct pipe_server {
 	struct pool descs, pipes, reqs;
-	struct queue done; /* answered as the current turn ends */
-	struct desc *timers; /* by expires */
-	struct desc *wall;   /* all that a set clock changes */
-	void *pages;	     /* free rings of a page */
+	struct queue done; /* calls whose results are known: reply_done() answers them */
+	struct desc *timers; /* the armed timerfds, the first to expire first */
+	struct desc *wall;   /* the timerfds that have to do something when the clock is set */
+	void *pages;	     /* a list of free rings of one page, linked by their first words */
 	uint64_t last_ident;
+	/* What the last short way (pipe_read, pipe_write) did: undone if its copy falls short. */
 	struct {
 		struct pipe *pipe;
-		uint32_t head, read, written; /* written 0: a read */
-	} last; /* of the short ways, to be undone if its copy falls short */
+		uint32_t head, read, written; /* written 0: it was a read */
+	} last;
 	struct user *users;
-	uint32_t cred, uid, gid, ruid; /* of the credentials last asked for */
-	bool resource, privileged;   /* they have CAP_SYS_RESOURCE; or CAP_SYS_ADMIN */
+	uint32_t cred, uid, gid, ruid; /* those of the caller whom owner_learn() saw last */
+	bool resource, privileged;   /* that caller has CAP_SYS_RESOURCE; CAP_SYS_ADMIN */
 	struct pipe *fifos[FIFO_BUCKETS];
 };
 extern struct pipe_server *server;
@@ -140,7 +144,7 @@ static inline struct req *queue_find(const struct queue *q, uint64_t token)
 /* pipe_ops.c */
 struct req *req_park(struct queue *q, struct desc *d, uint64_t token, uint64_t len, uint64_t done);
 void req_free(struct req *r);
-/* Takes the call out of its queue; it is answered as the turn ends. */
+/* Moves the waiting call from q to server->done with its result; reply_done() answers it. */
 void req_complete(struct queue *q, struct req *r, int64_t result);
 void reply_done(void);
 bool word_make(struct word *w, unsigned bits, unsigned no_reader, unsigned no_writer);
@@ -150,20 +154,24 @@ static inline void word_set(struct word *w, unsigned bits, bool in_reply)
 	if (bits != w->bits)
 		word_change(w, bits, in_reply);
 }
-/* Says it again: the reply that carried it never went out, its caller being dead. */
+/* Tells the kernel the word's bits once more, because the reply that carried them was lost with its
+ * caller. */
 void word_again(const struct word *w);
-struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo); /* without any end; NULL: no memory */
+/* A pipe of m's caller that has no ends yet; NULL: no memory. */
+struct pipe *pipe_create(struct tern_msg *m, uint64_t ident, bool fifo);
 void pipe_destroy(struct pipe *p);
 void pipe_sync(struct pipe *p, bool in_reply);
 void pipe_sync_again(struct pipe *p);
 long pipe_read(struct desc *d, uint64_t token, uint64_t len, bool nonblock);
-/* came: of the bytes written, how many lie in the message page: all, or 0. */
+/* came: how many of the bytes to be written lie in the message page already: all of them, or 0. */
 long pipe_write(struct desc *d, uint64_t token, uint64_t len, uint64_t came, bool nonblock);
 long pipe_take_back(struct pipe *p, uint64_t token, uint64_t len);
 void pipe_fell_short(uint64_t token, int64_t copied);
 void pipe_refill(struct pipe *p);
 long pipe_resize(struct tern_msg *m, struct pipe *p, uint32_t size);
-/* A desc's last moment: its end of the pipe goes, and others learn it. */
+/* Frees a desc whose session is closed or was never made.  With the last reader the parked
+ * writers fail, with the last writer the parked readers get the end of the file, with both the
+ * pipe goes. */
 void desc_drop(struct desc *d);
 
 /* fifo.c */
@@ -181,16 +189,16 @@ void event_drop(struct desc *d);
 long timerfd_create(struct tern_msg *m);
 long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
-long timerfd_clock_set(struct tern_msg *m); /* real time has jumped, says pm */
+long timerfd_clock_set(struct tern_msg *m); /* pm forwards who set the clock */
 void timerfd_event(void);
 
 /* users.c */
-void owner_learn(struct tern_msg *m);	     /* whose call it is, into server */
-bool user_join(struct pipe *p);		     /* of server->ruid; false: no memory */
-bool user_may_have(const struct pipe *p, uint32_t capacity); /* as the caller's, learnt before */
+void owner_learn(struct tern_msg *m);	     /* the caller's ids and capabilities, into server */
+bool user_join(struct pipe *p);		     /* counts p for server->ruid; false: no memory */
+bool user_may_have(const struct pipe *p, uint32_t capacity); /* of the last owner_learn() */
 void user_resize(struct pipe *p, uint32_t capacity);
 void user_leave(struct pipe *p);
 
-/* main.c: the table, for the tests too */
+/* main.c; the tests on the host call the table of operations, too */
 void pipe_server_init(void);
 extern const struct server_ops pipe_server_ops;

@@ -1,8 +1,8 @@
 /* How much each user's pipes may hold: pipe(7), /proc/sys/fs/pipe-user-pages-soft.
  *
- * What counts is capacity.  A user without privilege who has more than the soft limit gets small pipes,
- * and cannot have one made larger.  What the bytes in a pipe take is charged to a process besides
- * (ring_resize). */
+ * What counts is the capacity of the pipes.  A user without privilege who has more than the soft
+ * limit gets small pipes, and cannot have one made larger.  The memory of a pipe's ring is charged to
+ * a process besides (ring_charge). */
 #include <server/cred.h>
 #include <stdlib.h>
 
