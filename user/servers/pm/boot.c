@@ -1,9 +1,9 @@
-/* Start-up: endpoints and sessions of all servers, then the servers themselves from the boot
- * archive, each with its struct server_boot on its stack.
+/* Start-up: pm makes the endpoints and sessions of all servers, then starts the servers from the
+ * boot archive, each with its struct server_boot on its stack.
  *
- * pm comes first and alone: handle 0 is the archive's memobj.  Every session is made before any
- * server runs, so none of them ever sees the others half made.  What goes wrong here is one line
- * on the console and a stop.
+ * The kernel starts pm alone, with the archive's memory object as handle 0.  pm makes every session
+ * before any other server runs, so none of them ever sees the others half made.  If anything fails
+ * here, the system stops with one line on the console.
  */
 #include "cpio.h"
 #include "elf.h"
@@ -23,7 +23,7 @@ static const char *const names[NSERVERS] = { "pm", "vfs", "tty", "pipe" };
 static const uint32_t badges[NSERVERS] = { TERN_BADGE_FROM_PM, TERN_BADGE_FROM_VFS,
 					   TERN_BADGE_FROM_TTY, TERN_BADGE_FROM_PIPE };
 static int endpoint[NSERVERS];
-static int session[NSERVERS][NSERVERS]; /* [from][to] */
+static int session[NSERVERS][NSERVERS]; /* [from][to]: handles in pm, until the servers have them */
 static int pidmap_object, uart_object = -1, uart_irq = -1;
 
 const struct tern_cred root_cred = {
@@ -83,7 +83,8 @@ static void load_server(int aspace, const char *name, struct elf_image *e)
 	must(load_segments(aspace, pm.initrd, f.offset, e, 0, true), path);
 }
 
-/* Handles in the order in which the server gets them, so the number there is the index here. */
+/* Fills the server's struct server_boot and the handles that it starts with.  It gets them in
+ * the order of a->fds, so their numbers in its table are the indices there. */
 static void fill_boot(int which, struct server_boot *b, struct tern_process_args *a)
 {
 	int32_t *own[] = { &b->pm, &b->vfs, &b->tty, &b->pipe };
@@ -172,8 +173,8 @@ static void make_objects(void)
 	if (r < 0)
 		fatal("the table of pids", r);
 	pm.pidmap = (struct tern_pid_entry *)r;
-	/* All of it now, and pm's own table of numbers: memory in use must not depend on how far the
-	 * numbers have come round. */
+	/* Touches all pages of this table and of pm's own table of numbers now, so that the memory
+	 * in use does not depend on how many pids have been given out. */
 	for (uint64_t i = 0; i < size; i += PAGE)
 		*(volatile char *)((char *)pm.pidmap + i) = 0;
 	for (uint64_t i = 0; i < sizeof pm.tree.table; i += PAGE)
@@ -192,7 +193,7 @@ void boot(void)
 		fatal("boot information", r);
 	pm.boot.bootargs[sizeof pm.boot.bootargs - 1] = 0;
 	pm.boot.isa[sizeof pm.boot.isa - 1] = 0;
-	pm.initrd = 0; /* all that the kernel gave pm */
+	pm.initrd = 0; /* the one handle that the kernel gave pm */
 	for (int i = 0; i < NSERVERS; i++)
 		endpoint[i] = must(tern_ep_create(), "an endpoint");
 	must(server_bind(endpoint[S_PM]), "binding pm's endpoint");
@@ -211,7 +212,8 @@ void boot(void)
 	register_server(PID_PM);
 	start_server(S_TTY, PID_TTY, TERN_AUTH_INFO);
 	start_server(S_PIPE, PID_PIPE, 0);
-	/* Last: as soon as it runs it moves pages out of the archive that the others are read from. */
+	/* vfs is the last one, since it moves pages out of the archive as soon as it runs, and the
+	 * other servers are read from there. */
 	start_server(S_VFS, PID_VFS, TERN_AUTH_INFO);
 	for (int i = S_VFS; i < NSERVERS; i++)
 		for (int to = 0; to < NSERVERS; to++)

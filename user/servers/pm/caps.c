@@ -1,5 +1,6 @@
-/* capget, capset (capabilities(7)): version 3 headers, two words a set.  An older version works as
- * one word; an unknown one writes the preferred version back with EINVAL. */
+/* capget and capset (capabilities(7)).  A header of version 2 or 3 comes with two words for each
+ * set, one of version 1 with one word; for an unknown version the call writes the preferred one,
+ * 3, into the header and fails with EINVAL. */
 #include "pm.h"
 
 #define VERSION_1 0x19980330u

@@ -1,13 +1,15 @@
-/* Setting and adjusting the real-time clock, and who must hear of it: the kernel's sleepers do by
- * the operation itself, timers of ours are armed anew, and the pipe server, whose the timerfds are,
- * ends the call. */
+/* Setting and adjusting the real-time clock.  Three have to hear of it: the kernel, which sees
+ * to its sleepers in TERN_CLOCK_SET itself; pm's own timers, which are armed anew; and the pipe
+ * server, which has the timerfds: the call is forwarded to it, and it answers the caller. */
 #include "pm.h"
 #include <string.h>
 
 
-#define SECONDS_MAX ((int64_t)(INT64_MAX / NSEC - 30ull * 365 * 24 * 3600)) /* Linux's limit */
+/* The latest time that can be set, in seconds: Linux's limit, 30 years before a count of ns in
+ * 64 bits overflows. */
+#define SECONDS_MAX ((int64_t)(INT64_MAX / NSEC - 30ull * 365 * 24 * 3600))
 
-/* Answers with `result`. */
+/* Sets the clock; the caller will get `result`, from the pipe server. */
 static long set_clock(struct tern_msg *m, uint64_t ns, long result)
 {
 	struct tern_cred c;
@@ -95,7 +97,7 @@ _Static_assert(sizeof(struct timex) == 208, "timex");
 #define ADJ_MICRO 0x1000
 #define ADJ_NANO 0x2000
 #define ADJ_TICK 0x4000
-#define ADJ_ADJTIME 0x8000 /* adjtime(3): with OFFSET, with READONLY, and with nothing else */
+#define ADJ_ADJTIME 0x8000 /* the call is adjtime(3)'s: only OFFSET and READONLY go with it */
 #define ADJ_READONLY 0x2000
 #define STA_PLL 0x1
 #define STA_UNSYNC 0x40
@@ -104,15 +106,15 @@ _Static_assert(sizeof(struct timex) == 208, "timex");
 #define STA_READONLY 0xff00
 #define TIME_ERROR 5
 #define TICK 10000 /* microseconds */
-#define FREQUENCY_MAX 32768000 /* 500 ppm */
-#define FREQUENCY_LIMIT (INT64_MAX / 65536000) /* more is no number at all */
+#define FREQUENCY_MAX 32768000 /* 500 ppm; larger frequencies are cut to this */
+#define FREQUENCY_LIMIT (INT64_MAX / 65536000) /* frequencies beyond this are EINVAL, as on Linux */
 #define PHASE_MAX 16000000
 #define OFFSET_MAX_US 500000
 #define CONSTANT_MAX 10
 #define TAI_MAX 100000
 
-/* What adjtimex sets.  It is checked, kept and told, but nothing slews the clock by it; only
- * ADJ_SETOFFSET moves it. */
+/* The values that adjtimex sets.  They are checked, kept and shown again, but nothing makes the
+ * clock faster or slower by them; only ADJ_SETOFFSET moves the clock. */
 static struct {
 	int64_t offset, adjust, freq, maxerror, esterror, constant, tick;
 	int32_t status, tai;
@@ -179,7 +181,7 @@ static void timex_set(const struct timex *x)
 		ntp.tick = x->tick;
 }
 
-/* All that can be read; `offset` is what adjtime(3) asked for. */
+/* Fills all values that adjtimex returns; `offset` is the one that adjtime(3) gets. */
 static void timex_fill(struct timex *x, uint64_t now, int64_t offset)
 {
 	bool nano = ntp.status & STA_NANO;
@@ -236,7 +238,7 @@ long pm_adjtimex(struct tern_msg *m)
 	return step ? set_clock(m, now + (uint64_t)step, r) : r;
 }
 
-/* Only the real-time clock can be adjusted. */
+/* clock_adjtime(2).  Only the real-time clock can be adjusted. */
 long pm_clock_adjtime(struct tern_msg *m)
 {
 	int32_t clock = (int32_t)m->args[0];
@@ -248,6 +250,6 @@ long pm_clock_adjtime(struct tern_msg *m)
 	if (tern_copy_in(m->token, 0, 0, &x, sizeof x) != (long)sizeof x)
 		return -EFAULT;
 	if (clock < 0)
-		return (clock & 7) == 3 ? -EINVAL : -EOPNOTSUPP; /* a device's, a CPU clock */
+		return (clock & 7) == 3 ? -EINVAL : -EOPNOTSUPP; /* 3: a device's clock */
 	return clock <= CLOCK_TAI && clock != CLOCK_SGI_CYCLE ? -EOPNOTSUPP : -EINVAL;
 }

@@ -1,6 +1,6 @@
-/* The boot archive's headers: 110 bytes of magic and 13 eight-digit hexadecimal fields, the name
- * (namesize counts its NULs, padding ones too), the data, both padded to four bytes.  Between
- * archives there may be zero bytes.
+/* Reads the headers of the boot archive.  An entry is 110 bytes, the magic and 13 hexadecimal
+ * fields of eight digits; then the name (namesize counts its NULs, also those that pad it); then
+ * the data.  Name and data are padded to four bytes.  Zero bytes may lie between archives.
  */
 #include "cpio.h"
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include <tern/linux/errno.h>
 
 #define HEADER 110
-#define NAME_KEPT 256 /* longer names are not looked for */
+#define NAME_KEPT 256 /* bytes of a name that are read: nobody looks for a longer one */
 
 static bool hex8(const char *s, uint32_t *out)
 {

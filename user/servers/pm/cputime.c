@@ -1,7 +1,8 @@
-/* CPU clocks: which one a clock id names, what it says, and sleeping by it (clock_nanosleep).
+/* CPU clocks: which one a clock id names, what it shows, and sleeping by it (clock_nanosleep).
  *
- * Nobody tells pm how CPU time passes, so it looks: again after the time in which all harts
- * together could have used up what is left, but not more often than CPU_STEP. */
+ * The kernel does not tell pm when a CPU clock reaches a value, so pm looks.  It looks again
+ * when all harts together could have used up the time that is left, but not sooner than after
+ * CPU_STEP. */
 #include "pm.h"
 #include <stdlib.h>
 
@@ -99,7 +100,8 @@ static void sleeper_free(struct sleeper *s)
 	free(s);
 }
 
-/* A clock whose process has ended has gone as far as it goes. */
+/* A sleeper's timer fires: looks whether its CPU clock has reached the deadline.  The sleep also
+ * ends when the clock's process has ended, as the clock goes no further then. */
 static void look(struct timer *t)
 {
 	struct sleeper *s = LINK_OF(t, struct sleeper, timer);

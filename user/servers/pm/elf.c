@@ -1,8 +1,9 @@
-/* ELF headers and "#!" lines, from a hostile file's bytes to checked numbers.
+/* Makes checked numbers from the bytes of a file, which may be hostile: ELF headers and "#!" lines.
  *
- * A program's segments must ascend without overlap, lie between ELF_LOWEST and the top of user
- * space (a dynamic one: within its own span), and be congruent to their file offsets modulo the
- * page size.  What is not so answers ENOEXEC; nothing is mapped on a guess.
+ * The segments of a program must ascend without overlap, lie below the top of user space and
+ * (unless the program is position-independent) above ELF_LOWEST, and have addresses congruent to
+ * their file offsets modulo the page size.  A file that is not so gets ENOEXEC, and nothing of it
+ * is mapped.
  */
 #include "elf.h"
 #include <linux/mman.h>
@@ -157,7 +158,7 @@ long script_parse(const char *file, size_t n, char *interp, char *arg)
 	while (i < end && !blank(file[i]))
 		i++;
 	len = i - start;
-	/* A path that reaches the end of what was read may be cut. */
+	/* A path that reaches the end of the 256 bytes may go on behind them. */
 	if (len == 0 || len > 255 || (i == n && n == 256))
 		return -ENOEXEC;
 	memcpy(interp, file + start, len);

@@ -1,10 +1,10 @@
 /* execve, execveat, and the start of pid 1: from a path to a running image.
  *
- * struct exec is the request while vfs opens files for it: first the program, for "#!" scripts the
- * interpreters in turn, then an ELF interpreter.  Every opening is done with the caller as subject,
- * so permissions, root and working directory are the caller's. When all files are there, a new
- * space is built and the kernel is asked to commit; until then the caller has lost nothing and
- * any failure is its errno. A caller killed meanwhile shows as ESRCH of the commit.
+ * struct exec holds the request while vfs opens files for it: first the program, for "#!" scripts
+ * the interpreters in turn, then an ELF interpreter.  Every file is opened with the caller as
+ * subject, so permissions, root and working directory are the caller's.  When all files are there,
+ * pm builds a new space and asks the kernel to commit.  Until then the caller has lost nothing, and
+ * any failure is its errno.  If the caller was killed meanwhile, the commit fails with ESRCH.
  */
 #include "exec_priv.h"
 #include <stdio.h>
@@ -49,7 +49,7 @@ static void exec_free(struct exec *x)
 	free(x);
 }
 
-/* Ends the request: the result to whoever waits for it. */
+/* Ends the request: answers the caller if it failed, and tells done(). */
 static void finish(struct exec *x, long result)
 {
 	void (*done)(long) = x->done;
@@ -70,7 +70,8 @@ static struct exec *exec_new(void)
 	return x;
 }
 
-/* A strv window, read with more room until it fits or exceeds the limit. */
+/* Reads the vector of strings in window `win`, each time into a larger buffer, until it fits or
+ * exceeds the limit. */
 static long read_vector(struct exec *x, unsigned win, struct packed *k)
 {
 	size_t room = ARGS_FIRST;
@@ -95,7 +96,7 @@ static long read_vector(struct exec *x, unsigned win, struct packed *k)
 	}
 }
 
-/* An empty vector becomes one empty string, as Linux has it. */
+/* Makes an empty argv one empty string, as Linux does. */
 static long fix_argv(struct packed *k)
 {
 	if (k->size)
@@ -215,8 +216,8 @@ void exec_init(const char *path, const char *envp, size_t envp_size, void (*done
 		finish(x, r);
 }
 
-/* A "#!" line: its interpreter and argument go before what is there, and the script's name takes
- * the place of argv[0]. */
+/* Goes on with the interpreter of a "#!" line.  The interpreter's path and argument are put
+ * before the arguments; for the first such line, the script's path takes the place of argv[0]. */
 static long push_script(struct exec *x, const char *interp, const char *arg)
 {
 	size_t a = strlen(interp) + 1, b = arg[0] ? strlen(arg) + 1 : 0;
@@ -250,7 +251,7 @@ static long push_script(struct exec *x, const char *interp, const char *arg)
 	return open_file(x, AT_FDCWD, x->path, 0);
 }
 
-/* Reads and checks the program headers; head holds the file's first n bytes. */
+/* Checks the file header and the program headers; head holds the file's first n bytes. */
 static long read_image(int memobj, const char *head, size_t n, struct elf_image *e)
 {
 	struct tern_memobj_info info;
@@ -315,8 +316,8 @@ static long got_interp(struct exec *x, const char *head, size_t n)
 	return r < 0 ? r : 1;
 }
 
-/* vfs's answer: the file's ident and memobj.  Each step returns < 0: failed, 0: waits again, 1: the
- * program runs. */
+/* vfs has opened a file: result is its ident.  got_program() and got_interp() return < 0 if the
+ * execve has failed, 0 if the next file is being opened, 1 if the program runs. */
 static void opened(void *arg, long result, int memobj)
 {
 	static char head[HEAD];

@@ -4,25 +4,28 @@
 #include "elf.h"
 #include "pm.h"
 
-#define ARGS_FIRST 0x4000ul /* room for arguments at first; more than this comes from mmap */
+/* Argument strings are first read into a buffer of this size from the heap; if they need more,
+ * larger ones from mmap are tried. */
+#define ARGS_FIRST 0x4000ul
 
-/* Strings, each with its NUL, one behind the other. */
+/* A buffer with strings one behind the other, each with its NUL. */
 struct packed {
 	char *p;
 	size_t size, room;
 };
 
 struct exec {
-	uint64_t token; /* 0: pid 1's start */
-	uint64_t badge; /* of the process */
+	uint64_t token; /* the execve call; 0: pm starts pid 1 */
+	uint64_t badge; /* the caller's process in pm.procs */
 	uint32_t tid;
-	int depth;
-	int program, interp; /* memobjs, -1 */
+	int depth; /* how many "#!" lines led to the program */
+	int program, interp; /* memory objects of the program and the ELF interpreter, or -1 */
 	bool opening_interp;
-	uint64_t ident;
-	/* Of files with set-id bits, else mode is 0; those of an ELF interpreter do not count. */
+	uint64_t ident; /* vfs's ident of the program */
+	/* The owners of files with set-id bits; mode is 0 for others.  An ELF interpreter's is
+	 * asked for as well, but does not count. */
 	struct tern_exec_owner owner, interp_owner;
-	size_t limit; /* of the arguments, bytes */
+	size_t limit; /* the most bytes that arguments and environment may have */
 	uint64_t stack_limit;
 	struct packed argv, envp, prefix;
 	struct elf_image image, interp_image;
@@ -33,9 +36,9 @@ struct exec {
 	char path[PATH_MAX];
 };
 
-bool packed_alloc(struct packed *k, size_t room); /* k->p is NULL if it fails */
+bool packed_alloc(struct packed *k, size_t room); /* false: no memory, and k->p is NULL */
 void packed_free(struct packed *k);
 
-/* Everything is read and checked: builds the space and commits.  0, or an errno and nothing has
- * changed for the caller. */
+/* Builds the new space of an execve whose files have all been read and checked, and has the kernel
+ * give it to the process.  0; or an errno, and nothing has changed for the caller. */
 long exec_commit(struct exec *x);

@@ -1,9 +1,10 @@
-/* What the kernel says about processes: exits, stops, continues, threads that ended; and pm's
- * timer.
+/* The kernel's events about processes: exits, stops, continues, threads that ended; and the event
+ * of pm's timer.
  *
- * EXITED comes when everything of the process is given back.  Then, in this order: its numbers
- * and timers go, a parent waiting in vfork is answered, its children find a new parent, it becomes
- * a zombie, orphaned groups are told, its session's terminal is told, its parent is told.
+ * EXITED comes when everything of the process has been given back.  Then pm, in this order, drops
+ * the process's timers, waits and thread numbers; gives its children a new parent; makes it a
+ * zombie; answers a parent that waits in vfork; makes its pidfds readable; signals groups that have
+ * become orphaned; tells tty if a session has ended; and tells the parent.
  */
 #include "pm.h"
 #include <stdio.h>
@@ -29,7 +30,8 @@ static void server_died(struct proc *p, int status)
 	const char *name = p->pid < sizeof names / sizeof names[0] ? names[p->pid] : NULL;
 	char how[32];
 
-	/* A restart, a fresh image in the same process object, would begin here. */
+	/* Restarting the server, with a fresh image in the same process object, would begin
+	 * here. */
 	describe(how, sizeof how, status);
 	server_log("PANIC: server %s died (%s)", name ? name : "?", how);
 	power_off_failed();
@@ -57,7 +59,7 @@ static void tell_parent(struct proc *p)
 	bool unwanted = signal_parent(p, code, signal ? signal : (status >> 8) & 0xff);
 
 	if (!parent || unwanted)
-		process_destroy(p); /* its times are nobody's */
+		process_destroy(p); /* nobody waits for p, so its times are added to nobody's */
 	if (parent)
 		wait_wake(parent);
 }
@@ -117,7 +119,8 @@ static void exited(struct proc *p, int status)
 		return;
 	}
 	if (status == TERN_STATUS_NEVER_RAN) {
-		/* Who waits for nothing but the copy has been answered by the kernel. */
+		/* The kernel has answered the fork that waited for the copy of the space; but a
+		 * vfork's answer is kept by pm. */
 		uint64_t token = p->vfork_token;
 
 		process_destroy(p);
@@ -137,8 +140,8 @@ static void exited(struct proc *p, int status)
 	}
 	was_orphaned = group_orphaned(p->group, NULL);
 	p->status = status;
-	/* Whoever gets a zombie here may be waiting for p, too, and must not find it before all of this
-	 * is done: so p becomes one itself only afterwards. */
+	/* The new parent of p's zombies may be waiting for p as well.  It is woken here and must
+	 * not find p yet, as much is still to be done: so p becomes a zombie only afterwards. */
 	give_children_away(p);
 	proc_make_zombie(p);
 	pidmap_update(p);

@@ -1,9 +1,9 @@
-/* clone, clone3: new processes and threads; vfork's held reply.
+/* clone and clone3: new processes and threads; and the reply that vfork waits for.
  *
- * All that can fail in pm (number, process, user count) is made before the kernel is asked; the
- * child is in the tree before it runs.  The kernel copies the space on the caller's own time; if
- * that fails the child ends with TERN_STATUS_NEVER_RAN.  With CLONE_VFORK the parent's reply is
- * the token kept in the child until it execs or exits.
+ * All that can fail in pm (number, process, user count) is made before the kernel is asked, and the
+ * child is in the tree before it runs.  The caller itself copies the space, in the kernel, after
+ * pm's reply; if that fails, the child ends with TERN_STATUS_NEVER_RAN.  With CLONE_VFORK pm keeps
+ * the parent's token in the child, and answers it when the child execs or exits.
  */
 #include "pm.h"
 #include <linux/mman.h>
@@ -16,7 +16,9 @@
 struct clone_request {
 	uint64_t flags, sp, tls, parent_tid, child_tid;
 	uint32_t exit_signal;
-	unsigned pidfd_win; /* CLONE_PIDFD: where its number goes */
+	/* With CLONE_PIDFD: the window and the offset there that the pidfd's number is written
+	 * to. */
+	unsigned pidfd_win;
 	uint64_t pidfd_at;
 };
 
@@ -132,8 +134,8 @@ static void fill_args(struct tern_fork_args *a, const struct clone_request *q, u
 	a->child_tid = q->child_tid;
 }
 
-/* What a new thread takes from the one that makes it; for a thread that runs SCHED_RESET_ON_FORK nothing
- * of its priority. */
+/* Gives a new thread what it takes over from the one that makes it: the timer slack, and the
+ * priority unless that thread has SCHED_RESET_ON_FORK. */
 static void inherit(const struct tern_msg *m, struct number *n, struct tern_fork_args *a)
 {
 	struct number *from = number_find(&pm.tree, (int64_t)m->tid);
@@ -188,7 +190,7 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 	a.ppid = p->parent ? p->parent->pid : 0;
 	a.badge = pool_badge(&pm.procs, p);
 	inherit(m, n, &a);
-	pidmap_update(p); /* a child that shares the space runs at once */
+	pidmap_update(p); /* before the child runs: one that shares the space does so at once */
 	r = q->flags & CLONE_PIDFD ? pidfd_of_child(m, p, q->pidfd_win, q->pidfd_at) : 0;
 	if (r >= 0)
 		r = tern_process_fork(m->token, &a);
@@ -198,7 +200,7 @@ static long new_process(struct tern_msg *m, struct proc *caller, const struct cl
 	}
 	p->handle = (int)r;
 	if (p->itimers)
-		(void)cpu_limit_changed(p); /* has what it needs */
+		(void)cpu_limit_changed(p); /* cannot fail: cpu_limit_reserve() has allocated */
 	if (q->flags & CLONE_VFORK) {
 		p->vfork_token = m->token;
 		return SERVER_NO_REPLY;
@@ -235,7 +237,7 @@ long pm_clone(struct tern_msg *m)
 		.exit_signal = m->args[0] & CSIGNAL,
 	};
 
-	/* Here the pidfd shares parent_tid. */
+	/* clone(2) stores the number of a pidfd at parent_tid, so the two exclude each other. */
 	if ((q.flags & CLONE_PIDFD) && (q.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)))
 		return -EINVAL;
 	q.flags &= ~(uint64_t)CLONE_DETACHED;
@@ -304,7 +306,8 @@ long pm_clone3(struct tern_msg *m)
 	return clone_common(m, &q);
 }
 
-/* Descriptors, names and signals belong to the process: one thread cannot have its own. */
+/* unshare(2).  In Tern descriptors, names and signal actions belong to a process, and one thread
+ * cannot have its own: a process with several threads gets EINVAL. */
 long pm_unshare(struct tern_msg *m)
 {
 	const uint64_t known = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_VM | CLONE_THREAD |

@@ -1,4 +1,5 @@
-/* setpgid, getpgid, setsid, getsid: the tree's rules, and the kernel's copies of the numbers. */
+/* setpgid, getpgid, setsid, getsid: tree.c has the rules; the kernel is told the new numbers, of
+ * which it keeps a copy. */
 #include "pm.h"
 
 static void store(struct proc *p)
@@ -58,7 +59,7 @@ long pm_getsid(struct tern_msg *m)
 	return p ? (long)proc_sid(p) : -ESRCH;
 }
 
-/* TERN_PM_TERMINAL: what is shown of a session's terminal. */
+/* TERN_PM_TERMINAL: tty says which terminal a session has and its foreground group, for /proc. */
 long session_terminal(struct tern_msg *m)
 {
 	struct number *n = number_find(&pm.tree, (int64_t)m->args[0]);

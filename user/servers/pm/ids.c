@@ -1,8 +1,9 @@
-/* setuid and its kin: the rules of credentials(7) applied to the calling thread's cred.
+/* setuid and its like: the rules of credentials(7), applied to the calling thread's credentials.
  *
- * The kernel keeps creds; a new one takes effect at once for the calling thread (glibc tells the
- * others).  The process's copy here, for kill's rules and RLIMIT_NPROC, follows its last change.
- * Capabilities follow the user ids as capabilities(7) says; ids of -1 are "leave".
+ * The kernel keeps the credentials; new ones take effect at once, for the calling thread alone
+ * (glibc has the other threads make the same call).  pm has a copy of a process's ids for the rules
+ * of kill and for RLIMIT_NPROC, which is that of the last change by any of its threads.
+ * Capabilities follow the user ids as capabilities(7) says.  An id of -1 means "leave it".
  */
 #include "pm.h"
 
@@ -39,7 +40,8 @@ static void follow_capabilities(struct change *c)
 		n->cap_effective = n->cap_permitted;
 }
 
-/* With the file system's user come and go the capabilities that are about files: capabilities(7). */
+/* As the file-system user id (fsuid) becomes 0 or ceases to be 0, the capabilities that are
+ * about files become effective or are dropped: capabilities(7). */
 static void follow_fsuid(struct change *c)
 {
 	const uint64_t files = 1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
@@ -216,7 +218,7 @@ long pm_setresgid(struct tern_msg *m)
 	return change_commit(&c, m);
 }
 
-/* Both answer with the old id, whether they change it or not. */
+/* setfsuid and setfsgid answer with the old id, whether they have changed it or not. */
 long pm_setfsuid(struct tern_msg *m)
 {
 	uint32_t id = (uint32_t)m->args[0];
@@ -250,7 +252,7 @@ long pm_setfsgid(struct tern_msg *m)
 	return (long)c.old.fsgid;
 }
 
-/* As many supplementary groups as struct tern_cred holds. */
+/* setgroups(2).  There can be as many supplementary groups as struct tern_cred has room for. */
 long pm_setgroups(struct tern_msg *m)
 {
 	uint32_t count = (uint32_t)m->args[0];

@@ -1,8 +1,8 @@
-/* The new space of an execve: program, interpreter and first stack, then the commit.
+/* Builds the new space of an execve, with program, interpreter and first stack, and commits it.
  *
- * The stack's region comes first, so that what the kernel places itself, an interpreter, goes below
- * it.  The space is complete before the kernel is asked to give it to the process; pid 1's start
- * takes the same way and ends in process_create.
+ * The stack is mapped first, so that the kernel places the interpreter below it.  The space is
+ * complete before the kernel is asked to give it to the process.  The start of pid 1 goes the same
+ * way, but ends with tern_process_create().
  */
 #include "exec_priv.h"
 #include "layout.h"
@@ -13,7 +13,7 @@
 
 #define PAGE 4096ull
 #define ADDR_NO_RANDOMIZE 0x0040000
-#define STACK_ROOM 0x20000ull /* mapped at once below the first stack image */
+#define STACK_ROOM 0x20000ull /* bytes of stack mapped below the first stack image */
 
 static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t bias, uint64_t stack_top)
 {
@@ -22,7 +22,8 @@ static long map_at(int aspace, int memobj, const struct elf_image *e, uint64_t b
 	return load_segments(aspace, memobj, 0, e, bias, false);
 }
 
-/* Random bytes, of a block that the kernel is asked for now and then; each is given once. */
+/* Gives random bytes.  They come from a block that pm asks the kernel for when it is used up; no
+ * byte is given twice. */
 static void random_bytes(void *to, size_t n)
 {
 	static uint8_t block[256];
@@ -47,7 +48,8 @@ static void choose_layout(const struct exec *x, struct layout *l)
 		      x->stack_limit);
 }
 
-/* Where the interpreter goes: its own addresses, or a place that the kernel finds. */
+/* Finds a place for the interpreter: a position-independent one goes where the kernel finds
+ * room, and *bias is what its addresses move by; others keep their own addresses. */
 static long place_interp(int aspace, const struct elf_image *e, uint64_t *bias)
 {
 	long r;
@@ -63,9 +65,9 @@ static long place_interp(int aspace, const struct elf_image *e, uint64_t *bias)
 	return 0;
 }
 
-/* The credentials the new image runs with: the file's set-id bits count, saved ids follow the
- * effective ones, and without uid 0 no capability stays but the ambient ones, which set-id bits end.
- * True if they differ. */
+/* Changes *c to the credentials that the new image runs with: the file's set-id bits count, the
+ * saved ids become the effective ones, and without uid 0 only the ambient capabilities stay,
+ * which are cleared if the effective ids differ from the real ones.  True if *c has changed. */
 static bool exec_cred(const struct exec *x, bool no_new_privs, uint64_t *ambient, struct tern_cred *c)
 {
 	struct tern_cred old = *c;
@@ -87,13 +89,14 @@ static bool exec_cred(const struct exec *x, bool no_new_privs, uint64_t *ambient
 	return memcmp(&old, c, sizeof old) != 0;
 }
 
-/* It runs with rights that its user does not have: the user must not look or lead it astray. */
+/* Tells whether the program runs with rights that its user does not have.  Then the user may
+ * neither look into it nor influence it (AT_SECURE, not dumpable). */
 static bool privileged(const struct tern_cred *c)
 {
 	return c->uid != c->euid || c->gid != c->egid;
 }
 
-/* The stack's region, mapped before anything that the kernel places itself. */
+/* Maps the stack's region. */
 static long map_stack(const struct exec *x, int aspace, const struct stack_input *in, uint64_t top)
 {
 	uint64_t low = (top - stack_size(in) - STACK_ROOM) & ~(PAGE - 1);
@@ -120,7 +123,8 @@ static long write_stack(int aspace, const struct stack_input *in, uint64_t top,
 	return r == (long)size ? 0 : -ENOMEM;
 }
 
-/* From the lowest to the highest byte of the file's that is executable. */
+/* Fills the range of the program's code: from its first to its last executable byte that is the
+ * file's. */
 static void code_range(const struct elf_image *e, uint64_t bias, struct tern_layout *l)
 {
 	for (uint32_t i = 0; i < e->nsegments; i++) {
@@ -134,7 +138,8 @@ static void code_range(const struct elf_image *e, uint64_t bias, struct tern_lay
 	}
 }
 
-/* Builds the whole space; a describes where to start. */
+/* Builds the whole space, and fills *a with what the kernel has to know to start the program in
+ * it. */
 static long build(struct exec *x, int aspace, const struct layout *l, struct tern_exec_args *a,
 		  struct stack_output *stack)
 {
@@ -150,7 +155,7 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 		.execfn = x->execfn,
 		.phnum = x->image.phnum,
 		.entry = x->image.entry + bias,
-		.vdso = TERN_VDSO_BASE + PAGE, /* its data page comes first */
+		.vdso = TERN_VDSO_BASE + PAGE, /* the vDSO's code lies behind its data page */
 		.uid = c->uid,
 		.euid = c->euid,
 		.gid = c->gid,
@@ -193,8 +198,8 @@ static long build(struct exec *x, int aspace, const struct layout *l, struct ter
 	return 0;
 }
 
-/* The kernel is ready for the new program, whose thread still waits: what pm and the table of pids say of
- * it is written before it runs. */
+/* Writes what pm and the table of pids say of the new program.  The kernel is ready for it, but its
+ * thread still waits for the answer, so this is done before the program runs. */
 static void exec_publish(struct exec *x, struct proc *p, const struct tern_exec_args *a,
 		      const struct stack_output *stack)
 {
@@ -312,7 +317,8 @@ long exec_commit(struct exec *x)
 			tern_reply(x->token, 0);
 		if (r >= 0 && p)
 			vfork_release(p);
-		/* Another thread's execve came first: this one's end is on its way. */
+		/* Another thread's execve came first and ends this thread, so no answer is
+		 * needed. */
 		if (r == -EBUSY)
 			r = 0;
 	}

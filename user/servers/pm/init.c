@@ -1,7 +1,7 @@
-/* pid 1: its console, its root, and the program to run.
+/* Starts pid 1: opens its console and its root, and finds the program to run.
  *
- * One step after the other, each the continuation of vfs's answer to the one before: open
- * /dev/console, open "/", then try the candidates until one can be executed.
+ * The steps are to open /dev/console, to open "/", and then to try the candidates until one can be
+ * executed.  Each step is begun when vfs has answered the one before.
  */
 #include "pm.h"
 #include <ctype.h>
@@ -11,7 +11,7 @@
 static const char *const defaults[] = { "/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh" };
 #define NDEFAULTS (sizeof defaults / sizeof defaults[0])
 
-static char named[256]; /* rdinit= or init= */
+static char named[256]; /* the program that rdinit= or init= names; empty: none */
 static char envp[1024];
 static size_t envp_size;
 static unsigned candidate;
@@ -27,7 +27,8 @@ static void env_add(const char *name_value)
 	}
 }
 
-/* As Linux does: words with "=" that it does not know itself become init's environment. */
+/* Reads the kernel's command line.  As on Linux, words with "=" that the system does not know
+ * become init's environment. */
 static void read_bootargs(void)
 {
 	static const char *const not_env[] = { "console=", "rdinit=", "init=", "root=", "earlycon=",

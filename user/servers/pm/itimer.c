@@ -1,22 +1,22 @@
-/* setitimer, getitimer: REAL counts time; VIRTUAL and PROF count the process's CPU time.  A fourth
- * one, which no program sees, counts CPU time up to RLIMIT_CPU.
+/* setitimer and getitimer.  The timer REAL counts time; VIRTUAL and PROF count the process's CPU
+ * time.  A fourth one, which no program sees, counts CPU time up to RLIMIT_CPU.
  *
- * CPU time has no alarm of its own: its timer is set to the earliest moment at which it could be
- * used up, all threads running, and looks then how much is really left.
+ * The kernel has no alarm for CPU time.  So pm sets a timer to the earliest moment at which the CPU
+ * time could be used up, if all the process's threads ran, and looks then how much is really left.
  */
 #include "pm.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF, CPU_LIMIT, NITIMERS };
-#define CPU_STEP 4000000ull /* never looks at CPU time more often than this, ns */
-#define SHORTEST 50000ull   /* interval, ns: pm has other things to do */
+#define CPU_STEP 4000000ull /* ns: the shortest time between two looks at CPU time */
+#define SHORTEST 50000ull   /* ns: the shortest interval, so that pm gets to do other things */
 
 struct itimer {
 	struct timer timer;
 	struct proc *proc;
 	int which;
-	uint64_t deadline; /* REAL: monotonic; else CPU time of the process; 0: off */
+	uint64_t deadline; /* of REAL: monotonic time; of others: the process's CPU time; 0: off */
 	uint64_t interval;
 };
 struct itimers {
@@ -57,7 +57,8 @@ static uint64_t seconds(uint64_t limit)
 	return limit > INT64_MAX / NSEC ? INT64_MAX : limit * NSEC;
 }
 
-/* The next point of CPU time at which the limits say something; a soft limit of 0 says it at once. */
+/* Sets the timer of RLIMIT_CPU to the CPU time at which the soft or the hard limit is reached; a
+ * soft limit of 0 is reached at once. */
 static void aim_at_limits(struct itimer *it, const struct tern_process_stat *st)
 {
 	uint64_t soft = st->limits[RLIMIT_CPU][0], hard = st->limits[RLIMIT_CPU][1];
@@ -70,7 +71,9 @@ static void aim_at_limits(struct itimer *it, const struct tern_process_stat *st)
 	arm(it, now, threads);
 }
 
-/* SIGKILL at the hard limit, else SIGXCPU at the soft one, which is a second more each time. */
+/* The timer of RLIMIT_CPU fires.  At the hard limit the process gets SIGKILL.  At the soft one
+ * it gets SIGXCPU, and the soft limit becomes a second more, so that the signal comes each
+ * second. */
 static void limit_fired(struct timer *t)
 {
 	struct itimer *it = LINK_OF(t, struct itimer, timer);
@@ -158,7 +161,7 @@ static bool valid(const struct tern_timeval *t)
 
 static uint64_t to_ns(const struct tern_timeval *t)
 {
-	/* Beyond any clock: cut, so that sums stay in range. */
+	/* A time that no clock reaches is cut, so that sums with it do not overflow. */
 	if (t->tv_sec > INT64_MAX / 2 / (int64_t)NSEC)
 		return INT64_MAX / 2;
 	return (uint64_t)t->tv_sec * NSEC + (uint64_t)t->tv_usec * 1000;

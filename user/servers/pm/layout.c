@@ -1,11 +1,11 @@
 /* Address-space randomisation: the layout of a new program's space.
  *
- * From the top down: the vDSO, the stack, the room it may grow into, the mmap area; far below a
- * program that may lie anywhere, with its heap.  Each part moves by whole pages.  The stack and the
- * mmap area stay in the uppermost GiB when the stack's limit is an ordinary one, so that a small
- * program needs no more tables than without randomisation; that leaves 16 bits of a page number to
- * the stack and 17 to the mmap area, of the 18 that Linux gives an Sv39 space.
- * Off: personality(ADDR_NO_RANDOMIZE), or `norandmaps` on the kernel's command line.
+ * From the top down come the vDSO, the stack, the room that it may grow into, and the mmap area;
+ * far below lies a position-independent program with its heap.  Each part moves by a random number
+ * of pages.  If the stack's limit is an ordinary one, the stack and the mmap area stay in the
+ * uppermost GiB, so that a small program needs no more page tables than without randomisation; that
+ * leaves 16 random bits for the stack and 17 for the mmap area, of the 18 that Linux has on Sv39.
+ * personality(ADDR_NO_RANDOMIZE), or `norandmaps` on the kernel's command line, turns this off.
  */
 #include "layout.h"
 #include <tern/abi.h>

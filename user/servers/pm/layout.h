@@ -1,18 +1,18 @@
-/* Where the parts of a new program's space go. */
+/* Chooses where the parts of a new program's space lie (layout.c says how). */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The stack may always grow this much: only what lies below may be another's. */
+/* The stack can always grow this much: nothing else is placed there. */
 #define LAYOUT_STACK_ROOM (128ull << 20)
 
 struct layout {
 	uint64_t stack_top;
 	uint64_t mmap_top;  /* mappings go downward from here */
-	uint64_t pie_base;  /* of a program that may lie anywhere */
+	uint64_t pie_base;  /* the lowest address of a position-independent program */
 	uint64_t brk_shift; /* from the end of its data to the start of its heap */
 };
 
-/* `words`: 4 random numbers, used if `random`; stack_limit: bytes, RLIMIT_STACK's. */
+/* Uses the four random numbers `words` if `random`; stack_limit is RLIMIT_STACK's, in bytes. */
 void layout_choose(struct layout *l, const uint64_t words[4], bool random, uint64_t stack_limit);

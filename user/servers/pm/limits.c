@@ -1,4 +1,5 @@
-/* prlimit64, getrlimit, setrlimit where the kernel passes them on: another process's limits. */
+/* prlimit64, getrlimit and setrlimit, as far as the kernel does not answer them itself (for another
+ * process's limits, for instance). */
 #include "pm.h"
 
 static long set_limit(struct proc *p, const struct tern_cred *c, uint32_t which,

@@ -1,8 +1,8 @@
-/* Mapping a checked ELF image into a space that is being made.
+/* Maps a checked ELF image into a space that is being made.
  *
- * A segment's file part is mapped privately from the file's memobj, what follows it in its last
- * page is zeroed, and the rest of its memory is anonymous.  From the boot archive, where data
- * need not lie on page boundaries, bytes are copied instead.
+ * The part of a segment that is in the file is mapped privately from the file's memory object, the
+ * rest of its last page is zeroed, and the remaining memory of the segment is anonymous.  In the
+ * boot archive data need not lie on page boundaries, so from there the bytes are copied instead.
  */
 #include "elf.h"
 #include "pm.h"
@@ -49,7 +49,9 @@ static long fill_object(int object, uint64_t at, int memobj, uint64_t off, uint6
 	return 0;
 }
 
-/* What may be written is written in place; what may not comes from a memobj made for it. */
+/* Maps a segment whose bytes have to be copied.  A writable one is mapped as anonymous memory,
+ * and the bytes are written there.  For another one a memory object is filled first and then
+ * mapped. */
 static long map_copied(int aspace, int memobj, uint64_t file_offset, const struct elf_segment *s,
 		       uint64_t bias)
 {

@@ -1,4 +1,5 @@
-/* The load: how many threads ran or were ready, every five seconds, averaged over 1, 5 and 15 minutes. */
+/* The load: every five seconds the number of threads that run or are ready is taken, and
+ * averaged over 1, 5 and 15 minutes. */
 #include "pm.h"
 
 #define EVERY (5 * NSEC)
@@ -17,11 +18,11 @@ static void sample(struct timer *t)
 
 	for (uint32_t i = 0; i < n; i++)
 		running += cpus[i].running;
-	running = running ? running - 1 : 0; /* this server */
+	running = running ? running - 1 : 0; /* pm's own thread does not count */
 	for (int i = 0; i < 3; i++) {
 		uint64_t now = running * LOAD_ONE, sum = load[i] * decay[i] + now * (LOAD_ONE - decay[i]);
 
-		/* Rounded towards `now`, so that it gets there. */
+		/* Rounded towards `now`, so that a constant load is reached exactly in the end. */
 		load[i] = (sum + (now >= load[i] ? LOAD_ONE - 1 : 0)) / LOAD_ONE;
 	}
 	timer_set(t, tern_clock_ns(TERN_CLOCK_MONOTONIC) + EVERY);

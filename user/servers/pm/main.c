@@ -1,9 +1,9 @@
-/* pm, the process manager: the table from operation to function, events, asynchronous calls.
+/* pm, the process manager: the table from call number to function, events, asynchronous calls.
  *
- * pm holds the process tree and decides all that is policy about processes: who may signal whom,
- * what waits return, what a program's space looks like at its start.  The kernel does the work.
- * It is one thread and never waits; the only answers it waits for are events.  State is in `pm`
- * and in pools; memory that runs out is -ENOMEM to the caller who asked.
+ * pm holds the process tree and decides what is policy about processes: who may signal whom, what
+ * waits return, what a program's space looks like at its start.  The kernel does the work.  pm is
+ * one thread and never blocks for another server: answers to its own calls come as events.  State
+ * is in `pm` and in pools; when memory is out, the caller who asked for more gets ENOMEM.
  */
 #include "pm.h"
 #include <string.h>
@@ -126,7 +126,7 @@ static const server_handler calls[512] = {
 	[__NR_fcntl] = pm_fcntl,
 	[__NR_ioprio_set] = pm_ioprio_set,
 	[__NR_ioprio_get] = pm_ioprio_get,
-	[__NR_openat] = proc_open, /* forwarded by vfs */
+	[__NR_openat] = proc_open, /* vfs forwards opens of files of /proc */
 	[__NR_lseek] = proc_lseek,
 	[__NR_read] = proc_read,
 	[__NR_write] = proc_write,
@@ -214,7 +214,7 @@ static const server_handler calls[512] = {
 	[__NR_pidfd_open] = pm_pidfd_open,
 	[__NR_pidfd_getfd] = pm_pidfd_getfd,
 	[__NR_clone3] = pm_clone3,
-	[__NR_openat2] = proc_open, /* openat2 likewise */
+	[__NR_openat2] = proc_open, /* likewise */
 };
 
 static const struct server_ops ops = {

@@ -1,4 +1,4 @@
-/* reboot, syslog. */
+/* reboot(2) and syslog(2). */
 #include "pm.h"
 
 #define REBOOT_MAGIC1 0xfee1deadu
@@ -47,9 +47,9 @@ long pm_reboot(struct tern_msg *m)
 
 #define LOG_BYTES 65536
 
-static uint64_t cleared; /* syslog(5): READ_ALL begins here */
+static uint64_t cleared; /* the log's position at the last "clear": reads begin here */
 
-/* Passes the log from position `at` on, at most n bytes; the result is what came through. */
+/* Copies at most n bytes of the log, from position `at` on, to the caller; returns how many. */
 static long copy_log(struct tern_msg *m, uint64_t at, uint64_t n)
 {
 	static char buf[4096];

@@ -1,9 +1,9 @@
-/* pidfds: descriptors that name a process and never another one that gets its number.
+/* pidfds: descriptors that name a process, and never another one that later gets the same pid.
  *
- * Each is a session of pm's with a readiness word of its own: POLLIN once the process has ended,
- * POLLHUP too once it has been waited for.  A struct pidfd hangs on its process until that is gone
- * for good, and is freed when its last descriptor is closed.  Its badge has a bit that no other
- * badge of pm's has.
+ * Each is a session of pm's with a readiness word of its own, which has POLLIN once the process has
+ * ended, and POLLHUP too once it has been waited for.  A struct pidfd is in its process's list
+ * until the process is gone for good, and is freed when its last descriptor is closed.  Its badge
+ * has the bit PIDFD_BADGE, which no other badge of pm's has.
  */
 #include "pm.h"
 #include <linux/poll.h>
@@ -12,16 +12,17 @@
 #define PIDFD_BADGE (1ull << 63)
 #define ENDED (POLLIN | POLLRDNORM)
 
-/* pidfd_send_signal's flags: to whom. */
+/* The flags of pidfd_send_signal(2), which say who gets the signal; without one, the process
+ * does. */
 #define TO_THREAD 1u
 #define TO_GROUP 4u
 #define TO_KNOWN 7u
 
 struct pidfd {
 	struct link link;  /* in proc->pidfds */
-	struct proc *proc; /* NULL: gone */
-	uint64_t ready;
-	uint32_t flags; /* O_* */
+	struct proc *proc; /* NULL: the process is gone */
+	uint64_t ready;	   /* the readiness word */
+	uint32_t flags;	   /* O_*, as F_GETFL shows them */
 };
 
 static struct pool pidfds;
@@ -48,7 +49,7 @@ static void pidfd_free(struct pidfd *f)
 	pool_free(&pidfds, f);
 }
 
-/* As the call's descriptor. */
+/* Makes a pidfd of p and gives it to the caller as the descriptor that the call makes. */
 static long pidfd_give(uint64_t token, struct proc *p, uint32_t flags)
 {
 	struct pidfd *f;
@@ -91,7 +92,9 @@ long pm_pidfd_open(struct tern_msg *m)
 	return pidfd_give(m->token, p, flags);
 }
 
-/* The call makes p: its number is stored before p begins, and there once the call has returned. */
+/* Gives the clone call that makes p a pidfd of p.  The descriptor's number is written to the
+ * caller's memory before p begins to run; the descriptor itself is there once the call has
+ * returned. */
 long pidfd_of_child(struct tern_msg *m, struct proc *p, unsigned win, uint64_t at)
 {
 	int32_t fd = (int32_t)tern_reserve(m->token);
@@ -105,7 +108,7 @@ long pidfd_of_child(struct tern_msg *m, struct proc *p, unsigned win, uint64_t a
 	return r;
 }
 
-/* As ptrace(2) would be allowed. */
+/* Tells whether the caller may take descriptors of p: who may use ptrace(2) on it may. */
 static bool may_take(struct tern_msg *m, const struct proc *p)
 {
 	struct tern_cred c;
@@ -132,7 +135,8 @@ long pm_pidfd_getfd(struct tern_msg *m)
 	return tern_give_of(m->token, 0, f->proc->handle, (int)m->args[1]);
 }
 
-/* One's own process may be told anything, others nothing that the kernel says. */
+/* Reads the siginfo of the caller's, if it gave one.  To another process it may not say that the
+ * signal is the kernel's or tkill's. */
 static long read_info(struct tern_msg *m, const struct proc *to, struct sender *s)
 {
 	siginfo_t si;

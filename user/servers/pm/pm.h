@@ -1,5 +1,5 @@
-/* What pm's files share.  pm never waits: a request that needs another server's answer is a state
- * whose continuation async_call() runs when the answer comes. */
+/* What pm's files share.  pm never waits: what a request still needs after another server's answer
+ * is kept in memory, and the function given to async_call() goes on when the answer comes. */
 #pragma once
 
 #include "text.h"
@@ -24,45 +24,45 @@ struct pm {
 	struct tree tree;
 	struct pool procs;	    /* their badges are those of the process objects */
 	struct proc *init;	    /* pid 1 once it exists */
-	int vfs, tty, pipe;	    /* pm's own sessions */
-	int service[TERN_NSERVICES]; /* for new processes */
-	int root, console;	    /* sessions for pid 1: "/" and /dev/console, or -1 */
+	int vfs, tty, pipe;	    /* pm's own sessions with the other servers */
+	int service[TERN_NSERVICES]; /* the sessions that pid 1, and so every program, gets */
+	int root, console;	    /* what pid 1 starts with: "/" and /dev/console, or -1 */
 	int initrd;
 	struct tern_pid_entry *pidmap;
 	struct tern_boot_info boot;
-	bool fixed_layout; /* `norandmaps` */
+	bool fixed_layout; /* `norandmaps`: programs are not laid out at random */
 	bool cad_enabled;
-	uint32_t reader; /* tid whose read of a /proc file is being answered */
+	uint32_t reader; /* the thread whose read of a /proc file is being answered */
 };
 extern struct pm pm;
 
 /* ---- main.c ---- */
-/* The caller's process; NULL if it is not known (the answer then is -ESRCH). */
+/* Finds the caller's process; NULL if it is no living one that pm knows: the caller gets ESRCH. */
 struct proc *caller_of(const struct tern_msg *m);
-/* tern_caller's cred; false: the caller is gone. */
+/* Asks the kernel for the caller's credentials; false: the caller is gone. */
 bool caller_cred(const struct tern_msg *m, struct tern_cred *c);
 bool cred_capable(const struct tern_cred *c, int cap);
 typedef void (*async_fn)(void *arg, long result, int handle);
-/* An asynchronous call; fn gets the answer and owns the handle (-1: none).  0 or a negative errno,
- * and then fn is not called. */
+/* Calls another server without waiting.  fn will get the answer, and the handle that comes with it
+ * (or -1) is fn's to close.  0; or a negative errno, and fn is not called. */
 long async_call(int session, uint32_t op, uint64_t subject, const uint64_t args[6], async_fn fn,
 		void *arg);
-/* Keeps a process's line in the table that vfs maps. */
+/* Write and clear a process's entry in the table of pids that vfs maps. */
 void pidmap_update(const struct proc *p);
 void pidmap_clear(const struct proc *p);
 
 #define CAP_ALL ((1ull << (CAP_LAST_CAP + 1)) - 1)
 
 /* ---- boot.c, init.c ---- */
-void boot(void);	/* endpoints, sessions, servers; returns to run the loop */
-void init_start(void);	/* opens what pid 1 needs, then execs it */
+void boot(void);	/* makes the endpoints and sessions and starts the other servers */
+void init_start(void);	/* begins to open what pid 1 needs; then executes it */
 extern const struct tern_cred root_cred;
 
 /* ---- fork.c ---- */
-/* A process in the tree and in the pool, still without a kernel object; NULL: no number or
- * memory.  n: its number, consumed (freed on failure). */
+/* Makes a process in the pool and the tree, which has no kernel object yet; NULL: no memory.
+ * Consumes its number n, which is freed on failure. */
 struct proc *process_new(struct number *n, struct proc *parent, bool server);
-void process_destroy(struct proc *p); /* takes it out of tree and pool, closes its handle */
+void process_destroy(struct proc *p); /* takes p out of tree and pool, closes its handle */
 long pm_clone(struct tern_msg *m);
 long pm_clone3(struct tern_msg *m);
 long pm_unshare(struct tern_msg *m);
@@ -76,23 +76,24 @@ uint32_t user_count(uint32_t uid);
 /* ---- exec.c, load.c ---- */
 long pm_execve(struct tern_msg *m);
 long pm_execveat(struct tern_msg *m);
-/* Starts pid 1 from the given path; done() gets 0 or why it could not be. */
+/* Starts pid 1 from the program at `path`; done() gets 0, or the errno why that failed. */
 void exec_init(const char *path, const char *envp, size_t envp_size, void (*done)(long result));
 struct elf_image;
-/* Maps a checked image into a space at `bias` added to its addresses. */
+/* Maps a checked image into a space, with `bias` added to its addresses.  file_offset: where the
+ * program begins in the memory object; copy: its data lie on no page boundaries there (load.c). */
 long load_segments(int aspace, int memobj, uint64_t file_offset, const struct elf_image *e,
 		   uint64_t bias, bool copy);
 
 /* ---- exit.c ---- */
 void pm_event(struct tern_msg *m);
-void process_reap(struct proc *p); /* a zombie: adds its times to its parent's and frees it */
+void process_reap(struct proc *p); /* adds the zombie's times to its parent's and frees it */
 
 /* ---- wait.c ---- */
 long pm_wait4(struct tern_msg *m);
 long pm_waitid(struct tern_msg *m);
 void wait_cancel(uint64_t badge, uint64_t token);
 void wait_gone(uint64_t badge, uint64_t token);
-void wait_wake(struct proc *parent); /* a child of it changed */
+void wait_wake(struct proc *parent); /* a child has changed: answers the parent's waits */
 void wait_drop_all(struct proc *p);
 
 /* ---- usage.c ---- */
@@ -102,7 +103,8 @@ struct rusage {
 		msgrcv, nsignals, nvcsw, nivcsw;
 };
 void usage_add(struct rusage_sum *to, const struct rusage_sum *from);
-/* Of a process that lives, or of one thread; zeroes and the errno if the kernel knows none. */
+/* Asks the kernel what a living process, or its thread `tid` if that is not 0, has used.  If the
+ * kernel does not know it: zeroes, and the errno. */
 long usage_now(const struct proc *p, uint32_t tid, struct rusage_sum *sum);
 void usage_fill(struct rusage *u, const struct rusage_sum *sum);
 long pm_getrusage(struct tern_msg *m);
@@ -139,24 +141,27 @@ long pm_tgkill(struct tern_msg *m);
 long pm_rt_sigqueueinfo(struct tern_msg *m);
 long pm_rt_tgsigqueueinfo(struct tern_msg *m);
 long signal_group_method(struct tern_msg *m);
-/* Who sends, and what: the caller's credentials and process. */
+/* A signal to send, and who sends it: the caller's credentials and process. */
 struct sender {
 	struct tern_cred cred;
 	struct proc *proc;
 	siginfo_t info;
 };
-/* A sender of sig for the caller: 0, ESRCH, EINVAL. */
+/* Fills *s for a signal `sig` from the caller: 0, ESRCH, EINVAL. */
 long signal_sender(struct sender *s, struct tern_msg *m, int sig, int code);
-/* With kill(2)'s permissions; signal 0 only asks. */
+/* These send if kill(2) permits it; signal 0 only asks whether it would. */
 long signal_send_one(const struct sender *s, struct proc *p, uint32_t tid);
 long signal_send_group(const struct sender *s, struct number *group);
-/* From the system itself: SI_KERNEL.  Applies the rules of init and orphaned groups. */
+/* These send in the system's own name (SI_KERNEL), without permissions.  Signals that pid 1 or an
+ * orphaned group is not to get are dropped (signal.c). */
 void signal_process(struct proc *p, int sig);
 void signal_group(struct number *group, int sig);
 long signal_post(struct proc *p, uint32_t tid, const siginfo_t *si);
-/* SIGCHLD and its kin to p's parent; true: the parent does not want zombies. */
+/* Sends p's exit signal (SIGCHLD) to p's parent.  True: p has ended, and the parent wants no
+ * zombie. */
 bool signal_parent(struct proc *p, int code, int status);
-/* SIGHUP and SIGCONT to a stopped group that has just become an orphan. */
+/* Sends SIGHUP and SIGCONT to the group if it is an orphan, `without` not counted, and has stopped
+ * processes.  Is called where it may just have become an orphan. */
 void signal_if_orphaned(struct number *group, const struct proc *without);
 
 /* ---- groups.c ---- */
@@ -203,13 +208,13 @@ long pm_ioprio_get(struct tern_msg *m);
 long pm_pidfd_open(struct tern_msg *m);
 long pm_pidfd_getfd(struct tern_msg *m);
 long pm_pidfd_send_signal(struct tern_msg *m);
-long pm_fcntl(struct tern_msg *m); /* of all descriptors that are pm's */
+long pm_fcntl(struct tern_msg *m); /* for pidfds and files of /proc */
 void pm_closed(uint64_t badge, uint64_t sid);
-/* waitid's: the pid that the caller's pidfd names, EINVAL, EBADF, ECHILD if the process is gone. */
+/* For waitid: the pid that the caller's pidfd names; EINVAL; EBADF; ECHILD: the process is gone. */
 long pidfd_wait_target(struct tern_msg *m, int fd, bool *nonblock);
 long pidfd_of_child(struct tern_msg *m, struct proc *p, unsigned win, uint64_t at);
-void pidfds_ended(struct proc *p); /* p is a zombie */
-void pidfds_drop(struct proc *p);  /* p goes */
+void pidfds_ended(struct proc *p); /* p has become a zombie: its pidfds are readable */
+void pidfds_drop(struct proc *p);  /* p goes for good: its pidfds name nothing any more */
 
 /* ---- limits.c ---- */
 #define NR_OPEN 1048576 /* the most that RLIMIT_NOFILE can be */
@@ -222,10 +227,10 @@ long pm_prctl(struct tern_msg *m);
 long pm_reboot(struct tern_msg *m);
 long pm_syslog(struct tern_msg *m);
 
-/* ---- timer.c: one sorted list over the kernel's one timer ---- */
+/* ---- timer.c: many timers, over the one that the kernel gives an endpoint ---- */
 struct timer {
 	struct link link;
-	uint64_t when; /* monotonic ns; 0: not set */
+	uint64_t when; /* monotonic time in ns; 0: the timer is off */
 	void (*fire)(struct timer *t);
 };
 void timer_init(void);
@@ -238,37 +243,40 @@ void timespec_of_ns(uint64_t ns, struct tern_timespec *t);
 /* ---- loadavg.c ---- */
 #define LOAD_ONE 2048u
 void loadavg_init(void);
-uint64_t loadavg(unsigned i); /* over 1, 5, 15 minutes, in LOAD_ONE-ths */
+uint64_t loadavg(unsigned i); /* i 0, 1, 2: over 1, 5, 15 minutes; LOAD_ONE is one thread */
 
 /* ---- proc_system.c ---- */
 #define MAX_HARTS 64
-uint32_t system_cpus(struct tern_cpu_info *cpus); /* how many of MAX_HARTS it filled */
+uint32_t system_cpus(struct tern_cpu_info *cpus); /* fills up to MAX_HARTS entries; how many */
 
 /* ---- cputime.c ---- */
 struct cpu_clock {
-	uint32_t pid, tid; /* tid 0: of the whole process */
-	bool user;	   /* without system time */
+	uint32_t pid, tid; /* tid 0: the clock of the whole process */
+	bool user;	   /* it counts user time alone, without system time */
 };
-/* The CPU clock that the caller means by a clock id: 0, EINVAL, ESRCH. */
-#define CLOCK_SGI_CYCLE 10 /* the one number below the last that is no clock's */
+#define CLOCK_SGI_CYCLE 10 /* among Linux's clock numbers 0…11 the one that is no clock's */
 #define CLOCK_TAI 11
+/* Finds the CPU clock that the caller means by a clock id: 0, EINVAL, ESRCH. */
 long cpu_clock_find(struct tern_msg *m, int32_t id, struct cpu_clock *c);
 bool cpu_clock_now(const struct cpu_clock *c, uint64_t *ns); /* false: its process has ended */
-void cpu_clock_arm(struct timer *t, uint64_t left); /* for when it may be so much further */
+/* Sets t to the earliest moment at which a CPU clock may have gone on by `left` ns. */
+void cpu_clock_arm(struct timer *t, uint64_t left);
 long pm_clock_nanosleep(struct tern_msg *m);
-long pm_clock_gettime(struct tern_msg *m); /* the kernel answers for the clocks of the caller's own */
+long pm_clock_gettime(struct tern_msg *m); /* the kernel answers it for a caller's own CPU clocks */
 long pm_clock_getres(struct tern_msg *m);
 long pm_gettimeofday(struct tern_msg *m);
-bool sleeper_ends(uint64_t token, bool gone); /* false: it is no sleeper's */
+/* Ends the clock_nanosleep with this token, as interrupted or because its caller is gone.
+ * False: the token is no sleeper's. */
+bool sleeper_ends(uint64_t token, bool gone);
 
 
 /* ---- itimer.c, ptimer.c ---- */
 long pm_getitimer(struct tern_msg *m);
 long pm_setitimer(struct tern_msg *m);
 void itimers_drop(struct proc *p);
-/* What a child of parent needs for RLIMIT_CPU, before it is made; false: no memory. */
+/* Allocates what the child p of `parent` will need to keep RLIMIT_CPU; false: no memory. */
 bool cpu_limit_reserve(struct proc *p, const struct proc *parent);
-/* p's RLIMIT_CPU is another one now.  False: no memory. */
+/* Acts on a change of p's RLIMIT_CPU.  False: no memory. */
 bool cpu_limit_changed(struct proc *p);
 long pm_timer_create(struct tern_msg *m);
 long pm_timer_settime(struct tern_msg *m);
@@ -276,7 +284,7 @@ long pm_timer_gettime(struct tern_msg *m);
 long pm_timer_getoverrun(struct tern_msg *m);
 long pm_timer_delete(struct tern_msg *m);
 void ptimers_drop(struct proc *p);
-void ptimers_clock_set(void); /* real time has jumped */
+void ptimers_clock_set(void); /* the real-time clock was set: arms its timers anew */
 
 /* ---- proc_*.c ---- */
 void proc_files_init(void);
@@ -291,10 +299,10 @@ long proc_lseek(struct tern_msg *m);
 long proc_write(struct tern_msg *m);
 long proc_fcntl(struct tern_msg *m);
 void proc_closed(uint64_t badge, uint64_t sid);
-/* Writers of contents; p is the process, tid its thread or 0. */
+/* Write the contents of the file of that number (enum tern_proc_file); tid: a thread of p, or 0. */
 void proc_text_process(struct text *t, int number, struct proc *p, uint32_t tid);
 void proc_text_system(struct text *t, int number);
 void proc_text_tern(struct text *t, int number);
 void trace_text(struct text *t);
-long trace_switch(const char *text, size_t n); /* what was written: 0, 1 */
+long trace_switch(const char *text, size_t n); /* "1" switches the event trace on, "0" off */
 void proc_text_ptwalk(struct text *t, struct proc *p, uint64_t va);

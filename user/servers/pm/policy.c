@@ -1,4 +1,5 @@
-/* Memory policies: there is one node, 0, so a policy is checked and changes nothing. */
+/* Memory policies (set_mempolicy and its like).  There is one node of memory, 0, so a policy is
+ * checked and changes nothing. */
 #include "pm.h"
 
 #define PAGE 4096ull
@@ -10,12 +11,12 @@ enum { MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPO
 #define MPOL_F_MEMS_ALLOWED 4
 #define MPOL_MF_MOVE_ALL 4
 
-/* Reads a node mask at an address of the caller's: *empty says whether it names no node. */
+/* Reads the mask of nodes at an address of the caller's; *empty tells whether it names no node. */
 static long nodes_get(struct tern_msg *m, uint64_t at, uint64_t bits, bool *empty)
 {
 	*empty = true;
 	if (bits)
-		bits--; /* Linux counts one more than it uses */
+		bits--; /* Linux's calls take one more than the number of bits that they use */
 	if (!at || !bits)
 		return 0;
 	if (bits > PAGE * 8)
@@ -51,7 +52,7 @@ static long policy_check(struct tern_msg *m, uint64_t mode, uint64_t at, uint64_
 	return empty && mode != MPOL_PREFERRED ? -EINVAL : 0;
 }
 
-/* The caller has all of [start, end) mapped. */
+/* Tells whether the caller has all of [start, end) mapped. */
 static bool is_mapped(struct tern_msg *m, uint64_t start, uint64_t end)
 {
 	struct proc *p = caller_of(m);

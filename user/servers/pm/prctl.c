@@ -1,5 +1,5 @@
-/* prctl: attributes of a process or thread.  Pointers are in the window `any`, whose offsets are
- * the caller's addresses. */
+/* prctl(2): attributes of a process or thread.  What pointers point at is reached through window 0,
+ * which is the caller's whole space: the offsets are addresses. */
 #include "pm.h"
 #include <linux/prctl.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static long set_name(struct tern_msg *m, struct proc *p)
 	uint64_t w[2];
 	long r;
 
-	/* The string may end before 16 bytes and its page with it. */
+	/* The string may be shorter than 15 bytes and lie at the end of the last mapped page: then
+	 * fewer bytes come, but its NUL is among them. */
 	r = tern_copy_in(m->token, 0, m->args[1], name, 15);
 	if (r <= 0 || (r < 15 && !memchr(name, 0, (size_t)r)))
 		return -EFAULT;
@@ -43,7 +44,8 @@ static long get_name(struct tern_msg *m, struct proc *p)
 	return tern_copy_out(m->token, 0, m->args[1], name, 16) == 16 ? 0 : -EFAULT;
 }
 
-/* The one door to the right to serve. */
+/* TERN_PR_SERVE: gives or takes the process's right to serve (TERN_AUTH_SERVE).  It needs
+ * CAP_SYS_ADMIN; there is no other way for a program to get the right. */
 static long set_serve(struct tern_msg *m, struct proc *p)
 {
 	struct tern_cred c;
@@ -82,7 +84,7 @@ static long read_bounding(struct tern_msg *m)
 
 enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
 
-/* One may become ambient that is permitted and inheritable. */
+/* PR_CAP_AMBIENT.  Only a capability that is permitted and inheritable can become ambient. */
 static long ambient(struct tern_msg *m, struct proc *p)
 {
 	uint64_t op = m->args[1], cap = m->args[2], bit;
@@ -189,7 +191,7 @@ long pm_prctl(struct tern_msg *m)
 	case TERN_PR_SERVE:
 		return set_serve(m, p);
 	case PR_SET_VMA:
-		return a == 0 ? 0 : -EINVAL; /* a name that nobody shows */
+		return a == 0 ? 0 : -EINVAL; /* gives a mapping a name, which nothing shows */
 	}
 	return -EINVAL;
 }

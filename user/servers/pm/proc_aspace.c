@@ -1,5 +1,6 @@
-/* /proc/<pid>/aspace: a process's memory as the kernel's objects, drawn as a tree: the process, the
- * space that its threads share, its regions, and the memory object behind each. */
+/* /proc/<pid>/aspace: the kernel's objects behind a process's memory, drawn as a tree: the
+ * process, the space that its threads share, the regions, and the memory object behind each
+ * region. */
 #include "proc_priv.h"
 #include <linux/mman.h>
 #include <string.h>

@@ -1,15 +1,17 @@
-/* Open files of /proc: sessions whose reads answer from a text made at the first read.
+/* Open files of /proc.  Each is a session whose reads are answered from a text, which the first
+ * read makes.
  *
- * vfs forwards the open; the session's badge is the file's pool badge.  A read at offset 0 makes
- * the text anew.  Texts that need paths (maps, smaps, aspace) are made by proc_maps.c, which asks vfs: the
- * read is a struct proc_job meanwhile, and the file may be read by others or closed.
+ * vfs forwards the open; the session's badge is the file's badge in the pool.  A read at offset 0
+ * makes the text anew.  Texts with paths of files (maps, smaps, aspace) are made by proc_maps.c,
+ * which asks vfs for the paths.  Meanwhile a struct proc_job stands for the read, as the file may
+ * be read by others or closed.
  */
 #include "proc_priv.h"
 #include <stdlib.h>
 #include <string.h>
 #include <server/proc.h>
 
-#define RWF_READ 7u /* HIPRI, DSYNC, SYNC: nothing to do for them */
+#define RWF_READ 7u /* RWF_HIPRI, DSYNC and SYNC are accepted in preadv2; they change nothing */
 
 static struct pool files;
 
@@ -40,7 +42,8 @@ static bool is_private(int number)
 	return false;
 }
 
-/* The rule of ptrace(2), "access mode checks", for reading. */
+/* Tells whether credentials c let their owner look into p: ptrace(2)'s "access mode checks" for
+ * reading. */
 static bool may_look(const struct tern_cred *c, const struct proc *p)
 {
 	if (cred_capable(c, CAP_SYS_PTRACE) || c->fsuid == 0)
@@ -135,7 +138,7 @@ struct proc *proc_file_process(const struct proc_file *f)
 	return f->process ? pool_lookup(&pm.procs, f->process) : NULL;
 }
 
-/* Copies out what the file's text has at `off`. */
+/* Copies at most n bytes of the file's text, from `off` on, to the caller; returns how many. */
 static long copy_text(struct proc_file *f, uint64_t token, uint64_t off, uint64_t n)
 {
 	long r;
@@ -223,7 +226,8 @@ static long start_job(struct proc_file *f, struct tern_msg *m, uint64_t off, boo
 	return SERVER_NO_REPLY;
 }
 
-/* pagemap: eight bytes a page, straight from the kernel. */
+/* Reads /proc/<pid>/pagemap: eight bytes for each page, which come straight from the kernel.
+ * Bits that are Tern's own are cleared. */
 static long read_pagemap(struct proc_file *f, struct tern_msg *m, uint64_t off)
 {
 	static uint64_t words[512];
@@ -258,7 +262,9 @@ static long read_pagemap(struct proc_file *f, struct tern_msg *m, uint64_t off)
 	return (long)done;
 }
 
-/* ptwalk: of the address written, else of page number `off`; the text is read from its start. */
+/* Reads /proc/<pid>/ptwalk.  If an address was written before, `off` is an offset in the text of
+ * its walk.  Else `off` is the number of the page to walk for, and its text is read from the
+ * beginning. */
 static long read_ptwalk(struct proc_file *f, struct tern_msg *m, uint64_t off, bool advance)
 {
 	struct proc *p = proc_file_process(f);
@@ -326,11 +332,12 @@ long proc_pread(struct tern_msg *m)
 	struct proc_file *f = proc_file_of(m->badge);
 
 	if (!f)
-		return -EINVAL; /* a pidfd: nothing to read */
+		return -EINVAL; /* the descriptor is a pidfd, from which nothing can be read */
 	return (int64_t)m->args[3] < 0 ? -EINVAL : read_at(f, m, m->args[3], false);
 }
 
-/* An iovec's buffers are one window: from here on as with one buffer. */
+/* Does a call with an iovec as one with a single buffer, since an iovec's buffers are one
+ * window. */
 static long vector(struct tern_msg *m, long (*how)(struct tern_msg *m))
 {
 	long n = tern_window_length(m->token, 0);

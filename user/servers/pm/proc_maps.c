@@ -1,9 +1,10 @@
-/* maps, smaps, smaps_rollup: the regions of a process as Linux prints them; and what aspace needs.
+/* maps, smaps and smaps_rollup: the regions of a process as Linux prints them; and the data for
+ * aspace.
  *
- * What is there of a region is counted from its pagemap words, a leaf table at a time; a walk says which
- * tables there are.
- * Regions come from the kernel, 32 at a time.  The files behind them are known by ident; their
- * paths are vfs's, asked for once for all of them: the read waits for that answer.
+ * Regions come from the kernel, 32 at a time.  pm knows the files behind them by their idents and
+ * asks vfs once for the paths of all; the read waits for that answer.  The present pages of a
+ * region are counted by its pagemap words, one leaf table at a time; a page-table walk tells which
+ * tables there are, so that empty ranges are passed over.
  */
 #include "proc_priv.h"
 #include <linux/mman.h>
@@ -14,20 +15,20 @@
 
 #define BATCH 32
 #define MAX_REGIONS 65536
-#define PATH_ROOM 160 /* bytes for each path asked for, on average */
+#define PATH_ROOM 160 /* vfs's answer gets room for this many bytes a path, on average */
 #define NAME_COLUMN 73
 #define PAGEMAP_FILE (1ull << 61)
 
 #define PAGE 4096ull
-#define TABLE (512 * PAGE) /* what a leaf table maps, */
-#define TABLES (512 * TABLE) /* and one above */
+#define TABLE (512 * PAGE)   /* bytes that a leaf table maps */
+#define TABLES (512 * TABLE) /* bytes that a table of the level above maps */
 
 static void count_word(uint64_t word, struct page_counts *c)
 {
 	uint64_t n = word >> TERN_PAGEMAP_COUNT & TERN_PAGEMAP_MOST;
 
 	c->huge += !!(word & TERN_PAGEMAP_HUGE);
-	if (!n) /* none, or no frame of memory's */
+	if (!n) /* no page is present, or it is a device's */
 		return;
 	c->resident++;
 	c->anonymous += !(word & PAGEMAP_FILE);
@@ -95,7 +96,8 @@ static long collect(struct proc_job *job, struct proc *p)
 	}
 }
 
-/* Before the paths are asked for: the process may have ended when they come. */
+/* Counts the pages of all regions, for files that show them.  This is done before vfs is asked
+ * for the paths, since the process may have ended when its answer comes. */
 static long count_all(struct proc_job *job, struct proc *p)
 {
 	if (job->number != TERN_PROC_PID_SMAPS && job->number != TERN_PROC_PID_ASPACE)

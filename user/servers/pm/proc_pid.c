@@ -1,7 +1,7 @@
 /* The contents of the files under /proc/<pid> and task/<tid>, in the formats of proc(5).
  *
- * Everything is asked of the kernel at the moment of reading; the tree adds who is whose child, group
- * and session, and says of a zombie what was kept of it. */
+ * They are made at the moment of reading, from what the kernel answers.  pm's tree adds parent,
+ * group and session, and what was kept of a zombie. */
 #include "proc_priv.h"
 #include <string.h>
 #include <server/proc.h>
@@ -9,7 +9,8 @@
 #define UL(x) ((unsigned long)(x))
 #define KB(bytes) UL((bytes) / 1024)
 
-/* What is known of a process or thread; zeros where the kernel has no answer (pm itself). */
+/* Fills *st with all that kernel and tree know of a process or thread.  If the kernel has no
+ * answer (for pm itself), its part is zero. */
 static void get_stat(struct proc *p, uint32_t tid, struct tern_process_stat *st)
 {
 	struct number *n = number_find(&pm.tree, tid);
@@ -19,7 +20,7 @@ static void get_stat(struct proc *p, uint32_t tid, struct tern_process_stat *st)
 		st->state = 'S';
 		memcpy(st->comm, p->pid == PID_PM ? "pm" : "?", 3);
 	}
-	/* It waits for this very answer: to itself, and on Linux, it is running. */
+	/* The thread that reads this file waits for pm's answer; on Linux it would be running. */
 	if (st->state == 'S' && pm.reader == tid)
 		st->state = 'R';
 	st->pid = p->pid;
@@ -52,7 +53,8 @@ static const char *state_name(uint32_t state)
 	return "S (sleeping)";
 }
 
-/* The program's own code, whole pages, of what is executable: Linux's VmExe. */
+/* Returns the size of the program's own code in whole pages (Linux's VmExe); what else is
+ * executable counts as libraries (VmLib). */
 static uint64_t size_code(const struct tern_process_stat *st)
 {
 	uint64_t n = ((st->layout.code_end + 4095) & ~4095ull) - (st->layout.code_start & ~4095ull);
@@ -154,7 +156,7 @@ static void statm(struct text *t, struct proc *p)
 		    UL((st.size_data + st.size_stack) / 4096));
 }
 
-/* A range of the process's memory as it is. */
+/* Appends a range of the process's memory as it is. */
 static void memory(struct text *t, struct proc *p, uint64_t from, uint64_t to)
 {
 	if (p->state == PROC_ZOMBIE || from == 0)
@@ -224,7 +226,8 @@ static void comm(struct text *t, struct proc *p, uint32_t tid)
 	text_printf(t, "%s\n", st.comm);
 }
 
-/* Children are their process's: its first thread has them all. */
+/* task/<tid>/children.  In Tern children belong to a process, so its first thread shows them
+ * all. */
 static void children(struct text *t, struct proc *p)
 {
 	LINK_EACH(l, &p->children)
@@ -324,7 +327,7 @@ void proc_text_ptwalk(struct text *t, struct proc *p, uint64_t va)
 		return;
 	}
 	text_printf(t, "address %016lx  offset %03lx\n", UL(va), UL(va & 0xfff));
-	/* The entry at which the walk ends is shown, too. */
+	/* The last line shows the entry at which the walk ended, also if it is not valid. */
 	for (i = 0; i < 3 && w.level[i].table; i++) {
 		char bits[9];
 

@@ -1,12 +1,12 @@
 /* The contents of the files in /proc that are about the system, in the formats of proc(5).
- * Each is asked of the kernel (TERN_SYSTEM_INFO) at the moment of reading. */
+ * They are made at the moment of reading, from what the kernel answers to TERN_SYSTEM_INFO. */
 #include "proc_priv.h"
 #include <string.h>
 #include <server/proc.h>
 
 #define UL(x) ((unsigned long)(x))
 #define MAX_SLABS 96
-#define HUGE_PAGE 512 /* pages */
+#define HUGE_PAGE 512 /* pages of 4 KiB in a page of 2 MiB */
 
 static void row(struct text *t, const char *name, uint64_t pages)
 {
@@ -130,7 +130,7 @@ static void load(struct text *t)
 	static struct tern_cpu_info cpus[MAX_HARTS];
 
 	for (unsigned i = 0; i < 3; i++) {
-		uint64_t v = loadavg(i) + LOAD_ONE / 200; /* to the nearest hundredth */
+		uint64_t v = loadavg(i) + LOAD_ONE / 200; /* rounds to the nearest hundredth */
 
 		text_printf(t, "%lu.%02lu ", UL(v / LOAD_ONE), UL(v % LOAD_ONE * 100 / LOAD_ONE));
 	}

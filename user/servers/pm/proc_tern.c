@@ -1,8 +1,12 @@
-/* /proc/tern: what is Tern's own.  objects and enosys are "name value" lines, made to be compared
- * before and after; handles is one line a descriptor, kept one a
- * process: the bytes that the kernel and the servers keep for it; messages is how many were delivered to servers
- * since the start; endpoints says who serves what; log is the
- * kernel's log. */
+/* The files under /proc/tern, which Linux does not have.
+ *
+ * objects    a line "name value" for each type of object, for tests to compare before and after
+ * enosys     a line "number count" for each call that nobody answered
+ * handles    a line for each descriptor of each process
+ * kept       a line for each process: the bytes that the kernel and the servers keep for it
+ * messages   how many messages were delivered to servers since the start
+ * endpoints  a line for each server: its name, its pid, and whether it is up
+ * log        the kernel's log */
 #include "proc_priv.h"
 #include <string.h>
 #include <server/proc.h>
@@ -23,8 +27,8 @@ static void objects(struct text *t)
 
 	tern_system_info(TERN_INFO_OBJECTS, counts, sizeof counts);
 	tern_system_info(TERN_INFO_MEMORY, &m, sizeof m);
-	/* Slabs keep some free objects on purpose, so their frames come and go a little; the objects
-	 * in use do not. */
+	/* Objects are counted rather than the frames of their slabs: a slab keeps some free objects
+	 * on purpose, so its frames vary even if nothing leaks. */
 	static struct tern_slab_info slabs[96];
 	long n = tern_system_info(TERN_INFO_SLABS, slabs, sizeof slabs);
 	uint64_t used = 0;

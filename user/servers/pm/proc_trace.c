@@ -1,4 +1,5 @@
-/* /proc/tern/trace: the events of all harts as text, in the order of their times. */
+/* /proc/tern/trace: the events that the kernel has recorded on all harts, as text and in the
+ * order of their times. */
 #include "proc_priv.h"
 #include <string.h>
 
@@ -17,7 +18,8 @@ static const char *const natives[TERN_OP_END - TERN_OP_FIRST] = {
 #undef NATIVE
 };
 
-/* How far one hart's events were read. */
+/* One hart's events: those that were read and not yet printed are v[next] to v[n - 1]; the
+ * kernel has the next ones from position `at` on. */
 static struct cursor {
 	uint64_t at;
 	long n, next;
@@ -55,7 +57,7 @@ static void print_interrupt(struct text *t, uint64_t bits)
 		    bits & 512 ? " device" : "");
 }
 
-/* `-`: idle, or no more. */
+/* Finds the name of a thread's process; `-`: the hart was idle, or the process is gone. */
 static const char *name_of(uint32_t tid)
 {
 	static const char *const servers[] = { "pm", "vfs", "tty", "pipe" };
@@ -88,7 +90,7 @@ static void print_event(struct text *t, const struct tern_trace_event *e)
 		text_printf(t, "?\n");
 }
 
-/* The cursor of the earliest event that is left, or NULL. */
+/* Finds the hart whose next event is the earliest; NULL: no event is left. */
 static struct cursor *earliest(void)
 {
 	struct cursor *best = NULL;
@@ -110,7 +112,8 @@ static struct cursor *earliest(void)
 
 void trace_text(struct text *t)
 {
-	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC); /* reading makes events, too */
+	/* Later events are not shown: reading the trace makes events itself and would never end. */
+	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 	struct cursor *c;
 
 	memset(cursors, 0, sizeof cursors);

@@ -2,27 +2,28 @@
  * monotonic and boot clocks and on the process's CPU time.
  *
  * While a timer's signal is still pending, further expirations only count as overruns, so a timer
- * never fills its process's queue.  CPU time is looked at as itimer.c does.  A timer set to a point of
- * real time follows that clock when it is set; one that counts time does not.
+ * never fills its process's queue of signals.  When a timer on CPU time fires, pm looks whether
+ * that time has really passed (cputime.c).  If the real-time clock is set, a timer that waits for a
+ * point of real time (TIMER_ABSTIME) follows it; one that waits for a span of time does not.
  */
 #include "pm.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TIMERS 1024 /* of one process */
+#define MAX_TIMERS 1024 /* timers that one process may have */
 #define SHORTEST 50000ull
 
 struct ptimer {
 	struct timer timer;
 	struct link link, all;
 	struct proc *proc;
-	bool real; /* its deadline is real time; else monotonic or CPU time */
+	bool real; /* the deadline is a point of real time; else of monotonic or CPU time */
 	int id, clock, notify, signo;
-	struct cpu_clock cpu; /* pid 0: it is none */
+	struct cpu_clock cpu; /* the CPU clock that it runs on; pid 0: another clock */
 	uint32_t tid;
 	uint64_t value; /* sigev_value */
 	uint64_t deadline, interval;
-	int64_t overruns, last_overrun; /* of the signal that is pending; of the one taken before */
+	int64_t overruns, last_overrun; /* of the pending signal; of the signal taken before it */
 };
 static struct link ptimers = { &ptimers, &ptimers };
 
@@ -104,7 +105,8 @@ static void fired(struct timer *base)
 		notify(t, missed);
 	}
 	arm(t, now);
-	/* However short the interval, what expired meanwhile is an overrun: pm has other things to do. */
+	/* A timer fires at most once in SHORTEST, however short its interval, so that pm gets to do
+	 * other things; expirations in between count as overruns. */
 	if (t->timer.when && t->timer.when < tern_clock_ns(TERN_CLOCK_MONOTONIC) + SHORTEST)
 		timer_set(&t->timer, tern_clock_ns(TERN_CLOCK_MONOTONIC) + SHORTEST);
 }
@@ -151,7 +153,9 @@ static long check_event(struct proc *p, const struct sigevent *e)
 	return 0;
 }
 
-/* There is no standby to wake from, and International Atomic Time is not set: these clocks are others. */
+/* Maps a clock to the one that Tern has for it: as there is no standby to wake from, the ALARM
+ * clocks are the plain ones; as the offset of International Atomic Time is not set, TAI is real
+ * time. */
 static int32_t same_clock(int32_t clock)
 {
 	switch (clock) {
@@ -299,7 +303,8 @@ long pm_timer_getoverrun(struct tern_msg *m)
 		return -EINVAL;
 	if (t->notify == SIGEV_NONE)
 		return 0;
-	/* Those of the signal that was last taken. */
+	/* timer_getoverrun() tells the overruns of the signal last taken: if none is pending,
+	 * that is the last one sent. */
 	if (!still_pending(t))
 		t->last_overrun = t->overruns;
 	return clamp(t->last_overrun);

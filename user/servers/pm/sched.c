@@ -1,8 +1,9 @@
-/* Priorities and scheduling policies: pm checks the right, TERN_THREAD_SCHED does it.
+/* Priorities and scheduling policies: pm checks whether the caller may change them, and the
+ * kernel's TERN_THREAD_SCHED changes them.
  *
- * A pid here names a thread (0: the caller); sched(7) has the rules: a change for another's thread
- * needs the same effective user or CAP_SYS_NICE, a real-time policy or a better priority needs
- * CAP_SYS_NICE or a limit (RLIMIT_RTPRIO, RLIMIT_NICE) that allows it.
+ * A pid in these calls names a thread (0: the caller).  The rules are sched(7)'s: to change another
+ * user's thread takes CAP_SYS_NICE; a real-time policy or a better priority takes CAP_SYS_NICE, or
+ * a limit (RLIMIT_RTPRIO, RLIMIT_NICE) that allows it.
  */
 #include "pm.h"
 #include <string.h>
@@ -10,8 +11,8 @@
 struct target {
 	struct proc *proc;
 	uint32_t tid;
-	struct number *number; /* of that thread */
-	struct tern_process_stat st; /* of that thread */
+	struct number *number; /* the thread's */
+	struct tern_process_stat st; /* what the kernel says of the thread */
 	struct tern_cred caller;
 };
 
@@ -30,7 +31,8 @@ static long find(struct tern_msg *m, int32_t pid, struct target *t)
 		return -ESRCH;
 	if (tern_process_stat(t->proc->handle, t->tid, &t->st) >= 0)
 		return 0;
-	/* A process's first thread can be asked after until somebody has waited for the process. */
+	/* If a process's first thread has ended, the process is asked about instead, as on
+	 * Linux: the thread is there until somebody has waited for the process. */
 	return t->tid == t->proc->pid && tern_process_stat(t->proc->handle, 0, &t->st) >= 0 ? 0 : -ESRCH;
 }
 
@@ -136,7 +138,7 @@ static uint64_t all_harts(void)
 	return pm.boot.nharts >= 64 ? ~0ull : (1ull << pm.boot.nharts) - 1;
 }
 
-/* Here no number is an invalid one. */
+/* Finds the thread for a call that does not check the pid: a negative one is just not found. */
 static long find_any(struct tern_msg *m, int32_t pid, struct target *t)
 {
 	return pid < 0 ? -ESRCH : find(m, pid, t);
@@ -278,7 +280,8 @@ long pm_sched_getattr(struct tern_msg *m)
 
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 
-/* Calls fn for each target of get/setpriority; ESRCH if there is none, else the first error. */
+/* Calls fn for each target of getpriority or setpriority.  ESRCH: there is none.  getpriority (arg
+ * INT32_MAX) gets the largest result, setpriority 0 or the last error. */
 static long each_priority(struct tern_msg *m, long (*fn)(struct target *, long), long arg)
 {
 	uint32_t which = (uint32_t)m->args[0];
@@ -340,7 +343,7 @@ long pm_getpriority(struct tern_msg *m)
 	return each_priority(m, one_get, INT32_MAX);
 }
 
-/* Kept and given back, without effect. */
+/* ioprio_set(2).  The I/O priority is kept and can be asked for again, but nothing acts on it. */
 long pm_ioprio_set(struct tern_msg *m)
 {
 	uint32_t which = (uint32_t)m->args[0], class = ((uint32_t)m->args[2] >> 13) & 7;
@@ -349,7 +352,7 @@ long pm_ioprio_set(struct tern_msg *m)
 
 	if (which < 1 || which > 3 || class > 3)
 		return -EINVAL;
-	if (class == 0 && (uint32_t)m->args[2] & 7) /* no class, no level */
+	if (class == 0 && (uint32_t)m->args[2] & 7) /* without a class there can be no level */
 		return -EINVAL;
 	if (which != 1)
 		return 0;

@@ -1,7 +1,8 @@
-/* kill, tkill, tgkill, the sigqueue calls: who may signal whom, and the groups' signals.
+/* kill, tkill, tgkill and the sigqueue calls: who may signal whom, and signals to groups.
  *
- * Rules beside kill(2)'s: pid 1 gets only signals it has a handler for; servers none; SIGTSTP,
- * SIGTTIN and SIGTTOU do not reach an orphaned group's processes that take the default action.
+ * There are three rules besides kill(2)'s.  pid 1 gets only signals that it catches or blocks.
+ * Servers get none.  SIGTSTP, SIGTTIN and SIGTTOU are dropped for processes of an orphaned group
+ * that neither catch nor block them.
  */
 #include "pm.h"
 #include <string.h>
@@ -38,14 +39,15 @@ void signal_process(struct proc *p, int sig)
 
 static void add_result(long r, long *result)
 {
-	/* One success makes the whole a success; else the first refusal is told. */
+	/* One success makes the whole call a success; else its result is the first error. */
 	if (r == 0)
 		*result = 0;
 	else if (*result == -ESRCH)
 		*result = r;
 }
 
-/* Several that get one signal, all at the same time as far as they can tell. */
+/* Processes that get one signal by one operation of the kernel's (tern_signal_send_all), so that
+ * none of them can act on it before the others have it. */
 struct targets {
 	siginfo_t info;
 	long result;
@@ -107,7 +109,8 @@ bool signal_parent(struct proc *p, int code, int status)
 	si.si_status = status;
 	si.si_utime = (int64_t)TICKS(p->self.user_ns);
 	si.si_stime = (int64_t)TICKS(p->self.system_ns);
-	/* 1: the action is SIG_IGN or has SA_NOCLDWAIT. */
+	/* The kernel answers 1 if SIGCHLD's action is SIG_IGN or has SA_NOCLDWAIT: the parent wants
+	 * no zombies. */
 	if (tern_signal_send(parent->handle, 0, &si) == 1)
 		return ended;
 	return ended && si.si_signo == SIGCHLD && tern_process_stat(parent->handle, 0, &st) == 0 &&
@@ -228,7 +231,8 @@ long pm_tgkill(struct tern_msg *m)
 	return r < 0 ? r : send_thread(&s, (int32_t)m->args[0], (int32_t)m->args[1]);
 }
 
-/* Only to itself may a thread say that a signal is the kernel's or a kill. */
+/* Reads the siginfo of a sigqueue call.  Only if a thread signals itself may that say that the
+ * signal is the kernel's or tkill's. */
 static long take_info(struct sender *s, struct tern_msg *m, int sig, int32_t target)
 {
 	long r = signal_sender(s, m, sig, SI_QUEUE);

@@ -1,5 +1,6 @@
-/* Building the first stack.  From the top down: a zero word, the file's name, environment strings,
- * argument strings, 16 random bytes, then the vectors, with argc at a 16-byte aligned sp.
+/* Builds the first stack.  From the top down lie a zero word, the file's name, the environment
+ * strings, the argument strings, 16 random bytes, and then the vectors, with argc at a 16-byte
+ * aligned sp.
  */
 #include "stack.h"
 #include <string.h>
@@ -85,7 +86,8 @@ size_t stack_size(const struct stack_input *in)
 	return string_area(in) + vector_area(in);
 }
 
-/* Pointers to the strings of a packed block that lies at address va. */
+/* Writes to v the addresses of the strings in `packed`, which will lie at address va; returns
+ * the place behind them. */
 static uint64_t *pointers(uint64_t *v, const char *packed, size_t size, uint64_t va)
 {
 	size_t start = 0;

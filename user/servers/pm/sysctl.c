@@ -1,14 +1,15 @@
-/* /proc/sys: what programs ask about how the system is set, and what may be set.
+/* The files under /proc/sys, which show settings of the system and let some be changed.
  *
- * A value that has a range can be written; nothing acts by it, as what it would tune is not there
- * (cores, swap, caches).  The names can be, too; they are uname's. */
+ * A value with a range (min to max) can be written, but nothing acts on it, as Tern does not
+ * have what it would tune (core files, swap, caches).  The host and domain name can be written
+ * as well; they are those that uname(2) tells. */
 #include "proc_priv.h"
 #include <stdlib.h>
 #include <string.h>
 #include <server/inotify.h>
 #include <server/proc.h>
 
-#define LONGEST 128 /* of a text, as core_pattern's */
+#define LONGEST 128 /* bytes of the longest text, which is core_pattern */
 
 static struct setting {
 	int number; /* enum tern_proc_file */
@@ -34,7 +35,7 @@ static struct setting {
 	{ TERN_PROC_SYS_CACHE_PRESSURE, 100, 0, INT32_MAX },
 	{ TERN_PROC_SYS_PIPE_MAX, TERN_PIPE_MAX_SIZE, 0, 0 },
 	{ TERN_PROC_SYS_PIPE_SOFT, TERN_PIPE_USER_PAGES, 0, 0 },
-	{ TERN_PROC_SYS_PIPE_HARD, 0, 0, 0 }, /* none */
+	{ TERN_PROC_SYS_PIPE_HARD, 0, 0, 0 }, /* 0: there is no such limit */
 	{ TERN_PROC_SYS_INOTIFY_USERS, INOTIFY_INSTANCES_MAX, 0, 0 },
 	{ TERN_PROC_SYS_INOTIFY_WATCHES, INOTIFY_WATCHES_MAX, 0, 0 },
 	{ TERN_PROC_SYS_INOTIFY_EVENTS, INOTIFY_EVENTS_MAX, 0, 0 },
@@ -57,7 +58,7 @@ static struct setting *find(int number)
 	return NULL;
 }
 
-/* A random UUID of version 4. */
+/* Makes a random UUID (version 4). */
 static void uuid_make(uint8_t u[16])
 {
 	tern_syscall(278, TERN_PTR(u), 16, 0, 0, 0, 0); /* getrandom */
@@ -80,7 +81,7 @@ static void uuid(struct text *t, bool of_boot)
 	text_printf(t, "\n");
 }
 
-/* Where a text lies, and the room it has. */
+/* Finds where the text of a file lies, and the room it has there; NULL: the file shows no text. */
 static char *text_of(int number, size_t *room)
 {
 	*room = number == TERN_PROC_SYS_CORE_PATTERN ? sizeof core_pattern : UTS_LENGTH;

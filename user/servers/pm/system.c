@@ -1,4 +1,5 @@
-/* What programs ask about the system: uname and its names, sysinfo, riscv_hwprobe. */
+/* Calls by which programs ask about the system: uname (and those that set its names), sysinfo,
+ * riscv_hwprobe. */
 #include "pm.h"
 #include <string.h>
 
@@ -76,7 +77,7 @@ long pm_sysinfo(struct tern_msg *m)
 	return server_out(m, 0, &s, sizeof s, 0);
 }
 
-/* riscv_hwprobe(2), Linux 6.12's keys. */
+/* The keys of riscv_hwprobe(2), as of Linux 6.12. */
 enum {
 	HWPROBE_MVENDORID,
 	HWPROBE_MARCHID,
@@ -93,7 +94,7 @@ enum {
 #define HWPROBE_WHICH_CPUS 1
 #define HWPROBE_IMA 1
 #define HWPROBE_FD_C 3
-#define PAIRS_MAX 64u /* there are ten keys, and others wait for pm, too */
+#define PAIRS_MAX 64u /* pairs that one call may have, so that it does not keep pm from others */
 
 struct hwprobe_pair {
 	int64_t key;
@@ -122,14 +123,14 @@ static void hwprobe_one(struct hwprobe_pair *p)
 	}
 }
 
-/* Windows: 0 the pairs, 1 the set of harts. */
+/* Tells whether the harts have what the pair asks for (RISCV_HWPROBE_WHICH_CPUS). */
 static bool hwprobe_matches(struct hwprobe_pair *p)
 {
 	uint64_t asked = p->value;
 
 	hwprobe_one(p);
 	if (p->key == HWPROBE_BASE_BEHAVIOR || p->key == HWPROBE_IMA_EXT_0)
-		return (p->value & asked) == asked; /* bit sets */
+		return (p->value & asked) == asked; /* the values are sets of bits */
 	return p->key >= 0 && p->value == asked;
 }
 
@@ -150,14 +151,14 @@ static long hwprobe_pairs(struct tern_msg *m, bool which, bool *match)
 		else if (!hwprobe_matches(&pairs[i]))
 			*match = false;
 		if (which && pairs[i].key >= 0)
-			pairs[i].value = asked; /* only a key that is not known is changed */
+			pairs[i].value = asked; /* only pairs with an unknown key are changed */
 	}
 	if (count && tern_copy_out(m->token, 0, 0, pairs, size) != (long)size)
 		return -EFAULT;
 	return 0;
 }
 
-#define SET_MAX 128u /* bytes of a set of harts that are looked at */
+#define SET_MAX 128u /* bytes of the caller's set of harts that pm looks at */
 
 long pm_riscv_hwprobe(struct tern_msg *m)
 {

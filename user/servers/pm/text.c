@@ -1,4 +1,5 @@
-/* A growing text.  Once out of memory it only remembers that; the reader then gets ENOMEM. */
+/* A text that grows as it is written to.  When memory runs out it only remembers that, and takes
+ * nothing more; the reader of the file then gets ENOMEM. */
 #include "text.h"
 #include <stdarg.h>
 #include <stdio.h>

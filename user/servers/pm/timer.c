@@ -1,4 +1,5 @@
-/* Timers: a list sorted by time over the kernel's one timer an endpoint. */
+/* Timers: the kernel gives an endpoint one timer, so pm keeps a list of its own timers, sorted
+ * by time, and sets the kernel's to the first of them. */
 #include "pm.h"
 
 #define BATCH 16
@@ -45,7 +46,8 @@ void timers_run(void)
 	uint64_t now = tern_clock_ns(TERN_CLOCK_MONOTONIC);
 
 	armed = 0;
-	/* However many are due, requests that wait come between: arm() brings the event again. */
+	/* If more than BATCH are due, arm() has the event come again at once, and requests that
+	 * wait are handled in between. */
 	for (unsigned n = 0; n < BATCH && !link_empty(&timers); n++) {
 		struct timer *t = LINK_OF(timers.next, struct timer, link);
 

@@ -1,6 +1,7 @@
-/* The process tree (tree.h).  Invariants: a living process is in its parent's children, its group's
- * members and, unless it is a server, the list of all; a group has a session while it has
- * members; a session counts its groups; a number is in the table while any of these uses it.
+/* The process tree (tree.h).  Its invariants: a process, zombies too, is in its parent's children,
+ * its group's members and, unless it is a server, the list of all; a group has a session while it
+ * has members; a session counts its groups; a number is in the table while a process, a thread, a
+ * group or a session uses it.
  */
 #include "tree.h"
 #include <stdlib.h>
@@ -142,7 +143,8 @@ void proc_remove(struct tree *t, struct proc *p)
 		link_remove(&p->all);
 		t->processes--;
 	}
-	/* The number stays in use as the process's until its group is left. */
+	/* n->proc is cleared only after the group is left: group_leave() may put the number, and
+	 * would free it if nothing else used it. */
 	group_leave(t, p);
 	n->proc = NULL;
 	number_put(t, n);
@@ -237,7 +239,8 @@ long tree_setpgid(struct tree *t, struct proc *caller, int64_t pid, int64_t pgid
 		return -EPERM;
 	if (group == p->group)
 		return 0;
-	/* The session cannot go as its last group is left: it is joined again at once. */
+	/* p may be the last member of the session's last group.  The session is joined again at
+	 * once, so it counts one more group meanwhile and is not freed. */
 	session->groups++;
 	group_leave(t, p);
 	session->groups--;

@@ -1,4 +1,5 @@
-/* What processes have used: getrusage, times, and the usage that wait4 and waitid report. */
+/* What processes have used of CPU time and memory: getrusage, times, and the usage that wait4 and
+ * waitid report. */
 #include "pm.h"
 #include <string.h>
 

@@ -1,8 +1,10 @@
-/* wait4, waitid: looking for a child that has something to say, parking when none has yet.
+/* wait4 and waitid look for a child that has something to report, and park the call if none has
+ * yet.
  *
- * A parked wait is in its process's list and in a hash by token, for CANCEL and GONE.  A status is
- * consumed only when the reply that carries it was taken: a waiter that died meanwhile loses
- * nothing.  The statuses of a zombie, a stop and a continue are each reported once.
+ * A parked wait is in its process's list, and in a hash by token where CANCEL and GONE find it.  A
+ * child's status is consumed only if the reply that carries it succeeded: if the waiting thread was
+ * killed meanwhile, another one can still get the status.  The end, a stop and a continue of a
+ * child are each reported once.
  */
 #include "pm.h"
 #include <string.h>
@@ -15,7 +17,7 @@ struct waiter {
 	uint32_t id, options;
 	int idtype;
 	bool waitid, want_info, want_status, want_usage;
-	bool nonblock; /* a pidfd that does not wait */
+	bool nonblock; /* the wait is by a pidfd with O_NONBLOCK */
 };
 
 #define BUCKETS 64
@@ -101,7 +103,8 @@ static void consume(struct proc *child, enum wait_event event, uint32_t options)
 		child->report_continue = false;
 }
 
-/* The outputs and the result of w with what child has to say; EFAULT leaves the rest written. */
+/* Writes what the child has to report to the caller's memory; returns the wait's result.  If one
+ * output cannot be written that is EFAULT, but the other is written all the same. */
 static long report(const struct waiter *w, const struct proc *child, enum wait_event event)
 {
 	bool ok = true;
@@ -127,7 +130,7 @@ static long report(const struct waiter *w, const struct proc *child, enum wait_e
 	return w->waitid ? 0 : (long)child->pid;
 }
 
-/* Nothing yet: WNOHANG's answer. */
+/* Answers a WNOHANG wait when no child has anything to report: 0, and an empty siginfo. */
 static long report_nothing(const struct waiter *w)
 {
 	static const siginfo_t none;
@@ -235,7 +238,7 @@ static long waitid(struct tern_msg *m, struct waiter *w)
 	return wait_common(w);
 }
 
-/* What fails leaves an empty siginfo, too, as on Linux. */
+/* waitid(2).  As on Linux, a call that fails writes an empty siginfo, too. */
 long pm_waitid(struct tern_msg *m)
 {
 	struct waiter w = { .proc = caller_of(m), .token = m->token, .waitid = true };
@@ -262,7 +265,7 @@ void wait_wake(struct proc *parent)
 			continue;
 		r = child ? report(w, child, event) : -ECHILD;
 		if (child && event == WAIT_EXITED && !(w->options & WNOWAIT))
-			pidmap_clear(child); /* gone when its waiter runs */
+			pidmap_clear(child); /* before the waiter runs: it must not see the child */
 		r = tern_reply(w->token, r);
 		if (child && r != -ESRCH)
 			consume(child, event, w->options);

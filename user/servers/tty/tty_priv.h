@@ -21,9 +21,9 @@ enum req_type {
 	REQ_READ,
 	REQ_WRITE,
 	REQ_DRAIN,	/* TCSETSW, TCSETSF, TCSBRK: wait until all output has been sent */
-	REQ_BACKGROUND, /* a background call waits while pm signals its group; it is made again then */
+	REQ_BACKGROUND, /* a background group's call waits while pm signals that group */
 	REQ_SET_PGRP,	/* TIOCSPGRP waits for pm to say of which session the group is */
-	REQ_SET_TTY,	/* TIOCSCTTY waits for pm to say whether the terminal's session still lives */
+	REQ_SET_TTY,	/* TIOCSCTTY waits for pm to say if the terminal's session still lives */
 	REQ_OPEN,	/* an open waits for the same word of pm's */
 };
 
@@ -55,7 +55,8 @@ struct queue {
 struct tty {
 	struct ldisc l;
 	struct tern_winsize size;
-	uint32_t session, pgrp; /* whose controlling terminal it is, and the foreground group; or 0 */
+	/* The session whose controlling terminal it is, and its foreground group; 0: none. */
+	uint32_t session, pgrp;
 	bool exclusive;
 	uint32_t asked; /* how many reqs wait for pm's answer: the tty is not freed before */
 	uint64_t rdev;
@@ -63,7 +64,7 @@ struct tty {
 	uint32_t bits; /* the poll bits that the word has now */
 	struct queue readers, writers, drainers;
 	void (*kick)(struct tty *t); /* has the line transmit what the output ring holds */
-	void (*unthrottle)(struct tty *t); /* tells the line that there may be room for input again */
+	void (*unthrottle)(struct tty *t); /* tells the line that there may be room for input */
 	struct uart uart;
 	struct pty *pty; /* the pty that the terminal belongs to; NULL: it is the console */
 };
