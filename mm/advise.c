@@ -1,16 +1,16 @@
-/* What is said or asked of a range's regions: madvise(2), what mlock(2) leaves at them, msync(2),
- * mincore(2).
+/* Calls that say or ask something about the regions of a range: madvise(2), the marks of mlock(2),
+ * msync(2), mincore(2).
  * Lock: the space's. */
 #include "mm_priv.h"
 
 enum advice_kind {
-	ADVICE_NOTED, /* and nothing done */
-	ADVICE_FLAGS, /* kept at the regions */
-	ADVICE_DROP,
-	ADVICE_REMOVE,
-	ADVICE_POPULATE,
+	ADVICE_NOTED,	 /* accepted, without effect */
+	ADVICE_FLAGS,	 /* sets and clears flags of the regions */
+	ADVICE_DROP,	 /* takes the pages out of the tables */
+	ADVICE_REMOVE,	 /* punches holes into the objects */
+	ADVICE_POPULATE, /* brings the pages */
 };
-/* What an advice is refused for (EINVAL). */
+/* The regions for which an advice is refused, with EINVAL. */
 #define OF_LOCKED 1
 #define OF_ANONYMOUS 2
 #define OF_OBJECT 4
@@ -19,8 +19,8 @@ enum advice_kind {
 static const struct advice {
 	u16 advice;
 	u8 kind;
-	u8 refused;
-	u16 set, clear; /* REGION_*; ADVICE_POPULATE: MM_WORK_FILL_* */
+	u8 refused;	/* OF_* */
+	u16 set, clear; /* REGION_*; for ADVICE_POPULATE, `set` is MM_WORK_FILL_* */
 } advices[] = {
 	{ MADV_DONTNEED, ADVICE_DROP, OF_LOCKED | OF_DEVICE, 0, 0 },
 	{ MADV_FREE, ADVICE_DROP, OF_LOCKED | OF_OBJECT, 0, 0 },
@@ -56,7 +56,7 @@ static const struct advice *advice_find(int advice)
 	return NULL;
 }
 
-/* Whether a region can be given this advice. */
+/* 0 if region r can be given this advice; EINVAL, EACCES. */
 static int advice_fits(const struct advice *d, const struct region *r)
 {
 	unsigned is = r->memobj ? OF_OBJECT : OF_ANONYMOUS;
@@ -72,7 +72,8 @@ static int advice_fits(const struct advice *d, const struct region *r)
 	return (r->flags & REGION_SHARED) && (r->prot & PROT_WRITE) ? 0 : -EACCES;
 }
 
-/* MADV_REMOVE: punches holes into the objects; their locks go first, so without the space's. */
+/* MADV_REMOVE: punches holes into the objects of a range.  memobj_punch() takes the spaces' locks,
+ * so none is held meanwhile. */
 static int advise_remove(struct aspace *as, const struct advice *d, va_t start, va_t end)
 {
 	int err = 0;
@@ -101,7 +102,7 @@ static int advise_remove(struct aspace *as, const struct advice *d, va_t start, 
 	return err;
 }
 
-/* Changes flags of all regions in a range; lock held. 0, ENOMEM. */
+/* Sets and clears the advice's flags in all regions of a range.  0, ENOMEM.  Lock held. */
 static int advise_flags(struct aspace *as, const struct advice *d, va_t start, va_t end)
 {
 	if (region_isolate(as, start, end))
@@ -143,7 +144,7 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 		if (!err)
 			at = MIN(r->end, end);
 	}
-	/* What precedes a region that refuses is done all the same. */
+	/* As on Linux, the advice is followed up to the first region that refuses it. */
 	if (at > addr && d->kind == ADVICE_DROP) {
 		if (leaf_own_edges(as, addr, at))
 			return aspace_unlock(as, -ENOMEM);
@@ -161,7 +162,7 @@ int aspace_advise(struct aspace *as, va_t addr, u64 len, int advice, struct mm_w
 	return aspace_unlock(as, err ? err : hole);
 }
 
-/* The range has no hole. Lock held. */
+/* Regions cover the whole range.  Lock held. */
 static bool is_whole(const struct aspace *as, va_t start, va_t end)
 {
 	for (struct region *r = region_next(as, start); start < end; r = r->next) {

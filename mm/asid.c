@@ -1,32 +1,34 @@
-/* ASIDs and what runs where.
+/* ASIDs, and which hart runs which space.
  *
- * aspace->asid_gen is a generation and the number within it.  When the numbers run out a new
- * generation begins: every hart forgets everything the next time it activates a space, and the
- * spaces that run just then keep their numbers, which are not given again in that generation.
+ * aspace->asid_gen is a generation and an ASID, the number within it.  When the numbers run out a
+ * new generation begins: every hart forgets all entries the next time it activates a space.  The
+ * spaces that run at that moment keep their numbers, which nobody else gets in that generation.
  *
  * Numbers are given and spaces are activated under the kernel lock (a hart that leaves a space for
- * none needs no lock).  One order matters, "I write, then read what you write, and you the other
- * way round":
- * - a hart says that it may hold entries (aspace->ran) before it can read any, and who changes
- *   entries changes them before it looks at `ran` (aspace_fence);
- * - a hart says that it enters a space before it looks whether it may hold entries of old, and who
- *   changes entries says that it must not before looking whether it is there (asid_where_to_fence);
- * - `ran` is set for a new number before the number is seen.
- * With too few numbers (ASIDs missing) all spaces are 0 and every switch fences.
+ * none needs no lock).  Entries are changed under the space's lock alone.  So the two sides rely on
+ * orders in which each writes first and then reads what the other one writes:
+ * - a hart sets its bit in aspace->ran before it can read entries; who changes entries stores them
+ *   before it reads `ran` (aspace_fence);
+ * - a hart stores that it enters a space before it reads in `ran` whether it may hold older entries
+ *   of it; who changes entries clears the bits of harts that left before it looks whether they are
+ *   there again (asid_where_to_fence);
+ * - `ran` is set for a new number before other harts can see the number.
+ * Where the machine has too few ASIDs, all spaces have ASID 0 and every switch fences.
  * Lock: asid_lock for giving numbers and counting instructions, below the spaces' locks. */
 #include "mm_priv.h"
 
 #define ASIDS_USEFUL (2 * MAX_HARTS)
 
-#define NO_GENERATION (~0ul) /* no space's: the short way of aspace_activate() is closed */
+#define NO_GENERATION (~0ul) /* no space has it, so aspace_try_activate() fails */
 
 static struct spinlock asid_lock;
 static u64 asid_generation = 1;
-static bool asid_fast; /* there are enough numbers */
+static bool asid_fast; /* the machine has enough ASIDs */
 static u32 next_asid = 1, asid_count;
 struct hart_space running[MAX_HARTS];
-static u32 kept[MAX_HARTS]; /* numbers that running spaces kept; 0: none; asid_lock */
-static u32 harts; /* that ever ran a space */
+/* the ASID that each hart's space kept from the old generation, or 0; asid_lock */
+static u32 kept[MAX_HARTS];
+static u32 harts; /* mask of those that ever ran a space */
 u64 icache_generation;
 static pfn_t kernel_root;
 
@@ -48,7 +50,8 @@ void asid_init(void)
 	}
 }
 
-/* asid_lock held. */
+/* Begins a new generation: the numbers of running spaces are kept, all others are free.  asid_lock
+ * held. */
 static void new_generation(void)
 {
 	__atomic_store_n(&asid_generation, asid_generation + 1, __ATOMIC_SEQ_CST);
@@ -67,7 +70,7 @@ static void new_generation(void)
 			kept[h] = (u32)(as->asid_gen & 0xffff);
 	}
 	next_asid = 1;
-	/* Nobody takes the short way before having forgotten the old numbers. */
+	/* No hart may take the short way before it has forgotten the old numbers' entries. */
 	for (unsigned h = 0; h < MAX_HARTS; h++)
 		running[h].generation = NO_GENERATION;
 }
@@ -78,7 +81,8 @@ void asid_end(void)
 	spin_unlock(&asid_lock);
 }
 
-/* asid_lock held. A kept number stays taken for the whole generation, wherever its space is. */
+/* A running space kept this number.  It stays taken for the whole generation, even if the space
+ * leaves its hart. asid_lock held. */
 static bool is_kept(u32 asid)
 {
 	for (unsigned h = 0; h < MAX_HARTS; h++)
@@ -87,7 +91,8 @@ static bool is_kept(u32 asid)
 	return false;
 }
 
-/* asid_lock held: a number of this generation that no space has. */
+/* A number that no space has in this generation; begins a new one if there is none.  asid_lock
+ * held. */
 static u32 take_number(void)
 {
 	for (;;) {
@@ -101,7 +106,8 @@ static u32 take_number(void)
 	}
 }
 
-/* This hart's running[].entering is as already. */
+/* Gives the space a number of this generation.  running[h].entering is `as` already, so a new
+ * generation that begins here keeps its number. */
 static void asid_renew(struct aspace *as, unsigned h)
 {
 	u32 asid;
@@ -109,7 +115,8 @@ static void asid_renew(struct aspace *as, unsigned h)
 	spin_lock(&asid_lock);
 	if (as->asid_gen >> 16 != asid_generation) {
 		asid = take_number();
-		/* A new generation may have begun, and kept the number as it runs here. */
+		/* take_number() may have begun a new generation, which kept the space's old
+		 * number. */
 		if (as->asid_gen >> 16 != asid_generation) {
 			__atomic_store_n(&as->ran, 1u << h, __ATOMIC_SEQ_CST);
 			as->mmu_state = mmu_state(as->root_pfn, (u16)asid);
@@ -119,7 +126,9 @@ static void asid_renew(struct aspace *as, unsigned h)
 	spin_unlock(&asid_lock);
 }
 
-/* The hart opens its short way, then looks; who closes it counts first. */
+/* Opens this hart's short way (`bit`), and does a fence.i if one is due.  The bit is set before
+ * icache_generation is read, as icache_written() counts before it clears bits: so no fence.i is
+ * missed. */
 static void fetch_anew(struct hart_space *here, u32 bit)
 {
 	u64 now;
@@ -133,7 +142,7 @@ static void fetch_anew(struct hart_space *here, u32 bit)
 	here->icache = now;
 }
 
-/* Everything but the common case: aspace_activate(). */
+/* aspace_activate() where aspace_try_activate() could not do it, or `as` is NULL. */
 void aspace_activate_slowly(struct aspace *as)
 {
 	unsigned h = hart_index();
@@ -146,7 +155,8 @@ void aspace_activate_slowly(struct aspace *as)
 			mmu_fence_all();
 		return;
 	}
-	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED); /* first: aspace_harts() looks there only */
+	/* first, as aspace_harts() asks no others */
+	__atomic_fetch_or(&harts, bit, __ATOMIC_RELAXED);
 	fetch_anew(&running[h], bit);
 	new_here = !(__atomic_fetch_or(&as->ran, bit, __ATOMIC_RELAXED) & bit);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -161,7 +171,7 @@ void aspace_activate_slowly(struct aspace *as)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	}
 	as->mmu_state = mmu_state(as->root_pfn, (u16)as->asid_gen);
-	if (new_here) /* it may have been here, and others have changed entries since */
+	if (new_here) /* the hart may have run the space before, and missed fences since it left */
 		mmu_fence_asid((u16)as->asid_gen);
 	mmu_load(as->mmu_state);
 	if (running[h].generation != as->asid_gen >> 16) {
@@ -201,7 +211,8 @@ u32 asid_where_to_fence(struct aspace *as, u32 ran)
 	__atomic_fetch_and(&as->ran, ~away, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	back = who_uses(away, as);
-	if (unlikely(back)) /* perhaps before its bit was cleared */
+	/* a hart came back, perhaps before its bit was cleared: it must be fenced */
+	if (unlikely(back))
 		__atomic_fetch_or(&as->ran, back, __ATOMIC_SEQ_CST);
 	return now | back;
 }

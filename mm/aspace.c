@@ -1,7 +1,7 @@
 /* Address spaces: life, and the operations of mmap(2), munmap(2), mprotect(2) and brk(2).
  *
- * Each operation first checks what was asked for, then allocates what it may need, then commits;
- * what fails leaves everything as it was, save where the manual says otherwise.
+ * Each operation first checks what was asked for, then allocates what it may need, then commits, so
+ * that one which fails leaves everything as it was, except where the manual says otherwise.
  * Lock: the space's. */
 #include "mm_priv.h"
 
@@ -94,7 +94,8 @@ int aspace_destroy(struct aspace *as, struct mm_work *w)
 
 /* ---- putting regions in ---- */
 
-/* Puts the template in where nothing is, or, with `cut`, over what is there.  Lock held, dropped. */
+/* Maps what the template t says: into free space, or, with `cut`, in place of what is mapped there;
+ * with `fill`, its pages are brought, too.  The lock is held by the caller and dropped here. */
 static int place_template(struct aspace *as, const struct region *t, bool cut, bool fill,
 			  struct mm_work *w)
 {
@@ -107,7 +108,8 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 			if (!r)
 				return aspace_unlock(as, -ENOMEM);
 			region_like(r, t);
-			region_insert(as, r); /* it continues no neighbour */
+			/* no merge: region_extend() found no neighbour that it continues */
+			region_insert(as, r);
 		}
 		return aspace_unlock(as, 0);
 	}
@@ -131,7 +133,7 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 
 /* ---- mmap ---- */
 
-/* Where a mapping goes. Lock held. */
+/* Chooses the address of a new mapping, in *at.  Lock held. */
 static int choose_place(const struct aspace *as, va_t addr, u64 len, unsigned flags, va_t *at)
 {
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
@@ -156,7 +158,7 @@ static int choose_place(const struct aspace *as, va_t addr, u64 len, unsigned fl
 	return region_find_place(as, len, at) ? 0 : -ENOMEM;
 }
 
-/* Turns MAP_* into REGION_*. */
+/* Turns MAP_* flags into REGION_* flags, in *out. */
 static int region_flags(unsigned flags, const struct memobj *m, u16 *out)
 {
 	const unsigned known = MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE |
@@ -278,7 +280,7 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 		return aspace_unlock(as, -ENOMEM);
 	}
 	region_cut(as, start, end, spare);
-	if (likely(end - start <= STEP_ENTRIES * PAGE_SIZE)) { /* all in one step */
+	if (likely(end - start <= STEP_ENTRIES * PAGE_SIZE)) { /* one step does it all */
 		unsigned budget = STEP_ENTRIES;
 		struct batch b;
 
@@ -311,7 +313,8 @@ int aspace_unmap(struct aspace *as, va_t addr, u64 len, struct mm_work *w)
 
 /* ---- mprotect ---- */
 
-/* How far from start the new rights can be given; *err: why not further. Lock held. */
+/* Up to where from start on the regions may get the new rights; *err says why not further.  Lock
+ * held. */
 static va_t aspace_protectable(const struct aspace *as, va_t start, va_t end, unsigned prot,
 			       int *err)
 {
@@ -378,7 +381,7 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_wo
 	for (; r && r->start < stop && r->prot == prot; r = r->next)
 		;
 	if (!r || r->start >= stop)
-		return aspace_unlock(as, err); /* nothing changes */
+		return aspace_unlock(as, err); /* every region has these rights already */
 	if (region_isolate(as, addr, stop))
 		return aspace_unlock(as, -ENOMEM);
 	for (r = region_next(as, addr); r && r->start < stop; r = r->next)
@@ -392,7 +395,8 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_wo
 
 /* ---- brk ---- */
 
-/* As on Linux, a page above the heap stays free. */
+/* The heap may grow from old to new (pages), for a break of `want`.  As on Linux, a page above it
+ * stays free. */
 static bool may_grow_heap(const struct aspace *as, va_t old, va_t new, va_t want)
 {
 	u64 pages = (new - old) >> PAGE_SHIFT;
@@ -432,7 +436,8 @@ int aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out)
 			return 0;
 		*out = had;
 		spin_lock(&as->lock);
-		if (as->brk == want) /* nobody else moved it meanwhile */
+		/* no other thread moved the break since place_template() unlocked */
+		if (as->brk == want)
 			as->brk = had;
 		return aspace_unlock(as, 0);
 	}
@@ -440,7 +445,8 @@ int aspace_brk(struct aspace *as, va_t want, struct mm_work *w, va_t *out)
 	if (new == old)
 		return aspace_unlock(as, 0);
 	res = aspace_unmap_locked(as, new, old, w);
-	if (res < 0) { /* the heap was cut in pieces and there is no memory for one more */
+	/* the cut would make one more region of the heap, and there is no memory for it */
+	if (res < 0) {
 		as->brk = *out = had;
 		return 0;
 	}

@@ -1,15 +1,16 @@
-/* Copying between the kernel and user memory, and between spaces.
+/* Copying between the kernel and user memory, between spaces, and between objects and spaces.
  *
- * User memory is never accessed through user addresses: the table is walked under the space's lock
- * and the page is reached through the direct map.  The lock keeps the page; a page that is missing
- * or may not be written yet is resolved as a fault of the program's would be, without the lock,
- * and looked at again.  Two spaces are locked in the order of their addresses, objects after them. */
+ * User memory is never accessed through user addresses: a copy walks the table under the space's
+ * lock and reaches the page through the direct map.  The lock keeps the page where it is.  If a
+ * page is missing or may not be written yet, the copy drops the lock, has the fault handled as if
+ * the program had made it, and looks again.  Two spaces are locked in the order of their addresses,
+ * objects after them. */
 #include "mm_priv.h"
 
-#define PARTS 4u /* with the locks held once */
-#define TRIES 16 /* a page may be taken away again between fault and look; not for ever */
+#define PARTS 4u /* how many parts, of a page at most, one hold of the locks copies */
+#define TRIES 16 /* how often a page may be taken away again between fault and look */
 
-/* Where va is, if its entry e has the rights. */
+/* Leaf entry e of va has the rights `need`: *p is where va lies in the direct map. */
 static inline bool entry_page(pte_t e, va_t va, pte_t need, char **p)
 {
 	need |= PTE_V;
@@ -20,8 +21,9 @@ static inline bool entry_page(pte_t e, va_t va, pte_t need, char **p)
 	return true;
 }
 
-/* The same for va's entry, and where that is.  Lock held.  On every message's path: the walk is
- * written out, since a slot that may be NULL would be looked at twice. */
+/* Finds va's leaf entry, in *entry, and, as entry_page() does, the place of va.  Lock held.  Every
+ * message comes here, so the walk is written out: with pt_find() a slot that may be NULL would be
+ * tested twice. */
 static inline bool user_page_entry(const struct aspace *as, va_t va, pte_t need, char **p, const pte_t **entry)
 {
 	pte_t e = as->root[pt_index(va, 2)];
@@ -45,7 +47,7 @@ static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char 
 	return user_page_entry(as, va, need, p, &entry);
 }
 
-/* Copies make do with small pages. */
+/* Handles a fault at va for a copy, which makes do with a small page where a huge one could be. */
 static bool fault_in(struct aspace *as, va_t va, enum fault_access access)
 {
 	enum fault_result res = aspace_fault(as, va, access);
@@ -53,7 +55,7 @@ static bool fault_in(struct aspace *as, va_t va, enum fault_access access)
 	return res == FAULT_OK || res == FAULT_MORE;
 }
 
-/* Returns with the lock held; NULL, without it: the page cannot be had. */
+/* user_lock() where the page is not present, so it is faulted in first. */
 static char *user_page_slow(struct aspace *as, va_t va, enum fault_access access)
 {
 	pte_t need = (pte_t)access << 1;
@@ -70,7 +72,8 @@ static char *user_page_slow(struct aspace *as, va_t va, enum fault_access access
 	return NULL;
 }
 
-/* The place of va with the lock held, or NULL without it. */
+/* Where va lies in the direct map; the space's lock is held then.  NULL, without the lock: a fault
+ * at va fails. */
 static inline char *user_lock(struct aspace *as, va_t va, enum fault_access access)
 {
 	char *p;
@@ -82,13 +85,13 @@ static inline char *user_lock(struct aspace *as, va_t va, enum fault_access acce
 	return user_page_slow(as, va, access);
 }
 
-/* n bytes from va on lie in one page of the user half. */
+/* The n bytes from va on lie in one page of the user half. */
 static inline bool in_one_page(va_t va, size_t n)
 {
 	return va < USER_MAX && n <= PAGE_SIZE - (va & PAGE_MASK);
 }
 
-/* Copies n bytes from the place of user memory to the kernel's, or the other way round. */
+/* Copies n bytes into user memory (FAULT_WRITE) or out of it; both places are in the direct map. */
 static inline void copy_move(char *user, char *kernel, size_t n, enum fault_access access)
 {
 	if (access == FAULT_WRITE)
@@ -118,7 +121,8 @@ static __attribute__((noinline)) size_t user_in_parts(struct aspace *as, va_t va
 	return done;
 }
 
-/* Each copy has a short way, for what lies in one page that is there, before its loop. */
+/* The short way, which each copy tries before its loop: the n bytes lie in one page, which is
+ * present. False: they do not. */
 static inline __attribute__((always_inline)) bool try_copy(struct aspace *as, va_t va, char *kernel,
 							   size_t n, enum fault_access access)
 {
@@ -177,7 +181,8 @@ static inline void unlock_both(struct aspace *a, struct aspace *b)
 		spin_unlock(&b->lock);
 }
 
-/* Finds both places, with both locks held; false: without, one is not there now. */
+/* Finds where `to` and `from` lie, and holds both locks then.  False, without the locks: a page is
+ * not present. */
 static inline bool try_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from,
 			     char **d, char **s)
 {
@@ -188,7 +193,7 @@ static inline bool try_pages(struct aspace *to_as, va_t to, struct aspace *from_
 	return false;
 }
 
-/* The same; false: one cannot be had. */
+/* The same, but faults the pages in.  False: a fault fails. */
 static bool lock_pages(struct aspace *to_as, va_t to, struct aspace *from_as, va_t from, char **d,
 		       char **s)
 {
@@ -240,9 +245,10 @@ size_t aspace_copy(struct aspace *to_as, va_t to, struct aspace *from_as, va_t f
 	return between_in_parts(to_as, to, from_as, from, n);
 }
 
-#define BYTES(x) (~0ul / 255 * (x)) /* x in each byte of a word */
+#define BYTES(x) (~0ul / 255 * (x)) /* a word each byte of which is x */
 
-/* How long the string at s is, at most n: a word at a time, none of which reaches another page. */
+/* The length of the string at s, at most n.  It reads aligned words, which never reach into another
+ * page. */
 static size_t string_length(const char *s, size_t n)
 {
 	size_t skip = (u64)s & 7, i;
@@ -255,7 +261,7 @@ static size_t string_length(const char *s, size_t n)
 			return n;
 		v = *w;
 	}
-	/* The lowest zero byte is found first. */
+	/* The word has a zero byte: look for the lowest one. */
 	for (i = (size_t)((const char *)w - s); (v & 0xff) != 0; v >>= 8)
 		i++;
 	return MIN(i, n);
@@ -277,7 +283,8 @@ long aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, v
 		len = string_length(s, part);
 		memmove(d, s, len);
 		if (len < part)
-			d[len] = 0; /* whatever its owner writes there meanwhile */
+			/* not copied: another thread may just have overwritten the NUL */
+			d[len] = 0;
 		unlock_both(to_as, from_as);
 		done += len;
 		if (len < part)
@@ -403,8 +410,8 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 
 /* ---- objects and user memory ---- */
 
-/* The place of n bytes at off, which lie in one page, if that is there and they are not beyond the object's
- * end; else NULL.  Lock held. */
+/* Where the n bytes at off, which lie in one page, are in the direct map.  NULL: the page is
+ * missing, or they reach beyond the object's end.  m->lock held. */
 static inline char *object_place(const struct memobj *m, u64 off, size_t n)
 {
 	pfn_t pfn;
@@ -417,8 +424,8 @@ static inline char *object_place(const struct memobj *m, u64 off, size_t n)
 	return likely(pfn) ? (char *)pfn_to_virt(pfn) + (off & PAGE_MASK) : NULL;
 }
 
-/* Copies between the place of user memory and that in an object: perhaps the same page, if the space maps
- * the object. */
+/* Copies between two places in the direct map, one in user memory and one in an object.  They may
+ * be the same page, if the space maps the object. */
 static inline void object_move(char *user, char *object, size_t n, bool out)
 {
 	memmove(out ? user : object, out ? object : user, n);
@@ -426,7 +433,8 @@ static inline void object_move(char *user, char *object, size_t n, bool out)
 		frame_of(virt_to_pfn(object))->flags &= (u16)~FRAME_SYNCED;
 }
 
-/* A part of one page each, both there and not beyond the object's end.  False: not so.  Both locks held. */
+/* Copies n bytes that lie in one page on each side, both present, and within the object.  False:
+ * they are not so. Both locks held. */
 static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 				    bool out)
 {
@@ -441,13 +449,13 @@ static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as
 	return true;
 }
 
-/* How much of n bytes lies in one page of both. */
+/* How many of n bytes lie in one page on either side. */
 static inline size_t one_part(u64 off, va_t va, size_t n)
 {
 	return MIN(n, PAGE_SIZE - MAX(va & PAGE_MASK, off & PAGE_MASK));
 }
 
-/* Up to PARTS of them: the bytes. */
+/* Copies up to PARTS parts whose pages are present.  Returns the bytes. */
 static inline size_t object_copy_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 				       bool out)
 {
@@ -468,8 +476,8 @@ static inline size_t object_copy_there(struct memobj *m, u64 off, struct aspace 
 	return done;
 }
 
-/* One part whatever is or is not there: bytes, less than n at the object's end or if the user's
- * side faults; ENOMEM. */
+/* Copies one part, and makes the pages that are missing.  Returns the bytes, fewer than n at the
+ * object's end, or if a fault on the user's side fails; or ENOMEM. */
 static long object_copy_slowly(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 			       bool out)
 {
@@ -520,8 +528,8 @@ static __attribute__((noinline)) long object_in_parts(struct memobj *m, u64 off,
 	}
 }
 
-/* The short way: what lies in one page of the object, and in one or two of user memory.  False: a page
- * is not there, or nothing so simple, and nothing is changed. */
+/* The short way: copies n bytes that lie in one page of the object and in one or two of user
+ * memory, all present. False: they are not so, and nothing was copied. */
 static inline __attribute__((always_inline)) bool object_copy_simple(struct memobj *m, u64 off, struct aspace *as,
 								     va_t va, size_t n, bool out)
 {

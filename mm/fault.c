@@ -2,12 +2,15 @@
  *
  * The cases, by what the leaf entry holds:
  *   nothing, anonymous      a read maps the page of zeroes, a write a zeroed frame
- *   nothing, of an object   its page, read-only if private; a private write gets a copy at once;
- *                           a read maps around what the object has in store
- *   enough for the access   a spurious fault: another hart's change, or a cached invalid entry: fence
- *   a private page, write   ours alone (PTE_ANON and one reference): W is given in place; else copied
- *   a shared page, write    W is given
- *   a page without rights   the region's rights are given (W not: that is the case above)
+ *   nothing, of an object   its page is mapped, read-only if the region is private; a write
+ *                           to a private region gets a copy at once; a read also maps the pages
+ *                           around it that the object has
+ *   enough for the access   a spurious fault, since this hart cached an entry that another hart has
+ *                           changed, or an invalid one: it fences
+ *   a private page, write   if the page is this space's alone (PTE_ANON and one reference), the
+ *                           entry gets W, else the page is copied
+ *   a shared page, write    the entry gets W
+ *   a page without rights   the entry gets the region's rights, W only as in the two cases above
  * A private page with more than one reference never changes; whoever wants to change it copies it.
  * Lock: the space's; the object's below it. */
 #include <kernel/lib/trace.h>
@@ -18,7 +21,7 @@
 
 pfn_t zero_pfn;
 
-/* Below a stack that may grow: grows it down to va.  NULL: it may not. */
+/* If va lies below a stack that may grow, grows it down to va.  NULL: there is no such stack. */
 static struct region *grow_stack(struct aspace *as, va_t va)
 {
 	struct region *r = region_next(as, va);
@@ -35,12 +38,13 @@ static struct region *grow_stack(struct aspace *as, va_t va)
 	limit = as->limit_as >> PAGE_SHIFT;
 	if (as->mapped + ((r->start - va) >> PAGE_SHIFT) > limit)
 		return NULL;
-	work_help(as, va, va + PAGE_SIZE); /* its range may still have entries that are on their way out */
+	/* an unmap under way may not have removed its entries yet */
+	work_help(as, va, va + PAGE_SIZE);
 	region_set_bounds(as, r, va, r->end);
 	return r;
 }
 
-/* A frame that is to be executed: instruction fetches must see what was stored. */
+/* Before a frame is mapped executable: makes instruction fetches see what was stored in it. */
 static void sync_frame(struct aspace *as, pfn_t pfn)
 {
 	if (!frame_is_ram(pfn))
@@ -52,13 +56,15 @@ static void sync_frame(struct aspace *as, pfn_t pfn)
 	icache_sync(as);
 }
 
-/* Replaces a private page's entry. The old frame's reference is put (0: it had none). */
+/* Replaces the entry of a page that was copied, and puts the reference of the old frame, if it held
+ * one. */
 static void fault_replace(struct aspace *as, pte_t *slot, va_t va, pte_t new)
 {
 	pte_t old = *slot;
 
-	/* No hart may write the new page while another still reads the old one, or begins to: it goes
-	 * before it is looked where the space is. */
+	/* No hart may write the new page while another one still reads the old one.  The entry is
+	 * cleared before we look which harts run the space, so that no other hart can load it
+	 * after. */
 	if (pte_valid(old)) {
 		WRITE_ONCE(*slot, 0);
 		if (aspace_is_elsewhere(as))
@@ -91,7 +97,7 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 	}
 	if (e & PTE_SPECIAL) {
 		if (!(e & PTE_ANON))
-			return FAULT_ACCERR; /* device memory is never copied */
+			return FAULT_ACCERR; /* a private copy of device memory makes no sense */
 		pfn = frame_alloc(0, FRAME_USER, FRAME_ZERO);
 		if (!pfn)
 			return FAULT_NOMEM;
@@ -112,16 +118,17 @@ static enum fault_result write_private(struct aspace *as, struct region *r, pte_
 	return FAULT_OK;
 }
 
-/* There is an entry. */
+/* A fault where the leaf entry is not empty. */
 static enum fault_result fault_present(struct aspace *as, struct region *r, pte_t *slot, va_t va,
 				       enum fault_access access)
 {
-	pte_t e = *slot, need = (pte_t)access << 1, new; /* FAULT_* are in the order of PTE_R, W, X */
+	pte_t e = *slot, need = (pte_t)access << 1, new; /* FAULT_* << 1 are PTE_R, W, X */
 	unsigned prot = r->prot;
 
 	if (pte_valid(e) && (e & need)) {
 		if (READ_ONCE(as->ran) & 1u << hart_index())
-			mmu_fence_asid((u16)as->asid_gen); /* a cached table entry may be the reason */
+			/* all levels: the stale entry may be an upper one */
+			mmu_fence_asid((u16)as->asid_gen);
 		return FAULT_OK;
 	}
 	if (access == FAULT_WRITE && !(r->flags & REGION_SHARED))
@@ -139,8 +146,8 @@ static enum fault_result fault_present(struct aspace *as, struct region *r, pte_
 	return FAULT_OK;
 }
 
-/* Maps the object's page that stands in *page at slot p; false: there is no page, or the slot is in use.  A
- * page for whose sake the space's harts would have to fetch instructions anew is passed by. */
+/* Maps an object's page, that of tree slot `page`, at p.  A page that would need a fence.i first is
+ * left out. False: the object does not have the page, or p is in use, so the caller stops. */
 static inline bool map_one(struct aspace *as, pte_t *p, const union radix_slot *page, pte_t rights,
 			   u64 *filled)
 {
@@ -156,8 +163,9 @@ static inline bool map_one(struct aspace *as, pte_t *p, const union radix_slot *
 	return true;
 }
 
-/* Maps what the object has in store on both sides of va, page `index`, as far as no page is missing or
- * mapped already, and as the table, the region and one node of the object's tree go.  Its lock held. */
+/* Maps the object's pages on both sides of va, which is page `index`: up to the first one that is
+ * missing or mapped already, within AROUND pages, the leaf table, the region and one node of the
+ * object's tree.  m->lock held. */
 static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va, u64 index, unsigned prot)
 {
 	struct memobj *m = r->memobj;
@@ -177,7 +185,7 @@ static void map_around(struct aspace *as, struct region *r, pte_t *slot, va_t va
 	as->resident += filled;
 }
 
-/* No entry yet, in an object's region. */
+/* A fault where the leaf entry is empty, in a region that maps an object. */
 static __attribute__((noinline)) enum fault_result fault_object(struct aspace *as, struct region *r, pte_t *slot, va_t va,
 				      enum fault_access access, struct page_missing *missing)
 {
@@ -199,7 +207,7 @@ static __attribute__((noinline)) enum fault_result fault_object(struct aspace *a
 			frame_put(own);
 		return FAULT_BUS;
 	}
-	/* A file stops growing while memory is left, for no process's end gives its pages back. */
+	/* A file stops growing before memory is out, as its pages stay when processes are ended. */
 	grows = m->kind != MEMOBJ_PAGER && memobj_may_grow(m) && (!m->ident || !frames_scarce(FILE_SHARE));
 	pfn = memobj_page_locked(m, index, !copy && grows);
 	if (!pfn && m->kind == MEMOBJ_PAGER) {
@@ -263,7 +271,7 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 		return FAULT_MAPERR;
 	if (unlikely(as->busy != NULL)) {
 		if (as->busy->kind == MM_WORK_DESTROY)
-			return FAULT_MAPERR; /* nothing may come into what goes */
+			return FAULT_MAPERR; /* the space ends, and must not get pages any more */
 		work_help(as, va, va + PAGE_SIZE);
 	}
 	r = region_find(as, va);

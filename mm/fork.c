@@ -1,21 +1,22 @@
 /* Copying a space for fork.
  *
- * Region by region: the region is cloned, then its leaf tables become the child's as well (leaf.c).
- * Tables that also serve regions which are not inherited, or objects', are copied: their
- * private pages' entries, with W taken from both sides, so that from then on whoever writes first copies
- * the page.  What only shows an object's pages (shared, or private without copies of its own) is
- * left to faults, which find it in the object.  Each step fences the parent before it lets go of
- * the lock: a thread of the parent can neither write through an old entry nor copy a page that
- * still changes.
+ * A fork goes region by region: it clones the region, then makes the region's leaf tables the
+ * child's as well (leaf.c).  Of a table that also serves objects' regions, or regions that are not
+ * inherited, it copies the entries of private pages instead and takes W from both sides, so that
+ * whoever writes first copies the page.  Regions that only show an object's pages (shared, or
+ * private without copies) get no entries: the child's faults find the pages in the object.  Each
+ * step fences the parent before it drops the locks, so that no thread of the parent can write
+ * through an old entry, nor copy a page that still changes.
  * Locks: both spaces'. */
 #include "mm_priv.h"
 
-/* A table of which a region has so little is copied at once: a stack, which both sides are about to write,
- * not to be unlinked and then copied in a fault. */
+/* Where a region has at most this much of a table, fork copies the entries at once.  Such a
+ * region is mostly a stack, which both sides write soon: a shared table would be copied in a
+ * fault then. */
 #define SMALL_PART (pt_span(1) / 8)
 
-/* Frames that child and parent take for sure to go on: copies of pages that both write (stack, data,
- * thread block) and tables for them. Programs with glibc: 8 to 14. */
+/* Frames that child and parent surely take to go on: copies of the pages that both write (stack,
+ * data, thread block), and tables for them.  Programs with glibc take 8 to 14. */
 #define FORK_TOUCHES 16u
 
 static struct region *clone_region(struct aspace *dst, const struct region *r)
@@ -42,7 +43,8 @@ static bool is_inherited(const struct region *r)
 	return !(r->flags & REGION_DONTFORK) && !(r->memobj && r->memobj->kind == MEMOBJ_PHYS);
 }
 
-/* The leaf table around va serves nothing but what a child has alike. */
+/* The leaf table of va serves only regions that the child inherits unchanged, none of them an
+ * object's. */
 static bool is_shareable(const struct region *r, va_t va)
 {
 	va_t base = va & ~(pt_span(1) - 1), end = base + pt_span(1);
@@ -55,8 +57,8 @@ static bool is_shareable(const struct region *r, va_t va)
 	return true;
 }
 
-/* Shares the leaf table at *upper, which ends at `stop`, and what follows of r under the same table
- * above.  Where it stopped; 0: out of memory. */
+/* Shares with dst the leaf table of *upper, whose range ends at `stop`, and those of r that follow
+ * it under the same middle table.  Returns the address that it reached; 0: out of memory. */
 static va_t share_tables(struct batch *b, struct aspace *dst, const struct region *r, pte_t *upper,
 			 va_t va, va_t stop, unsigned *budget)
 {
@@ -71,7 +73,7 @@ static va_t share_tables(struct batch *b, struct aspace *dst, const struct regio
 	return stop + whole * pt_span(1);
 }
 
-/* The leaf tables of r from va on.  Where it stopped. */
+/* Shares or copies the leaf tables of r from va on.  Returns the address that it reached. */
 static va_t copy_tables(struct batch *b, struct aspace *dst, const struct region *r, va_t va,
 			unsigned *budget, bool *failed)
 {
@@ -85,7 +87,7 @@ static va_t copy_tables(struct batch *b, struct aspace *dst, const struct region
 			continue;
 		to = pt_upper(dst, va);
 		if (to && (*to & PTE_SHARED))
-			continue; /* came with the region before */
+			continue; /* shared already, for the region before this one */
 		if (!(to && *to) && stop - va > SMALL_PART && is_shareable(r, va)) {
 			stop = share_tables(b, dst, r, upper, va, stop, budget);
 			*failed = !stop;
@@ -111,13 +113,13 @@ bool fork_step(struct mm_work *w, unsigned *budget)
 			w->cursor = r->end;
 			continue;
 		}
-		if (r->end > w->target) { /* not cloned yet */
+		if (r->end > w->target) { /* dst does not have r yet */
 			if (!clone_region(dst, r)) {
 				failed = true;
 				break;
 			}
 			w->target = r->end;
-		} else if (dst->tail->start > r->start) { /* a stack that grew between steps */
+		} else if (dst->tail->start > r->start) { /* r, a stack, has grown since */
 			region_set_bounds(dst, dst->tail, r->start, r->end);
 		}
 		if (!has_private_pages(r)) {
@@ -127,7 +129,7 @@ bool fork_step(struct mm_work *w, unsigned *budget)
 		w->cursor = copy_tables(&b, dst, r, MAX(w->cursor, r->start), budget, &failed);
 	}
 	batch_flush(&b);
-	icache_sync(dst); /* it may run already: a vfork's child copies for itself */
+	icache_sync(dst); /* dst may run already: a vfork's child does its own fork's steps */
 	if (failed)
 		w->result = -ENOMEM;
 	return failed || !r;

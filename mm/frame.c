@@ -1,11 +1,14 @@
-/* Frames of physical memory: a buddy allocator of orders 0 to 10 over one array of struct frame,
- * and in front of it, for each hart, a small stack of single frames and one of zeroed frames: page
- * tables are all zero when they are given back, and idle harts zero some for all (`prepared`).
+/* Frames of physical memory: a buddy allocator of orders 0 to 10 over one array of struct frame.
  *
- * Invariants: a free block is aligned to its size; its head alone has FRAME_IN_BUDDY and hangs in
- * the list of its order; two free buddies of one order never exist side by side.  A frame in a
+ * In front of it each hart has a small stack of single free frames, and one of zeroed frames.
+ * Zeroed frames come from page tables, which are all zero when they are given back, and from
+ * `prepared`, which idle harts fill for all.
+ *
+ * Invariants: a free block is aligned to its size; its head alone has FRAME_IN_BUDDY and is in the
+ * list of its order; two free buddies of one order never exist side by side.  A frame in a
  * hart's stack has kind FRAME_FREE and no flag, so that it never merges.
- * Locks: each stack its own (taken by other harts only when memory is out), then buddy_lock. */
+ * Locks: each hart's stacks have one, which other harts take only when memory is out; then
+ * buddy_lock. */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <kernel/lib/log.h>
@@ -23,7 +26,8 @@ struct hart_frames {
 	struct spinlock lock;
 	u32 n, nzeroed;
 	u32 pfn[STACK_MAX], zeroed[ZEROED_MAX];
-	s64 used[FRAME_USER + 1]; /* allocated less freed here, by kind; written by its hart */
+	/* by kind, frames allocated less frames freed by this hart, its only writer */
+	s64 used[FRAME_USER + 1];
 } __attribute__((aligned(64)));
 
 struct frame *frames;
@@ -32,10 +36,10 @@ pfn_t frame_base, frame_limit;
 static struct spinlock buddy_lock;
 static struct list free_list[FRAME_ORDERS];
 static u64 free_blocks[FRAME_ORDERS];
-static u64 buddy_free; /* frames */
+static u64 buddy_free; /* frames in free blocks */
 static u64 total_frames;
 u64 kernel_share;
-static s64 promised; /* atomic */
+static s64 promised; /* frames_promise(); atomic */
 static struct list prepared; /* zeroed by idle harts, for every hart's `zeroed`; buddy_lock */
 static u64 nprepared;
 static struct hart_frames stacks[MAX_HARTS];
@@ -44,7 +48,7 @@ static struct hart_frames stacks[MAX_HARTS];
 bool (*mm_fail_hook)(void);
 #endif
 
-/* buddy_lock held, except at start-up. */
+/* Frees a block, and merges it with free buddies.  buddy_lock held, except at start-up. */
 static void buddy_put(pfn_t pfn, unsigned order)
 {
 	struct frame *f;
@@ -71,7 +75,8 @@ static void buddy_put(pfn_t pfn, unsigned order)
 	free_blocks[order]++;
 }
 
-/* buddy_lock held. */
+/* Takes a block of the order out of the smallest one that has it.  0: there is none.  buddy_lock
+ * held. */
 static pfn_t buddy_take(unsigned order)
 {
 	unsigned o = order;
@@ -116,7 +121,8 @@ static void put_block(pfn_t pfn, unsigned order)
 	spin_unlock(&buddy_lock);
 }
 
-/* One of those that idle harts zeroed; there is one.  buddy_lock held. */
+/* Takes one frame that an idle hart zeroed; the caller knows that there is one.  buddy_lock
+ * held. */
 static pfn_t prepared_take(void)
 {
 	struct frame *f = list_entry(prepared.next, struct frame, link);
@@ -126,7 +132,7 @@ static pfn_t prepared_take(void)
 	return frame_pfn(f);
 }
 
-/* The stack's lock held. */
+/* Fills a hart's empty stack from the buddies.  The stack's lock held. */
 static void stack_refill(struct hart_frames *s)
 {
 	spin_lock(&buddy_lock);
@@ -142,7 +148,7 @@ static void stack_refill(struct hart_frames *s)
 		mm_low();
 }
 
-/* The stack's lock held. */
+/* Fills a hart's stack of zeroed frames from `prepared`.  The stack's lock held. */
 static void zeroed_refill(struct hart_frames *s)
 {
 	spin_lock(&buddy_lock);
@@ -178,7 +184,8 @@ static void stack_drain(struct hart_frames *s, unsigned keep)
 	spin_unlock(&buddy_lock);
 }
 
-/* Memory is out, or a large block is: collects what the harts keep. */
+/* Memory is out, or no large block is free: gives all free frames that harts keep back to the
+ * buddies. */
 static void drain_all(void)
 {
 	spin_lock(&buddy_lock);
@@ -198,7 +205,7 @@ static void drain_all(void)
 	}
 }
 
-/* A frame that nobody has becomes somebody's, or nobody's again. */
+/* Marks a free frame as allocated, and an allocated one as free. */
 static inline void frame_begin(struct frame *f, enum frame_kind kind, unsigned order)
 {
 	f->refs = 1;
@@ -331,7 +338,8 @@ void frame_put(pfn_t pfn)
 	struct frame *f = frame_of(pfn);
 
 	assert(f->refs);
-	/* Who holds the only reference is alone: nobody can take another. */
+	/* With one reference, the caller's, nobody else can take another: no atomic decrement is
+	 * needed. */
 	if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 ||
 	    __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		frame_free(pfn, 0);
@@ -339,7 +347,8 @@ void frame_put(pfn_t pfn)
 
 /* ---- start-up ---- */
 
-/* The lowest address at or after `at` where n bytes of the range meet nothing reserved; 0: none. */
+/* The lowest page-aligned address in the range `ram` where n bytes meet nothing reserved; 0:
+ * none. */
 static pa_t find_room(const struct phys_range *ram, const struct phys_range *res, unsigned nres,
 		      u64 n)
 {
@@ -391,7 +400,7 @@ void frames_init(const struct phys_range *ram, unsigned nram, const struct phys_
 		panic("frames: no room for %lu bytes of descriptions", (unsigned long)bytes);
 	self.end = self.start + bytes;
 	frames = phys_to_virt(self.start);
-	memset(frames, 0, bytes); /* FRAME_RESERVED */
+	memset(frames, 0, bytes); /* so that every frame is FRAME_RESERVED at first */
 	for (unsigned i = 0; i < nram; i++)
 		for (pa_t pa = PAGE_UP(ram[i].start); pa + PAGE_SIZE <= ram[i].end; pa += PAGE_SIZE) {
 			total_frames++;
@@ -415,7 +424,7 @@ void frames_adopt(pa_t start, pa_t end)
 	}
 }
 
-/* ---- looking ---- */
+/* ---- figures ---- */
 
 u64 frames_total(void) { return total_frames; }
 

@@ -1,23 +1,24 @@
-/* Pages of 2 MiB: one entry of a middle table in place of a link to a leaf table.
+/* Pages of 2 MiB: one entry of a middle table maps a block of 512 frames, in place of a leaf table.
  *
- * The leaf table is there all the same, deposited from birth and full of entries for the block's
- * frames, each with its one reference; only the machine does not look at it (pt_leaf finds it by the
- * block's first frame).  So a page of the range is looked up as ever; a split is linking the table, which cannot
- * fail; and fork shares the table.  Whatever changes an entry splits first; what drops the whole range gives
- * the block back as one.
+ * The leaf table is deposited all the same when the page is made, and is full of entries for the
+ * block's frames, each with its one reference; only the machine does not look at it.  pt_leaf()
+ * finds it by the block's first frame.  So software looks a page of the range up as ever; a split
+ * only links the table, and cannot fail; and fork shares the table.  Whoever changes an entry
+ * splits first; whoever drops the whole range gives the block back as one.
  *
- * Taken at a write into an empty leaf table's range that lies in one anonymous region: for who asks
- * (MADV_HUGEPAGE) at any place while a quarter of memory is free; unasked where half is free, and at the
- * first page of the range: who goes through memory in order begins there, and who touches here and
- * there, and would own far more than it uses, seldom does.  The block is zeroed in steps, in which
- * other threads may put pages into the table: then it was for nothing.
+ * A write gets a huge page if its leaf table is empty and the table's whole range lies in one
+ * anonymous region.  Where the program asked (MADV_HUGEPAGE) any such write does, while a quarter
+ * of memory is free.  Where it did not, half must be free, and the write be to the range's first
+ * page: a program that goes through memory in order begins there, while one that touches pages here
+ * and there, and would own far more than it uses, seldom does.  The block is zeroed in steps; if
+ * another thread brings a page of the range meanwhile, the block is given back.
  * Lock: the space's. */
 #include "mm_priv.h"
 
 #define SHARE_ASKED 4
 #define SHARE_UNASKED 2
 
-/* The range around va may be one page. */
+/* The 2 MiB around va may be one page: they lie in one region r that allows it. */
 static bool huge_fits(const struct aspace *as, const struct region *r, va_t va)
 {
 	va_t base = va & ~(pt_span(1) - 1);
@@ -51,7 +52,7 @@ int aspace_fault_huge(struct aspace *as, va_t va, struct mm_work *w)
 	return 0;
 }
 
-/* The entry in place of a link to a leaf table whose entries are a block's. */
+/* The upper entry that maps the block whose frames the entries of leaf table t name. */
 static pte_t huge_entry(const pte_t *t) { return t[0] & ~PTE_ANON; }
 
 static void huge_fill(struct aspace *as, pte_t *upper, const struct region *r, pfn_t block)

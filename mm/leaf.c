@@ -2,24 +2,26 @@
  *
  * A private page or a leaf table with more than one reference is immutable; whoever wants to change
  * it copies it first.  So fork takes a reference of each leaf table, not of each page, and costs
- * what is touched afterwards.  The entry above a leaf table is
+ * what is touched afterwards.  The upper entry of a leaf table is one of these:
  *   linked                 the table is the space's own
- *   shared, not linked     as fork leaves it on both sides, as Sv39 has no write bit in upper entries;
- *                          the leaf entries still have W, so a parent whose child is gone
- *                          claims its table back and goes on without a fault for each page
- *   shared, linked         read while others have it: W was taken from every entry once, and stays away
- *   ... and stale          mprotect has been there: the rights are brought up to date by leaf_own()
- * The first who writes claims the table if nobody else is left, and copies it otherwise, taking W from
- * the entries on both sides, so that pages are copied when written.
+ *   shared, not linked     so fork leaves it on both sides, since Sv39 has no write bit in upper
+ *                          entries.  The leaf entries still have W, so a parent whose child has
+ *                          gone claims the table back and goes on without a fault for each page
+ *   shared, linked         this space read while others have the table: W was taken from every
+ *                          entry before, and stays away
+ *   shared, stale          mprotect was here, and left it to leaf_own() to bring the rights up to
+ *                          date
+ * The first space that writes claims the table if no other one has it any more.  Else it copies the
+ * table, and takes W from the entries on both sides, so that pages are copied when written.
  *
- * Only tables whose regions are all anonymous, private and inherited are shared, so that a shared
- * table never holds an object's page: truncation need not look for its other sharers, and no
- * entry of one ever changes but for losing W.  That is done by any sharer under the lock of its own
- * space alone: all store the same.  The others' mixed tables are copied at fork.
+ * Only tables whose regions are all anonymous, private and inherited are shared; fork copies the
+ * entries of others.  So a shared table never holds an object's page, and truncation need not look
+ * for other spaces that have it; and no entry of it ever changes but for losing W.  Any sharer may
+ * take W under the lock of its own space alone, as all of them store the same.
  * Lock: the space's; frame.refs counts the spaces. */
 #include "mm_priv.h"
 
-/* Takes W from every entry, once. */
+/* Takes W from every entry of the leaf table f, unless that was done before. */
 static void make_read_only(struct frame *f)
 {
 	pte_t *p = pfn_to_virt(frame_pfn(f));
@@ -46,8 +48,9 @@ bool leaf_link(pte_t *upper)
 	return true;
 }
 
-/* Nobody has it.  It is empty, save where sharers let go of it at the same time: who is alone
- * empties a table first. */
+/* Frees a table or huge page that nobody refers to any more.  Mostly the table is empty, since
+ * its only owner empties it first; but when the last two sharers put it at the same time,
+ * neither did. */
 static void table_free(struct frame *f)
 {
 	pte_t *p = pfn_to_virt(frame_pfn(f));
@@ -83,7 +86,8 @@ u64 leaf_drop(struct aspace *as, pte_t *upper, u64 n)
 		struct frame *f = frame_of(pte_pfn(upper[i]));
 
 		if (__atomic_load_n(&f->refs, __ATOMIC_RELAXED) == 1)
-			break; /* to be emptied, entry by entry */
+			/* the space is its only owner: the caller empties it, entry by entry */
+			break;
 		upper[i] = 0;
 		pages += f->pages;
 		if (unlikely(__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) == 0))
@@ -97,13 +101,15 @@ u64 leaf_drop(struct aspace *as, pte_t *upper, u64 n)
 	return i;
 }
 
-/* What entries are copied: in use, with frames, of no object. */
+/* What copy_entries() copied: entries; those that hold a frame's reference; those with PTE_ANON
+ * among these. */
 struct copied {
 	u32 used, pages, anon;
-	bool weaker; /* W was taken */
+	bool weaker; /* W was taken from some at the old place, which needs a fence */
 };
 
-/* Copies entries without W, until `left` are found. */
+/* Copies the entries among n slots, without W, and takes W from the old ones.  Ends early once
+ * `left` were found, which is how many the table has. */
 static struct copied copy_entries(pte_t *from, pte_t *to, u64 n, u32 left)
 {
 	struct copied c = { 0 };
@@ -130,11 +136,12 @@ static struct copied copy_entries(pte_t *from, pte_t *to, u64 n, u32 left)
 	return c;
 }
 
-/* Gives the entries of a table that is not linked the rights of their regions. */
+/* Gives the entries of leaf table t, which is not linked, the rights that their regions have
+ * now. */
 static void leaf_refresh(struct aspace *as, pte_t *t, va_t base)
 {
 	va_t end = base + pt_span(1);
-	struct batch b; /* nothing to fence */
+	struct batch b; /* never flushed: no hart can hold entries of a table that is not linked */
 
 	batch_init(&b, as);
 	for (struct region *r = region_next(as, base); r && r->start < end; r = r->next) {
@@ -161,7 +168,7 @@ int leaf_own(struct aspace *as, va_t va, pte_t *upper)
 	}
 	t = pfn_to_virt(own);
 	if (own != old) {
-		/* Below the first region there is nothing. */
+		/* Below the first region in the table's range there are no entries. */
 		first = pt_index(MAX(region_next(as, base)->start, base), 0);
 		c = copy_entries((pte_t *)pfn_to_virt(old) + first, t + first, PT_ENTRIES - first,
 				 f->used);
@@ -182,7 +189,7 @@ int leaf_own(struct aspace *as, va_t va, pte_t *upper)
 	as->shared--;
 	if (own == old)
 		return 0;
-	if (pte_valid(e)) /* nobody may use the others' table any more */
+	if (pte_valid(e)) /* no hart of this space may use the other spaces' table any more */
 		aspace_fence(as, 0, 0, true);
 	table_put(old);
 	return 0;

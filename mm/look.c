@@ -1,18 +1,19 @@
-/* Looking at spaces for /proc: regions, the walk of an address, pagemap.
- * Nothing here changes anything; the space's lock is held for one call, which is about a page of results. */
+/* What /proc shows of a space: its regions, the page-table walk of an address, pagemap. Nothing
+ * here changes the space.  Its lock is held for a call, which gives about a page of results. */
 #include "mm_priv.h"
 
 #include <tern/abi.h>
 
-/* How many mappings a page has.  Its object's slot is none; an entry of a shared table is one of each
- * sharer's.  (If a page is in several shared tables, those of the others count once each.) */
+/* How many mappings a page has, one of which is entry e.  The reference of an object's slot is no
+ * mapping.  If e's table is shared, e is a mapping of each space that has the table.  (Of other
+ * shared tables that have the page we do not know; each counts as one mapping.) */
 static u32 count_mappings(pte_t upper, pte_t e)
 {
 	u32 n = frame_refs(pte_pfn(e)) - !(e & PTE_ANON);
 
 	if (leaf_is_shared(upper))
 		n += frame_refs(pte_pfn(upper)) - 1;
-	return MAX(n, 1u); /* others may be letting go of it */
+	return MAX(n, 1u); /* other harts may be putting references meanwhile, but ours is there */
 }
 
 static u32 flags_out(unsigned f)
@@ -45,7 +46,8 @@ unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, 
 	return n;
 }
 
-/* What an access gets of a leaf entry, and how many spaces and objects have the page. Lock held. */
+/* Fills in which accesses leaf entry e allows now, and how many spaces and objects have its page.
+ * Lock held. */
 static void walk_leaf(struct aspace *as, pte_t upper, pte_t e, struct tern_walk *w)
 {
 	struct region *r = region_find(as, w->va);
@@ -98,7 +100,7 @@ void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w)
 #define PAGEMAP_FILE (1ul << 61)
 #define PAGEMAP_EXCLUSIVE (1ul << 56)
 
-/* The word of the page at va, with entry e. Lock held. */
+/* The word that /proc/<pid>/pagemap has for the page at va, whose entry is e.  Lock held. */
 static u64 pagemap_word(struct aspace *as, va_t va, pte_t e)
 {
 	u64 v = PAGEMAP_PRESENT | pte_pfn(e) | (e & PTE_ANON ? 0 : PAGEMAP_FILE);

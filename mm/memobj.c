@@ -1,25 +1,27 @@
 /* Memory objects: pages by offset.
  *
- * A slot of the radix tree holds one reference of its frame, each page-table entry another one; so
- * an object can drop its pages at once when it shrinks, and a frame lives on until the last entry
- * that maps it has gone and been fenced.  Order when it shrinks: first the size (later faults see
- * it), then the slots, then the entries of every region that maps the object.
+ * A slot of the radix tree holds one reference of its frame, each page-table entry another one.  So
+ * an object that shrinks can drop its pages at once: a frame lives on until the last entry that
+ * maps it has gone and been fenced.  A shrink changes the size first, which later faults see, then
+ * drops the slots, then removes the entries from every region that maps the object.
  *
- * Locks: the object's own; below that of a space.  Unmapping needs the spaces' locks and so goes
- * region by region, in bounded steps and in the order in which they came: entries go from a region to
- * another one only by fork and mremap, to one that comes later.  What is mapped, split or joined
- * meanwhile hangs at the end.  While several shrink at once each does the others' work. */
+ * Locks: the object's own, below a space's.  Removing entries needs the spaces' locks.  So it goes
+ * from region to region in bounded steps, in the order in which the regions came to the object:
+ * only fork and mremap bring entries from one region to another, and that one came later.  A region
+ * that is mapped, split or joined meanwhile is put at the end of the list.  If several shrinks of
+ * an object are under way, each goes over the regions for all. */
 #include "mm_priv.h"
 
 #define MEMOBJ_SIZE_MAX (1ul << 62)
 #define REAP_STEP 512u /* pages dropped in one go */
 
 static struct slab_cache memobj_cache;
-static struct spinlock later_lock; /* below an object's */
-static struct list doomed;   /* objects without a reference whose pages go in steps, by .regions */
-static struct list unmapped; /* referenced objects whose watchers are to be told, by .unmapped */
+static struct spinlock later_lock; /* for the two lists; may be taken with an object's lock held */
+static struct list doomed;   /* by .regions: objects without a reference, for memobj_reap() */
+/* by .unmapped: objects whose watcher is to be told; holds a reference each */
+static struct list unmapped;
 
-/* n pages more, or less, are its payer's. */
+/* Counts n pages more, or fewer (n negative), for the object's payer. */
 static inline void pay_pages(struct memobj *m, s64 n)
 {
 	if (unlikely(m->payer))
@@ -124,7 +126,7 @@ struct memobj *memobj_create_frames(pa_t start, u64 size)
 		if (!err)
 			count_pages(m, 1);
 	}
-	if (err) { /* the frames stay the caller's */
+	if (err) { /* give the object up but not the frames, which stay the caller's */
 		for (; m->resident; count_pages(m, -1))
 			radix_clear(&m->pages, m->resident - 1);
 		slab_free(&memobj_cache, m);
@@ -146,8 +148,8 @@ void memobj_drop(struct memobj *m, u64 index)
 	frame_put(pfn);
 }
 
-/* Takes pages of [from, to) out, REAP_STEP at most; false: that was all. Lock held, or the last
- * reference. */
+/* Drops pages of [from, to), REAP_STEP at most.  False: there are no more.  m->lock is held, or
+ * nobody else refers to m. */
 static bool drop_pages(struct memobj *m, u64 from, u64 to)
 {
 	unsigned budget = REAP_STEP;
@@ -157,7 +159,7 @@ static bool drop_pages(struct memobj *m, u64 from, u64 to)
 	return !budget;
 }
 
-/* The same for all of them. Lock held, dropped in between. */
+/* Drops all pages of [from, to).  m->lock is held, and dropped between steps. */
 static void drop_all_pages(struct memobj *m, u64 from, u64 to)
 {
 	while (drop_pages(m, from, to)) {
@@ -166,7 +168,8 @@ static void drop_all_pages(struct memobj *m, u64 from, u64 to)
 	}
 }
 
-/* Everything goes, later. Lock held. */
+/* Moves all pages of m to an object that memobj_reap() frees, if they are many.  False: they stay.
+ * m->lock held. */
 static bool drop_later(struct memobj *m)
 {
 	struct memobj *rest =
@@ -205,7 +208,8 @@ void memobj_last(struct memobj *m)
 	bool outside;
 
 	assert(list_empty(&m->regions) && !m->nregions);
-	/* A pager and a watcher are let go of where no lock is held. */
+	/* The ends of a pager and of a watcher must be told with no lock held: memobj_reap() does
+	 * it. */
 	outside = m->pager || m->watch;
 	if ((m->resident > REAP_STEP || outside) && (mm_defer() || outside)) {
 		spin_lock(&later_lock);
@@ -230,7 +234,7 @@ void memobj_last_region(struct memobj *m)
 	(void)mm_defer();
 }
 
-/* Takes the first out of a list of those above, or NULL. */
+/* Takes the first element out of `doomed` or `unmapped`; NULL: the list is empty. */
 static struct list *memobj_take(struct list *from)
 {
 	struct list *e = NULL;
@@ -268,7 +272,6 @@ bool memobj_reap(void)
 	return more;
 }
 
-/* A page that is not in the tree. */
 pfn_t memobj_page_make(struct memobj *m, u64 index)
 {
 	pfn_t pfn;
@@ -290,8 +293,9 @@ pfn_t memobj_page_make(struct memobj *m, u64 index)
 
 /* ---- shrinking ---- */
 
-/* Removes from one region what must go, from a page of the object on.  Where it stopped.  The space's
- * lock held, not the object's. */
+/* Does a step of a shrink in region r: removes entries from page `from` of the object on, private
+ * copies only from page all_from on.  Returns the page that it reached.  The space's lock is held,
+ * not the object's. */
 static u64 zap_region(struct batch *b, const struct region *r, u64 from, u64 all_from, u64 shared_from)
 {
 	u64 first = r->offset >> PAGE_SHIFT, end = first + ((r->end - r->start) >> PAGE_SHIFT);
@@ -307,8 +311,8 @@ static u64 zap_region(struct batch *b, const struct region *r, u64 from, u64 all
 	return (at - base) >> PAGE_SHIFT;
 }
 
-/* A step in the region that is next, if that is one of this space.  Both locks held, the object's
- * dropped on the way. */
+/* Does a step of m's shrinks in the region that is next, if that is one of the space `as`.  Both
+ * locks are held; the object's is dropped on the way. */
 static void zap_step(struct memobj *m, struct aspace *as)
 {
 	struct region *r = list_entry(m->zap_next, struct region, in_memobj);
@@ -318,21 +322,23 @@ static void zap_step(struct memobj *m, struct aspace *as)
 
 	if (m->zap_next == &m->regions || r->aspace != as)
 		return;
-	/* The space's lock keeps the region; freeing frames needs no object. */
+	/* The space's lock keeps the region in place, and putting frames does not need the
+	 * object. */
 	spin_unlock(&m->lock);
 	batch_init(&b, as);
 	from = zap_region(&b, r, from, all_from, shared_from);
 	batch_flush(&b);
 	spin_lock(&m->lock);
 	if (m->stamp != stamp)
-		return; /* another shrink began, and looks at all of it */
+		return; /* another shrink began meanwhile, and has set zap_cursor back */
 	if (from < (r->offset + (r->end - r->start)) >> PAGE_SHIFT)
 		m->zap_cursor = from;
 	else
 		memobj_zapped(m, r);
 }
 
-/* Lock held: says what is to go. */
+/* Begins a shrink: from page all_from on every entry goes, from shared_from on those that are no
+ * private copies. m->lock held. */
 static void zap_begin(struct memobj *m, u64 all_from, u64 shared_from)
 {
 	m->zapping++;
@@ -343,7 +349,8 @@ static void zap_begin(struct memobj *m, u64 all_from, u64 shared_from)
 	m->zap_shared_from = MIN(m->zap_shared_from, MIN(shared_from, all_from));
 }
 
-/* Lock held, dropped on the way and at the end: until every region is done. */
+/* Does the shrinks under way, until every region is done.  m->lock is held by the caller and
+ * dropped here. */
 static void zap_finish(struct memobj *m)
 {
 	while (m->zap_next != &m->regions) {
@@ -351,7 +358,7 @@ static void zap_finish(struct memobj *m)
 		struct aspace *as = r->aspace;
 
 		if (!aspace_try_get(as)) {
-			memobj_zapped(m, r); /* it dies: its entries go with it */
+			memobj_zapped(m, r); /* the space is being freed, its entries with it */
 			continue;
 		}
 		spin_unlock(&m->lock);
@@ -376,7 +383,7 @@ void memobj_unmap(struct memobj *m)
 	zap_finish(m);
 }
 
-/* Lock held. */
+/* Zeroes bytes [from, to), which lie in one page, if m has that page.  m->lock held. */
 static void zero_part(struct memobj *m, u64 from, u64 to)
 {
 	pfn_t pfn = radix_get(&m->pages, from >> PAGE_SHIFT);
@@ -441,7 +448,7 @@ int memobj_punch(struct memobj *m, u64 off, u64 n)
 
 /* ---- contents ---- */
 
-/* How much of n bytes at off lies in the object. Lock held. */
+/* How many of the n bytes at off lie in the object.  m->lock held. */
 static size_t memobj_inside(const struct memobj *m, u64 off, size_t n)
 {
 	if (off >= m->size)
@@ -449,7 +456,7 @@ static size_t memobj_inside(const struct memobj *m, u64 off, size_t n)
 	return MIN(n, m->size - off);
 }
 
-/* Between an object and the kernel's memory. */
+/* Copies between an object and the kernel's memory. */
 static long memobj_transfer(struct memobj *m, u64 off, char *buf, size_t n, bool write)
 {
 	size_t done = 0, part;
@@ -492,7 +499,7 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 	return memobj_transfer(m, off, (char *)buf, n, true);
 }
 
-#define SUPPLY_MAX (512 * PAGE_SIZE) /* in one call, which holds two locks */
+#define SUPPLY_MAX (512 * PAGE_SIZE) /* moved in one call, as it holds two locks meanwhile */
 
 static void lock_two(struct memobj *x, struct memobj *y)
 {
@@ -500,7 +507,8 @@ static void lock_two(struct memobj *x, struct memobj *y)
 	spin_lock(x < y ? &y->lock : &x->lock);
 }
 
-/* Moves one page. Both locks held. 0, ENOENT, EEXIST, ENOMEM. */
+/* Moves page si of src to page di of dst.  0, ENOENT (src does not have it), EEXIST (dst does),
+ * ENOMEM.  Both locks held. */
 static int move_page(struct memobj *dst, u64 di, struct memobj *src, u64 si)
 {
 	pfn_t pfn = radix_get(&src->pages, si);
@@ -544,7 +552,7 @@ long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u
 	for (; done < n; done += PAGE_SIZE)
 		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT) == -ENOMEM)
 			break;
-	/* Pages that went must not stay mapped as src's. */
+	/* Regions that map src must not show the moved pages any more. */
 	spin_unlock(&dst->lock);
 	zap_begin(src, ~0ul, soff >> PAGE_SHIFT);
 	zap_finish(src);

@@ -1,12 +1,13 @@
 /* Page tables: finding and making leaf entries, and going over ranges of them.
  *
- * frame.used of a table counts the entries in use, so a table that becomes empty is known at once,
- * unlinked and, being all zero, kept as a zeroed frame.  Leaf tables that a fork shares: leaf.c.
+ * frame.used of a table counts the entries in use, so it is known at once when a table becomes
+ * empty: it is unlinked and, as it is all zero, kept as a zeroed frame.  Leaf tables that a fork
+ * shares are leaf.c's.
  *
- * What the translation caches may still hold decides when a frame is dropped: entries are changed,
- * collected in a batch, fenced on every hart that may hold the old ones, and then their frames
- * are put (batch_flush).  So whenever the space's lock is free, no hart can use an entry that
- * allows more than the tables do.
+ * A frame may be put only when no hart's TLB has an entry for it any more.  So entries are changed
+ * and collected in a batch; batch_flush() fences every hart that may hold the old ones, and only
+ * then puts the frames.  Whenever the space's lock is free, no hart can use an entry that allows
+ * more than the tables do.
  * Lock: the space's. */
 #include "mm_priv.h"
 
@@ -21,7 +22,9 @@ void aspace_fence(struct aspace *as, va_t lo, va_t hi, bool upper)
 	u32 self = 1u << hart_index(), ran;
 	u16 asid;
 
-	/* The entries first, then who may have read them: aspace_activate does the reverse. */
+	/* We have stored the entries, and read `ran` after: which harts may have read them.  A
+	 * hart that enters a space does the reverse (aspace_activate), so one of the two sees
+	 * the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	asid = (u16)__atomic_load_n(&as->asid_gen, __ATOMIC_ACQUIRE);
 	ran = __atomic_load_n(&as->ran, __ATOMIC_RELAXED);
@@ -86,7 +89,7 @@ pte_t *pt_make_upper(struct aspace *as, va_t va)
 	return &pte_next_table(*l2)[pt_index(va, 1)];
 }
 
-/* A middle table that has become empty goes, too. */
+/* Takes the middle table of va out, if it has become empty. */
 static void trim_middle(struct batch *b, va_t va)
 {
 	pte_t *l2 = &b->as->root[pt_index(va, 2)];
@@ -131,7 +134,8 @@ pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper)
 	return pt_leaf(*up) + pt_index(va, 0);
 }
 
-/* Takes a leaf table out that is empty, shared or a huge page's, with all that it holds. */
+/* Takes out the leaf table of *upper, which is empty or shared, or the huge page, with all that it
+ * holds. */
 static void unlink_leaf(struct batch *b, va_t va, pte_t *upper)
 {
 	pte_t e = *upper;
@@ -148,7 +152,7 @@ static void unlink_leaf(struct batch *b, va_t va, pte_t *upper)
 		batch_add(b, (u32)pte_pfn(e) | BATCH_TABLE);
 		b->upper = true;
 	} else {
-		table_put(pte_pfn(e)); /* was fenced when it was unlinked */
+		table_put(pte_pfn(e)); /* needs no fence: whoever unlinked it did one */
 	}
 	trim_middle(b, va);
 }
@@ -176,7 +180,8 @@ pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop)
 	return upper && *upper ? upper : NULL;
 }
 
-/* Bounds a run by what is left of the budget. */
+/* Takes a run of entries from va to `stop` out of the budget.  Returns where it ends: sooner, if
+ * less is left. */
 static va_t pt_spend(va_t va, va_t stop, unsigned *budget)
 {
 	u64 pages = (stop - va) >> PAGE_SHIFT;
@@ -187,7 +192,8 @@ static va_t pt_spend(va_t va, va_t stop, unsigned *budget)
 	return va + (pages << PAGE_SHIFT);
 }
 
-/* One leaf table's part. */
+/* Clears the entries of [va, stop), which lie in one leaf table from p on; with keep_private, none
+ * with PTE_ANON. */
 static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_private)
 {
 	pte_t *end = p + ((stop - va) >> PAGE_SHIFT), *first = p, e;
@@ -195,7 +201,7 @@ static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_pri
 	u32 entries = 0, pages = 0, anon = 0, used = table->used;
 	va_t lo = stop, hi = va;
 
-	/* The table's count tells when there is nothing more to find. */
+	/* Ends early once as many entries were cleared as the table has. */
 	for (; p < end && entries < used; p++) {
 		e = *p;
 		if (!e || (keep_private && (e & PTE_ANON)))
@@ -227,15 +233,15 @@ static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_pri
 	b->hi = MAX(b->hi, hi);
 }
 
-/* Gives up whole tables that others have as well: the one that ends at `stop`, and such as follow
- * it.  Where it stopped. */
+/* Puts shared leaf tables that lie in the range as a whole: that of *upper, which ends at `stop`,
+ * and those that follow it.  Returns the address that it reached. */
 static va_t drop_leaves(struct batch *b, pte_t *upper, va_t va, va_t stop, va_t end, unsigned *budget)
 {
 	u64 n = MIN((end - stop) / pt_span(1), PT_ENTRIES - 1 - pt_index(va, 1));
 
 	n = leaf_drop(b->as, upper, 1 + MIN(n, *budget));
 	if (!n) {
-		unlink_leaf(b, va, upper); /* linked */
+		unlink_leaf(b, va, upper); /* it is linked, so it has to be fenced first */
 		return stop;
 	}
 	*budget -= (unsigned)n - 1;
@@ -243,7 +249,8 @@ static va_t drop_leaves(struct batch *b, pte_t *upper, va_t va, va_t stop, va_t 
 	return stop + (n - 1) * pt_span(1);
 }
 
-/* Where it stopped: nowhere, if the page is only to be split. */
+/* Takes out a huge page if [va, stop) covers it, else only splits it.  Returns the address that it
+ * reached: after a split, va. */
 static va_t zap_huge(struct batch *b, pte_t *upper, va_t va, va_t stop, unsigned *budget)
 {
 	if (stop - va < pt_span(1)) {
@@ -256,8 +263,8 @@ static va_t zap_huge(struct batch *b, pte_t *upper, va_t va, va_t stop, unsigned
 	return stop;
 }
 
-/* mremap has made tables for what it is moving: they stay, empty as they may be, though an object that
- * shrinks meanwhile has nothing left in them. */
+/* A move of mremap is under way, which has made tables for the entries that it moves.  They stay,
+ * even if they are empty, because an object shrank meanwhile. */
 static bool tables_are_wanted(const struct aspace *as)
 {
 	const struct mm_work *w = as->busy;
@@ -291,7 +298,8 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 		}
 		t = pte_next_table(*upper);
 		if (what == ZAP_SPACE && (*upper & PTE_SHARED)) {
-			/* Of a fork that failed: perhaps not every region of it came. */
+			/* A fork that failed may not have cloned every region of a shared table, so
+			 * the whole table is emptied. */
 			va &= ~(pt_span(1) - 1);
 			stop = va + pt_span(1);
 			*budget -= MIN(*budget, PT_ENTRIES);
@@ -306,7 +314,8 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 	return va;
 }
 
-/* The entry that an existing one becomes under new rights: W is only given where nobody shares. */
+/* What entry e becomes under the rights `prot`.  It gets no W if a write has to copy the page
+ * first. */
 static pte_t pte_protected(pte_t e, unsigned prot, bool shared)
 {
 	if ((prot & PROT_WRITE) && !shared &&
@@ -326,8 +335,8 @@ void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot
 		new = pte_protected(e, prot, shared);
 		if (new == e)
 			continue;
-		/* A page that may be executed now goes through a fault, which looks after
-		 * instruction fetches. */
+		/* A page that becomes executable and is not FRAME_SYNCED gets no X here: its first
+		 * fetch faults, and the fault does the fence.i that is due. */
 		if ((new & PTE_X) && pte_valid(new) && !(e & PTE_X) && !(e & PTE_SPECIAL) &&
 		    !is_synced(pte_pfn(e)))
 			new = (new & ~PTE_X) & ((new & PTE_R) ? ~0ul : ~PTE_V);
@@ -355,7 +364,8 @@ va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool share
 			va = stop;
 			if (!upper)
 				continue;
-			/* Its entries must not change: whoever needs it next sees to them. */
+			/* A shared table's entries must not change: whoever uses it next updates
+			 * them, leaf_own(). */
 			b->upper |= pte_valid(*upper);
 			WRITE_ONCE(*upper, (*upper & ~PTE_V) | PTE_STALE);
 			continue;
@@ -395,7 +405,8 @@ va_t pt_move_prepare(struct aspace *as, va_t from, va_t cursor, va_t end, va_t t
 	return va;
 }
 
-/* Moves what there is of one leaf table's part to `to`, where tables are. */
+/* Moves the entries of [va, stop), which lie in one leaf table from p on, to `to`, which has its
+ * tables. */
 static void move_run(struct batch *b, pte_t *p, va_t va, va_t stop, va_t to)
 {
 	for (; va < stop; va += PAGE_SIZE, to += PAGE_SIZE, p++) {
@@ -412,7 +423,7 @@ static void move_run(struct batch *b, pte_t *p, va_t va, va_t stop, va_t to)
 		pt_frame(slot)->used++;
 		pt_frame(slot)->pages += !(e & PTE_SPECIAL);
 		WRITE_ONCE(*slot, e);
-		batch_touch(b, to); /* an invalid entry may be cached */
+		batch_touch(b, to); /* a hart may have cached the invalid entry that was there */
 	}
 }
 
@@ -428,14 +439,14 @@ va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigne
 			va = stop;
 			continue;
 		}
-		assert(!(*upper & PTE_SHARED)); /* pt_move_prepare */
+		assert(!(*upper & PTE_SHARED)); /* pt_move_prepare() made it the space's own */
 		if (pte_is_huge(*upper))
 			huge_split(b, upper);
 		t = pte_next_table(*upper);
 		stop = pt_spend(va, stop, budget);
 		move_run(b, t + pt_index(va, 0), va, stop, to + (va - from));
 		va = stop;
-		/* One that the new place also lies in waits for its entries. */
+		/* An empty table goes, unless the new place lies in its range, too. */
 		base = (va - 1) & ~(pt_span(1) - 1);
 		if (pt_frame(t)->used == 0 &&
 		    (base >= to + (end - from) || base + pt_span(1) <= to))

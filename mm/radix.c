@@ -3,14 +3,15 @@
  * Nodes have 64 slots and the number of slots in use; the lowest level's slots are values, the
  * others' nodes.  A node exists only while it has an entry, so a sparse object costs what it holds.
  * The tree grows at the root when an index is out of reach, and falls back to nothing when the
- * last entry goes.  Who looks at an index leaves its lowest node in `last`, as neighbours are looked at
- * next, until a node goes.  The owner's lock guards all of it. */
+ * last entry goes.  A search leaves the lowest node that it came to in `last`, as the next one is
+ * mostly for a neighbour; `last` is cleared when a node is freed.  The owner's lock guards all of
+ * it. */
 #include <kernel/lib/log.h>
 #include <mm/radix.h>
 #include <mm/slab.h>
 #include <tern/linux/errno.h>
 
-#define RADIX_HEIGHT_MAX 9 /* 54 bits of index */
+#define RADIX_HEIGHT_MAX 9 /* levels for 54 bits of index */
 
 static struct slab_cache node_cache;
 
@@ -30,7 +31,7 @@ static inline bool is_last(const struct radix *t, u64 index)
 	return t->last && t->last_run == index >> RADIX_BITS;
 }
 
-/* s is the slot of an index, at the lowest level. */
+/* Leaves the lowest-level node in t->last that has s, the slot of index. */
 static void radix_remember(const struct radix *t, u64 index, const union radix_slot *s)
 {
 	struct radix *cache = (struct radix *)t;
@@ -39,7 +40,7 @@ static void radix_remember(const struct radix *t, u64 index, const union radix_s
 	cache->last_run = index >> RADIX_BITS;
 }
 
-/* The slot of an index; NULL: there is no node for it. */
+/* The slot of index, searched from the root; NULL: there is no node for it. */
 static const union radix_slot *find_slowly(const struct radix *t, u64 index)
 {
 	const union radix_slot *s = &t->root;
@@ -74,7 +75,7 @@ const union radix_slot *radix_run(const struct radix *t, u64 index, u64 *n)
 	return radix_find(t, index);
 }
 
-/* Puts roots on top until the index is in reach. */
+/* Puts new roots on top of the tree until index is in reach. */
 static int radix_grow(struct radix *t, u64 index)
 {
 	while (!in_reach(t->height, index)) {
@@ -92,7 +93,7 @@ static int radix_grow(struct radix *t, u64 index)
 	return 0;
 }
 
-/* Frees the empty nodes on the way to an index. What is left of n. */
+/* Frees the nodes without entries from n down to index.  Returns n, or NULL if n went as well. */
 static struct radix_node *prune_node(struct radix_node *n, unsigned level, u64 index)
 {
 	struct radix_node **child = &n->slot[slot_at(index, level)].child;
@@ -116,7 +117,7 @@ static void radix_prune(struct radix *t, u64 index)
 		t->height = 0;
 }
 
-/* n, in which s is, gets an entry. */
+/* Stores an entry in slot s of node n. */
 static int node_set(struct radix_node *n, union radix_slot *s, u64 value)
 {
 	if (unlikely(s->value))
@@ -128,7 +129,7 @@ static int node_set(struct radix_node *n, union radix_slot *s, u64 value)
 
 static __attribute__((noinline)) int set_slowly(struct radix *t, u64 index, u64 value)
 {
-	u32 none = 0, *used = &none; /* of the node that s is in */
+	u32 none = 0, *used = &none; /* the count of the node that has s; the root is in none */
 	union radix_slot *s = &t->root;
 
 	if (radix_grow(t, index))
@@ -192,7 +193,8 @@ u64 radix_next(const struct radix *t, u64 *index)
 			while (i < RADIX_SLOTS && !n->slot[i].value)
 				i++;
 			if (i != slot_at(at, level)) {
-				/* The next one that may exist, in or behind this node. */
+				/* The next index that may have an entry: in this node, or behind
+				 * it. */
 				at = (at >> (RADIX_BITS * (level + 1)) << (RADIX_BITS * (level + 1))) +
 				     ((u64)i << (RADIX_BITS * level));
 				if (i == RADIX_SLOTS)

@@ -1,17 +1,19 @@
-/* Giving back what can be had again: pages of pager-backed objects to which nobody has written.  When
- * memory is out they go before anybody is ended (kernel/oom.c), those that nobody maps first; the
- * pager is asked for them again.
+/* Reclaiming memory: drops pages that a pager can bring again, of pager-backed objects to which
+ * nobody else has written.  When memory is out these pages go before any process is ended
+ * (kernel/oom.c), those that nobody maps first.  If one is wanted again, its pager is asked for it.
  *
- * An object that was ever mapped shared and writable, or written through a window, is dirty and
- * stays; what its pager writes or supplies is what it can bring again.  Locked regions keep
- * their object's pages.  Locks: paged_lock, then an object's. */
+ * An object that was ever mapped shared and writable, or written through a window, is dirty, and
+ * keeps its pages.  What the pager itself writes or supplies does not make it dirty, as the pager
+ * can bring that again.  A region that is locked keeps its object's pages, too.
+ * Locks: paged_lock, then an object's. */
 #include "mm_priv.h"
 
-#define STEP 4096u   /* pages looked at in one go */
-#define ENOUGH 1024u /* pages, after which it ends */
+#define STEP 4096u   /* pages looked at in one hold of the lock */
+#define ENOUGH 1024u /* pages dropped, after which reclaiming ends */
 
 static struct spinlock paged_lock;
-static struct list paged; /* struct memobj.in_paged, the last one that gave at the end */
+/* by struct memobj.in_paged; the object that was looked at last is at the end */
+static struct list paged;
 static unsigned npaged;
 
 void reclaim_init(void) { list_init(&paged); }
@@ -32,7 +34,8 @@ void reclaim_remove(struct memobj *m)
 	spin_unlock(&paged_lock);
 }
 
-/* The next object in turn, referenced; NULL: that one is going. */
+/* The object whose turn it is, with a reference.  NULL: there is none, or it has no references any
+ * more. */
 static struct memobj *next_paged(void)
 {
 	struct memobj *m = NULL;
@@ -52,7 +55,7 @@ static struct memobj *next_paged(void)
 	return refs ? m : NULL;
 }
 
-/* Lock held. */
+/* The pages of m may be dropped.  m->lock held. */
 static bool may_go(const struct memobj *m)
 {
 	if (m->dirty)
@@ -63,7 +66,8 @@ static bool may_go(const struct memobj *m)
 	return true;
 }
 
-/* The pages that only the object has. Lock held, dropped in between. */
+/* Drops the pages to which nobody but m refers.  Returns how many.  m->lock is held, and dropped at
+ * times. */
 static unsigned drop_unmapped(struct memobj *m)
 {
 	unsigned budget = STEP, dropped = 0;

@@ -1,15 +1,15 @@
 /* Regions: what of a space is mapped, to what, with which rights.
  *
- * A treap ordered by address (random priorities, so its depth is logarithmic whatever programs do)
- * and a list in the same order.  Every node knows the largest hole below a region of its subtree, so
- * the highest hole that is large enough is found in one walk.  A stack that may grow counts the
- * hole below it as smaller by the gap it must keep.
+ * A space has its regions in a treap ordered by address (with random priorities, so that its depth
+ * is logarithmic whatever programs do) and in a list in the same order.  Every node knows the
+ * largest hole below a region of its subtree, so one walk finds the highest hole that is large
+ * enough.  The hole below a stack that may grow counts as smaller by the gap that must stay free.
  *
- * Regions that are taken out hang at the space until its lock is dropped, for putting a memobj may
- * be long: aspace_unlock().
+ * Regions that are taken out are retired: they stay with the space until aspace_unlock() frees them
+ * without its lock, as putting a memobj may take long.
  *
- * Invariants: regions do not overlap; max_gap is exact; each region of a memobj hangs in its list
- * and holds one reference of it.  Lock: the space's, and the memobj's for its list. */
+ * Invariants: regions do not overlap; max_gap is exact; a region of a memobj is in the memobj's
+ * list and holds one reference of it.  Lock: the space's, and the memobj's for its list. */
 #include "mm_priv.h"
 
 static struct slab_cache region_cache;
@@ -122,7 +122,8 @@ static inline u64 max_gap_of(const struct region *r)
 	return gap;
 }
 
-/* Recomputes from r to the root: as far as `past` in any case, beyond it while anything changes. */
+/* Recomputes max_gap on the way from r to the root: up to `past` in any case (NULL: none), then
+ * until one does not change. */
 static void gaps_changed(struct region *r, const struct region *past)
 {
 	for (; r; r = r->parent) {
@@ -136,7 +137,7 @@ static void gaps_changed(struct region *r, const struct region *past)
 	}
 }
 
-/* The bounds of r changed, and so the holes on both its sides. */
+/* Recomputes the holes below r and above it, whose sizes changed with r's bounds. */
 static void bounds_changed(struct region *r)
 {
 	r->gap = gap_of(r);
@@ -147,7 +148,8 @@ static void bounds_changed(struct region *r)
 	}
 }
 
-/* The highest region of r's subtree whose hole is at least len; there is one. */
+/* The highest region of r's subtree with a hole of at least len below it; the caller knows that
+ * there is one. */
 static const struct region *highest_gap(const struct region *r, u64 len)
 {
 	for (;;) {
@@ -165,7 +167,7 @@ bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t
 	const struct region *above = region_next(as, high), *r;
 	va_t end = high, below;
 
-	if (above && above->start < high) { /* high lies in it */
+	if (above && above->start < high) { /* `high` lies inside a region, so no hole ends there */
 		r = above;
 	} else {
 		if (above && (above->flags & REGION_GROWSDOWN))
@@ -177,7 +179,7 @@ bool region_find_gap(const struct aspace *as, u64 len, va_t low, va_t high, va_t
 			return true;
 		}
 	}
-	/* The highest region at or before r with a hole large enough. */
+	/* Go on to the highest region, at or before r, that has a large enough hole below it. */
 	while (r && r->gap < len) {
 		if (r->left && r->left->max_gap >= len) {
 			r = highest_gap(r->left, len);
@@ -211,7 +213,7 @@ static void replace_child(struct aspace *as, struct region *parent, struct regio
 		new->parent = parent;
 }
 
-/* Moves r above its parent. */
+/* Rotates r up, above its parent. */
 static void rotate_up(struct aspace *as, struct region *r)
 {
 	struct region *p = r->parent;
@@ -229,7 +231,7 @@ static void rotate_up(struct aspace *as, struct region *r)
 		r->left = p;
 	}
 	p->parent = r;
-	r->max_gap = p->max_gap; /* the same regions */
+	r->max_gap = p->max_gap; /* r's subtree has the regions now that p's had */
 	p->max_gap = max_gap_of(p);
 }
 
@@ -279,9 +281,9 @@ static void tree_insert(struct aspace *as, struct region *r)
 	r->gap = r->max_gap = gap_of(r);
 	if (next)
 		next->gap = gap_of(next);
-	gaps_changed(up, next); /* next is an ancestor, as r has no children */
+	gaps_changed(up, next); /* `next` is an ancestor of r, which has no children */
 	while (r->parent && r->parent->priority < r->priority)
-		rotate_up(as, r); /* changes no other subtree's regions */
+		rotate_up(as, r); /* which leaves the sets of regions further up as they are */
 }
 
 static void tree_erase(struct aspace *as, struct region *r)
@@ -303,7 +305,8 @@ static void tree_erase(struct aspace *as, struct region *r)
 		as->tail = r->prev;
 	if (next)
 		next->gap = gap_of(next);
-	/* next is the lowest of what was r's right subtree, or an ancestor. */
+	/* `next`, whose hole changed, is the lowest region of what was r's right subtree, or above
+	 * r. */
 	if (next && child && child == r->right)
 		gaps_changed(next, up);
 	else
@@ -334,7 +337,7 @@ static void region_account(struct aspace *as, const struct region *r, u64 bytes,
 		as->locked += sign;
 }
 
-/* The object's lock held. */
+/* Adds r to the object's counts of regions by rights, or takes it off (sign -1).  m->lock held. */
 static void count_rights(struct memobj *m, const struct region *r, u32 sign)
 {
 	if ((r->flags & REGION_SHARED) && (r->prot & PROT_WRITE))
@@ -345,7 +348,8 @@ static void count_rights(struct memobj *m, const struct region *r, u32 sign)
 		m->nexec += sign;
 }
 
-/* To the end, where a shrink under way comes to it.  The object's lock held. */
+/* Adds r at the end of the object's list, where a shrink under way will still come to it.  m->lock
+ * held. */
 static void region_hang(struct memobj *m, struct region *r)
 {
 	list_add_tail(&m->regions, &r->in_memobj);
@@ -408,7 +412,8 @@ void region_erase(struct aspace *as, struct region *r)
 void region_set_bounds(struct aspace *as, struct region *r, va_t start, va_t end)
 {
 	region_account(as, r, r->end - r->start, false);
-	if (r->memobj) /* the object's walkers read the bounds with the space's lock */
+	/* the object's lock is not needed: a shrink reads bounds under the space's */
+	if (r->memobj)
 		r->offset += start - r->start;
 	r->start = start;
 	r->end = end;
@@ -436,7 +441,7 @@ void region_set_prot(struct aspace *as, struct region *r, unsigned prot, unsigne
 
 /* ---- cutting and joining ---- */
 
-/* Cuts r at `at` inside it; `fresh` becomes the upper part. */
+/* Cuts r in two at `at`; the region `fresh` becomes the upper part. */
 static void region_split(struct aspace *as, struct region *r, va_t at, struct region *fresh)
 {
 	assert(r->start < at && at < r->end);
@@ -448,7 +453,7 @@ static void region_split(struct aspace *as, struct region *r, va_t at, struct re
 	region_insert(as, fresh);
 }
 
-/* On mmap's path, mostly to say no. */
+/* Region b continues a, so that they can be one.  Inlined, as every mmap asks, mostly in vain. */
 static inline __attribute__((always_inline)) bool continues(const struct region *a,
 							    const struct region *b)
 {
@@ -466,7 +471,7 @@ static void region_swallow(struct aspace *as, struct region *a, struct region *b
 	a->flags |= b->flags & REGION_COPIED;
 	region_erase(as, b);
 	region_set_bounds(as, a, a->start, end);
-	if (m) { /* b may be what a shrink has not come to yet */
+	if (m) { /* a shrink under way may not have come to b: have it look at a once more */
 		spin_lock(&m->lock);
 		region_unhang(m, a);
 		region_hang(m, a);

@@ -1,8 +1,9 @@
 /* mremap(2).
  *
- * A move goes in phases, each in bounded steps: what lies at the new place is unmapped; what the
- * new size cuts off the old place, too; tables are made for the new place, the last thing that can
- * fail; the entries move; the old region goes.  A fault in either place finishes the move first.
+ * A move goes in phases, each in bounded steps.  It unmaps what lies at the new place, and what the
+ * new size cuts off the old place; makes tables for the new place, which is the last thing that can
+ * fail; moves the entries; takes the old region out.  A fault in either place finishes the move
+ * first.
  * Lock: the space's. */
 #include "mm_priv.h"
 
@@ -12,7 +13,8 @@ static void next_phase(struct mm_work *w, enum move_phase phase, va_t cursor)
 	w->cursor = cursor;
 }
 
-/* The entries have moved: the old region goes, the new one joins its neighbours. */
+/* Ends a move whose entries have moved: takes the old region out and joins the new one with its
+ * neighbours. */
 static void remap_finish(struct mm_work *w)
 {
 	struct aspace *as = w->aspace;
@@ -95,7 +97,7 @@ static int check_request(const struct request *q)
 	return 0;
 }
 
-/* The place that was asked for. */
+/* Checks the new place that the caller named (MREMAP_FIXED). */
 static int check_place(const struct request *q)
 {
 	if ((q->new & PAGE_MASK) || !user_range_ok(q->new, q->new_len))
@@ -105,7 +107,7 @@ static int check_place(const struct request *q)
 	return q->new < USER_MIN ? -EPERM : 0;
 }
 
-/* The old range lies in one region and may have the new size. Lock held. */
+/* Checks that the old range lies in region r, and that it may have the new size.  Lock held. */
 static int check_region(const struct aspace *as, const struct region *r, const struct request *q)
 {
 	u64 more = q->new_len > q->old_len ? (q->new_len - q->old_len) >> PAGE_SHIFT : 0;
@@ -123,7 +125,7 @@ static int check_region(const struct aspace *as, const struct region *r, const s
 	return within_limits(as, more, 0, r->prot, r->flags, r->memobj) ? 0 : -ENOMEM;
 }
 
-/* Behind the old range is room for the new size. */
+/* The old range can grow in place: it ends its region r, and there is room behind it. */
 static bool can_extend(const struct aspace *as, const struct region *r, const struct request *q)
 {
 	va_t end = q->old + q->new_len;
@@ -132,15 +134,16 @@ static bool can_extend(const struct aspace *as, const struct region *r, const st
 	       region_is_free(as, r->end, end);
 }
 
-/* Starts the move of [old, old + old_len) to q->new. Lock held, dropped. */
+/* Starts the move of the old range to q->new.  The lock is held by the caller and dropped here. */
 static int start_move(struct aspace *as, struct region *r, const struct request *q,
 		      struct mm_work *w)
 {
 	struct region *parts[4] = { NULL };
 	u64 kept = MIN(q->old_len, q->new_len);
 
-	/* The new region, and pieces for cuts in the middle: at the new place, of the old place's
-	 * tail, and of the old place at the end. */
+	/* parts[0] becomes the new region.  The others are spares for cuts that may split a
+	 * region: of what lies at the new place, of the old place's tail, and at the end of the
+	 * old place. */
 	if (!region_room(as, 4))
 		goto out_memory;
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {

@@ -65,7 +65,7 @@ static struct slab *slab_of(const struct slab_cache *c, const void *p)
 	return (struct slab *)((uintptr_t)p & ~((PAGE_SIZE << c->order) - 1));
 }
 
-/* cache->lock held; makes a slab and hangs it into `partial`. */
+/* Makes a slab and adds it to `partial`.  NULL: no memory.  cache->lock held. */
 static struct slab *slab_grow(struct slab_cache *c)
 {
 	pfn_t pfn = frame_alloc(c->order, FRAME_SLAB, 0);
@@ -93,7 +93,7 @@ static struct slab *slab_grow(struct slab_cache *c)
 	return s;
 }
 
-/* cache->lock held. */
+/* Takes an object out of a slab.  NULL: no memory.  cache->lock held. */
 static void *slab_take(struct slab_cache *c)
 {
 	struct slab *s;
@@ -115,7 +115,8 @@ static void *slab_take(struct slab_cache *c)
 	return p;
 }
 
-/* cache->lock held. */
+/* Gives an object back to its slab, and the slab to the frames if it is empty.  cache->lock
+ * held. */
 static void slab_give(struct slab_cache *c, void *p)
 {
 	struct slab *s = slab_of(c, p);
@@ -179,7 +180,7 @@ void slab_free(struct slab_cache *c, void *p)
 	c->in_magazine[h]++;
 }
 
-/* Approximate while other harts allocate. */
+/* Objects in use, the magazines' not counted: approximate while other harts allocate. */
 static u64 slab_in_use(const struct slab_cache *c)
 {
 	u64 n = READ_ONCE(c->used);
@@ -234,7 +235,7 @@ void kfree(void *p)
 	slab_free(f->owner, p);
 }
 
-/* ---- looking ---- */
+/* ---- figures ---- */
 
 unsigned slab_info(struct tern_slab_info *v, unsigned max)
 {

@@ -1,10 +1,10 @@
 /* Long operations in bounded steps.
  *
  * An operation on regions checks and commits under the space's lock, and does a first step.  If
- * that is not all, the space is `busy` with it: other operations on regions wait, while faults and
- * copies go on.  A fault inside the range that is being changed finishes the whole operation
- * first (work_help), so faults never see half of one.
- * Lock: the space's for the step; fork holds both spaces'. */
+ * there is more to do, the space is `busy` with it: other operations on regions wait, while faults
+ * and copies go on.  A fault inside the range that is being changed finishes the whole operation
+ * first (work_help), so no fault finds it half done.
+ * Lock: the space's during a step; a fork's step holds both spaces'. */
 #include "mm_priv.h"
 
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end)
@@ -27,7 +27,7 @@ static bool populate_step(struct mm_work *w, unsigned *budget)
 		enum fault_access access = FAULT_READ;
 		enum fault_result res;
 
-		if (w->arg) { /* a block for a huge page */
+		if (w->arg) { /* a huge page's block, which is not all zero yet */
 			if (!huge_step(w, budget))
 				return false;
 			continue;
@@ -107,7 +107,7 @@ static bool destroy_step(struct mm_work *w, unsigned *budget)
 	return !as->head;
 }
 
-/* True: done. */
+/* Does one step of w.  True: the operation is done. */
 static bool work_step(struct mm_work *w)
 {
 	unsigned budget = STEP_ENTRIES;
@@ -124,14 +124,15 @@ static bool work_step(struct mm_work *w)
 	}
 }
 
-/* A step, and what follows if it was the last one.  All locks are held, and dropped. */
+/* Does one step of w, and ends w if it was the last one.  The locks are held by the caller and
+ * dropped here. MM_MORE, or the operation's result. */
 static int go_on(struct mm_work *w)
 {
 	struct aspace *as = w->aspace, *copy = w->kind == MM_WORK_FORK ? w->other : NULL;
 	bool done = work_step(w);
 
 	as->busy = done ? NULL : w;
-	if (done && copy && w->result < 0) { /* the copy gives everything back */
+	if (done && copy && w->result < 0) { /* the fork failed: w goes on as the end of the copy */
 		w->kind = MM_WORK_DESTROY;
 		w->aspace = copy;
 		w->cursor = 0;
@@ -151,7 +152,7 @@ int work_start(struct mm_work *w)
 	return go_on(w);
 }
 
-/* Nobody waits for a fault's page to come. */
+/* A step of MM_WORK_HUGE, for which the space is not `busy`, so that there is nobody to wake. */
 static int huge_work(struct mm_work *w)
 {
 	unsigned budget = STEP_ENTRIES;

@@ -1,17 +1,17 @@
-/* Accounts: how much is kept for one payer, and its bounds.  Who pays for what is the affair of the rooms
- * above (kernel/charge.c); pages of memory objects are counted here (mm/memobj.c). */
+/* Accounts: how much memory the kernel keeps for one payer, and the bounds of it.  Who pays for what
+ * is decided above mm (kernel/charge.c); mm/memobj.c counts the pages of memory objects here. */
 #pragma once
 
 #include <kernel/lib/types.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 
-/* It begins with its own size in `bytes`, which is the payer's reference: whatever is charged keeps the
- * account, and who takes out the last byte frees it. */
+/* `bytes` counts references, too.  The account's own size is the payer's reference, and each charge is
+ * one of what was charged; so whoever discharges the last byte frees the account. */
 struct account {
-	u64 bytes; /* of the kernel's objects, and what servers keep; atomic */
-	u64 pages; /* of memory objects, which count in `bytes` themselves; atomic */
-	bool unbounded; /* a server's; constant */
+	u64 bytes;	/* in objects of the kernel, and what servers say they keep; atomic */
+	u64 pages;	/* of memory objects; `bytes` has the objects, not their pages; atomic */
+	bool unbounded; /* the payer is a server; constant */
 };
 
 static inline void account_discharge(struct account *a, u64 bytes)
@@ -20,7 +20,7 @@ static inline void account_discharge(struct account *a, u64 bytes)
 		kfree(a);
 }
 
-/* False: that would be too much, and nothing is charged. */
+/* Charges `bytes` more.  False: the payer would pass its bound, and nothing is charged. */
 static inline bool must_check account_charge(struct account *a, u64 bytes)
 {
 	u64 sum = __atomic_fetch_add(&a->bytes, bytes, __ATOMIC_RELAXED) + bytes;
@@ -31,7 +31,7 @@ static inline bool must_check account_charge(struct account *a, u64 bytes)
 	return false;
 }
 
-/* Pages of memory objects are bounded by half of memory. */
+/* The payer may have another page of a memory object: together they are bounded by half of memory. */
 static inline bool account_has_pages(const struct account *a)
 {
 	return READ_ONCE(a->pages) < kernel_share / PAGE_SIZE * 4;
