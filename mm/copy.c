@@ -283,7 +283,7 @@ long aspace_copy_string(struct aspace *to_as, va_t to, struct aspace *from_as, v
 		len = string_length(s, part);
 		memmove(d, s, len);
 		if (len < part)
-			/* not copied: another thread may just have overwritten the NUL */
+			/* stored, not copied: another thread may just have overwritten the NUL */
 			d[len] = 0;
 		unlock_both(to_as, from_as);
 		done += len;

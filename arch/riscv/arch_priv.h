@@ -1,16 +1,16 @@
-/* What the files of arch/riscv share and nobody else sees. */
+/* Declarations that only the files of arch/riscv use. */
 #pragma once
 
 #include <arch/mmu.h>
 #include <kernel/lib/types.h>
 
-/* The vmap GiB: stacks, then device registers. */
+/* The vmap GiB: the harts' stacks, then device registers. */
 #define VMAP_STACKS VMAP_BASE
 #define VMAP_DEVICES (VMAP_BASE + (16ul << 20))
 #define STACK_SIZE (16ul << 10)
-#define STACK_SLOT (2 * STACK_SIZE) /* the lower half stays unmapped: the guard */
+#define STACK_SLOT (2 * STACK_SIZE) /* of which the lower half, the guard, stays unmapped */
 
-/* csr_read(time), csr_write(0x14d, v), … */
+/* Access to a control and status register by its name or number, as in csr_read(time). */
 #define csr_read(csr)                                                                        \
 	({                                                                                   \
 		u64 v_;                                                                      \
@@ -32,27 +32,28 @@ extern pa_t image_pa;
 static inline pa_t image_to_phys(const void *p) { return (pa_t)p - (pa_t)_start_va + image_pa; }
 /* Builds the kernel's table from boot_facts.ram and the image, and makes it this hart's. */
 void kernel_map_init(void);
-/* Maps device registers; a place in the vmap GiB, or NULL for pa 0. */
+/* Maps device registers in the vmap GiB.  NULL: pa is 0, as there is no such device. */
 void *kernel_map_device(pa_t pa, u64 size);
-/* Where hart i's stack ends; its pages are mapped below. */
+/* Where hart i's stack begins, to grow down through its pages. */
 static inline va_t stack_top(unsigned i) { return VMAP_STACKS + (i + 1) * STACK_SLOT; }
-/* Maps `STACK_SIZE` bytes from pa on as hart i's stack. 0 or ENOMEM. */
+/* Maps the STACK_SIZE bytes from pa on as hart i's stack.  0 or ENOMEM. */
 int must_check stack_map(unsigned i, pa_t pa);
 
 /* mmu.c */
 void mmu_init(void);
-/* timer.c, console.c, plic.c, power.c: once, on the boot hart, after boot_facts. */
+/* timer.c, console.c, plic.c, power.c.  The boot hart calls each init once, when boot_facts is
+ * filled; every hart calls those of a hart. */
 extern u64 spin_sleep;
 void timer_init_boot(void);
 void timer_init_hart(void);
 void console_init(void);
 void plic_init(void);
 void plic_init_hart(void);
-/* Hands every external interrupt that waits for this hart to the kernel. */
+/* Hands every external interrupt that is pending for this hart to the kernel. */
 void plic_interrupt(void);
 void power_init(void);
 
-/* Harts (indices) that are running. */
+/* Mask of the indices of running harts. */
 u32 online_mask(void);
 /* boot.c, start.S */
 _Noreturn void arch_start(u64 hartid, pa_t fdt, pa_t image);

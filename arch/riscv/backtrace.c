@@ -1,11 +1,13 @@
 /*
- * Where a hart is, as a list of return addresses, symbolised by the table that the second link
- * brings (.ksyms; without it, plain addresses).
+ * Backtraces: where a hart is, as a list of return addresses with the names of functions.  The
+ * names come from .ksyms, a table that the second link adds; before that, addresses are printed
+ * alone.
  *
- * With frame pointers (debug builds) the chain is followed: [fp - 8] is the return address and
- * [fp - 16] the caller's fp; a leaf function keeps only its caller's fp, at [fp - 8].  Without, the
- * stack is searched for words that point behind a call in the text: callers are among them, so are
- * leftovers, and the lines say "?".  Nothing is read but the kernel's stacks.  No locks.
+ * Debug builds have frame pointers, and a backtrace follows their chain: [fp - 8] is the return
+ * address and [fp - 16] the caller's fp; a leaf function keeps only its caller's fp, at [fp - 8].
+ * In release builds it searches the stack for words that point right behind a call in the text.
+ * Callers are among these, but so are leftovers of earlier calls, so the lines say "?".  Nothing is
+ * read but the kernel's stacks.  No locks.
  */
 #include <arch/cpu.h>
 #include <kernel/hart.h>
@@ -23,7 +25,7 @@ extern const char ksyms_names[] __attribute__((weak));
 
 static bool in_text(u64 a) { return a >= (u64)_text_start && a < (u64)_text_end; }
 
-/* The end of the stack that holds address a, or 0. */
+/* The end of the stack of this hart in which address a lies; 0: it lies in none. */
 static u64 stack_end(u64 a)
 {
 	u64 top = this_hart()->kernel_sp;
@@ -32,7 +34,7 @@ static u64 stack_end(u64 a)
 		return 0;
 	if (top && a >= top - STACK_SIZE && a < top)
 		return top;
-	/* the boot stack, in the image */
+	/* The boot stack lies in the image's data. */
 	if (a >= (u64)_data_start && a < (u64)_end_va)
 		return (u64)_end_va;
 	return 0;
@@ -57,7 +59,8 @@ const char *arch_symbol(u64 address, u64 *offset)
 	return ksyms_names + ksyms_name[low];
 }
 
-/* A return address belongs to the function of the byte before: the call may be its last. */
+/* A return address is looked up as the byte before it, as a call may be the last instruction of its
+ * function. */
 static void print_line(u64 pc, bool is_return, const char *mark)
 {
 	u64 offset;
@@ -77,12 +80,12 @@ static void backtrace_follow(u64 fp)
 			print_line(ra, true, "");
 			fp = frame[-2];
 		} else {
-			fp = ra; /* a leaf function's frame */
+			fp = ra; /* the frame of a leaf function, with its caller's fp there */
 		}
 	}
 }
 #else
-/* A word that points right behind a call: jal or jalr, 4 bytes, or c.jalr, 2. */
+/* Address a is right behind a call: jal or jalr, of 4 bytes, or c.jalr, of 2. */
 static bool behind_call(u64 a)
 {
 	u16 half;
@@ -126,7 +129,7 @@ void arch_backtrace(u64 sp, u64 pc)
 	u64 bottom = this_hart()->kernel_sp - STACK_SIZE;
 
 	if (sp < bottom && bottom - sp < STACK_SIZE)
-		sp = bottom; /* it overflowed */
+		sp = bottom; /* the stack overflowed into its guard */
 	backtrace_search(stack_end(sp) ? sp : here);
 #endif
 }

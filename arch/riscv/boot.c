@@ -1,10 +1,11 @@
 /*
  * From the first C code of the boot hart to kernel_main(): facts, page tables, devices, frames.
  *
- * arch_start() runs on the boot stack with start.S's early table: the image and the two GiB that
- * hold the device tree.  Everything wanted of the device tree is copied into boot_facts, so its
- * memory is free afterwards.  What makes starting impossible is one line on the console and a stop.
- * The boot hart is index 0 whatever its hart id.  One hart runs here, so nothing is locked.
+ * arch_start() runs on the boot stack with start.S's early table, which maps the image and the two
+ * GiB that hold the device tree.  It copies what the kernel wants of the device tree into
+ * boot_facts, so that the tree's memory is free afterwards.  If Tern cannot start, it prints one
+ * line that says why, and stops.  The boot hart gets index 0 whatever its hart id.  Only the boot
+ * hart runs here, so nothing is locked.
  */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
@@ -30,7 +31,8 @@ _Noreturn void cannot_start(const char *why)
 	arch_power(1, false);
 }
 
-/* Told once the board's test device is mapped, so that QEMU's exit status says failure. */
+/* Why Tern cannot start, if it is found before the board's test device is mapped: reported only
+ * then, so that QEMU's exit status says failure. */
 static const char *problem;
 static void cannot_go_on(const char *why)
 {
@@ -38,7 +40,7 @@ static void cannot_go_on(const char *why)
 		problem = why;
 }
 
-/* The early table maps the GiB of `pa` and the next one. */
+/* Reads the device tree at pa; the early table maps the GiB of pa and the next one. */
 static void parse_fdt(pa_t pa)
 {
 	const u32 *fdt = phys_to_virt(pa);
@@ -55,7 +57,7 @@ static void parse_fdt(pa_t pa)
 		cannot_start("the device tree is malformed, or lacks memory, harts or the timebase");
 }
 
-/* The boot hart becomes index 0. */
+/* Gives the harts their indices, the boot hart 0. */
 static void order_harts(u64 hartid)
 {
 	struct boot_facts *f = &boot_facts;
@@ -86,8 +88,8 @@ static bool in_ram(pa_t start, pa_t end)
 	return false;
 }
 
-/* Whole pages, nothing below the image in its range (the firmware's), nothing that the direct map
- * cannot reach. */
+/* Trims the ranges of RAM to whole pages that the kernel may use: the range of the image begins
+ * with the image, as the firmware is below it, and what the direct map cannot reach is left out. */
 static void trim_ram(void)
 {
 	struct boot_facts *f = &boot_facts;

@@ -1,7 +1,7 @@
 /*
- * The kernel's console, for its log only: polling output through the 16550's registers, and through
- * the firmware before they are mapped.  The terminal belongs to the tty server, which drives the
- * same device; the kernel only ever waits for room and stores a byte.  No lock: log.c has it.
+ * The kernel's console, for its log only.  It writes to the 16550's registers without interrupts,
+ * and through the firmware before they are mapped.  The tty server drives the same device for the
+ * terminal; so the kernel does nothing with it but wait for room and store a byte.  log.c locks.
  */
 #include <arch/cpu.h>
 #include <arch/sbi.h>
@@ -12,7 +12,7 @@
 #define THR 0
 #define LSR 5
 #define LSR_ROOM 0x20
-#define PATIENCE 1000000 /* reads of LSR, so that a dead device cannot hang a panic */
+#define PATIENCE 1000000 /* reads of LSR before we give up, so that a dead device hangs no panic */
 
 static volatile u8 *uart;
 

@@ -1,10 +1,10 @@
 /*
  * Floating-point state of threads.
  *
- * sstatus.FS is Off when a thread gets a hart whose FPU registers are not its own; the first
- * floating-point instruction then traps and fpu_enable() loads them.  The unit is saved when the
- * thread leaves (fpu_switch), and only if Dirty.  Loading again from memory is always right; keeping the
- * registers over other threads is not worth a word shared between harts.
+ * sstatus.FS is Off when a thread gets a hart; its first floating-point instruction then traps, and
+ * fpu_enable() loads its registers.  When the thread leaves the hart, fpu_switch() saves them, if
+ * FS is Dirty.  They are loaded anew each time: to find them still in the unit, after other threads
+ * ran, harts would have to share a word that says whose they are, which is not worth it.
  */
 #include <arch/fpu.h>
 #include <kernel/hart.h>

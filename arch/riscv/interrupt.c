@@ -1,9 +1,9 @@
 /*
- * Interrupts of a hart: what is pending goes to the kernel's handlers, until nothing is.
+ * Interrupts of a hart: calls the kernel's handlers until no interrupt is pending.
  *
  * The kernel runs with sstatus.SIE off and takes interrupts in user mode (through the trap vector)
- * and in the idle loop (arch_wait); both end here.  A panic of another hart arrives as an
- * inter-processor interrupt and is looked for first.  No locks.
+ * and in the idle loop (arch_wait); both come here.  A hart that panics sends the others an
+ * inter-processor interrupt, so after one a panic is looked for first.  No locks.
  */
 #include <arch/cpu.h>
 #include <arch/sbi.h>
@@ -29,7 +29,7 @@ void arch_ipi(u32 hart_mask)
 	hart_mask &= online_mask();
 	if (!hart_mask)
 		return;
-	/* What the interrupt is about must be visible before it arrives. */
+	/* The interrupted harts must see what we stored before. */
 	__asm__ volatile("fence rw, rw" ::: "memory");
 	sbi_send_ipi(hart_mask);
 }
@@ -52,7 +52,7 @@ void arch_poll_interrupts(void)
 			kernel_ipi();
 		}
 		if (pending & SIP_TIMER) {
-			/* Quiet until it is armed again. */
+			/* It would stay pending: silence the timer until it is armed again. */
 			if (boot_facts.sstc)
 				arch_timer_arm(~0ul);
 			else

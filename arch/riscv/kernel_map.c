@@ -1,13 +1,13 @@
 /*
  * The kernel's own page table: direct map, image, vmap GiB.
  *
- * kernel_root is built once by the boot hart.  Root entries: one for each GiB of the direct map that
- * has RAM (a 1 GiB page, or a table where RAM begins or ends inside), vmap's and the image's; they
- * never change, and every process's root has the same ones.  Tables come from a small pool in bss,
- * and once frames exist, those of the vmap GiB from there; none is ever freed.
+ * The boot hart builds kernel_root once.  It has an entry for each GiB of the direct map that has
+ * RAM (a page of 1 GiB, or a table if RAM begins or ends inside), one for vmap and one for the
+ * image.  They never change, and every process's root has the same ones.  Tables come from a small
+ * pool in bss, or, when that is used up and frames exist, from the frames; none is ever freed.
  *
- * No page is both writable and executable, in the direct map neither: text and rodata are read-only
- * there.  RAM below the image is the firmware's and not mapped.  All is made at start-up by one hart.
+ * No page is both writable and executable: text and rodata are read-only in the direct map, too.
+ * RAM below the image is the firmware's and is not mapped.  One hart does all this at start-up.
  */
 #include <arch/mmu.h>
 #include <kernel/boot.h>
@@ -25,11 +25,13 @@ typedef pte_t table_t[PT_ENTRIES];
 static table_t kernel_root __attribute__((aligned(4096), section(".bss.page")));
 static table_t pool[POOL_TABLES] __attribute__((aligned(4096), section(".bss.page")));
 static unsigned pool_used;
-static unsigned direct_first = PT_ENTRIES, direct_end; /* the direct map's part of the root */
+/* [first, end) of root entries: the direct map's */
+static unsigned direct_first = PT_ENTRIES, direct_end;
 static va_t next_device = VMAP_DEVICES;
 pa_t image_pa;
 
-/* A table's entries; the pool is not always in the direct map yet. */
+/* The entries of a table.  One of the pool is reached through the image, as the direct map may not
+ * have it yet. */
 static pte_t *table_at(pfn_t pfn)
 {
 	pa_t pa = pfn << PAGE_SHIFT;
@@ -39,7 +41,8 @@ static pte_t *table_at(pfn_t pfn)
 	return pfn_to_virt(pfn);
 }
 
-/* An empty table: from the pool, then from the frames. 0: none. */
+/* Allocates an empty table, from the pool while it lasts, then from the frames.  0: there is
+ * none. */
 static pfn_t table_new(void)
 {
 	if (pool_used < POOL_TABLES)
@@ -47,7 +50,7 @@ static pfn_t table_new(void)
 	return frames ? frame_alloc(0, FRAME_TABLE, FRAME_ZERO) : 0;
 }
 
-/* The entry of va at a level, with the tables above it; NULL: out of memory. */
+/* The entry of va at a level, after making the tables that lead to it.  NULL: out of memory. */
 static pte_t *entry_at(va_t va, int level)
 {
 	pte_t *table = kernel_root;
@@ -69,7 +72,7 @@ static pte_t *entry_at(va_t va, int level)
 	return &table[pt_index(va, level)];
 }
 
-/* Maps with the largest pages that fit.  0 or ENOMEM. */
+/* Maps [va, va + len) to pa, with the largest pages that fit.  0 or ENOMEM. */
 static int map_range(va_t va, pa_t pa, u64 len, pte_t flags)
 {
 	while (len) {
@@ -107,7 +110,7 @@ static void map_direct(pa_t start, pa_t end, pte_t flags)
 	direct_end = MAX(direct_end, pt_index(va + (end - start) - 1, 2) + 1);
 }
 
-/* One range of RAM; the image's 2 MiB are taken out and mapped with the image's rights. */
+/* Maps one range of RAM in the direct map.  The image's text and rodata are read-only there. */
 static void map_ram(pa_t start, pa_t end)
 {
 	pa_t fixed = image_to_phys(_rodata_end);
@@ -133,7 +136,7 @@ void kernel_map_init(void)
 	map_image(_data_start, _end_va, PTE_R | PTE_W);
 	for (unsigned i = 0; i < boot_facts.nram; i++)
 		map_ram(boot_facts.ram[i].start, boot_facts.ram[i].end);
-	/* vmap's level-1 table exists from now on, so root entries never change. */
+	/* This makes vmap's table below the root, so that root entries never change later. */
 	if (stack_map(0, image_to_phys(boot_stack)) < 0)
 		panic("no page table for the boot stack");
 	kernel_satp = (8ul << 60) | mmu_kernel_root();
@@ -163,7 +166,8 @@ void *kernel_map_device(pa_t pa, u64 size)
 
 	if (!pa)
 		return NULL;
-	/* Large windows get large pages: same place within 2 MiB as the physical address. */
+	/* To get pages of 2 MiB, a large device must lie at the same offset in them as its physical
+	 * address. */
 	if (end - start >= MEGA_SIZE)
 		next_device = ((next_device + MEGA_SIZE - 1) & ~(MEGA_SIZE - 1)) +
 			      (start & (MEGA_SIZE - 1));

@@ -1,10 +1,10 @@
 /*
  * Translation fences, address-space identifiers and the active table (arch/mmu.h).
  *
- * A fence on this hart is one instruction; on others it is one SBI call that returns after they
- * have completed.  sfence.vma with an address orders leaf entries only; without one, all levels of
- * the space.  Neither form with an ASID touches global entries, which only the kernel half has.
- * No state but the number of ASIDs.
+ * A fence on this hart is one instruction; on others it is one SBI call, which returns when they
+ * have done it.  sfence.vma with an address is for leaf entries only; without one, for all levels
+ * of the space.  With an ASID it leaves global entries, which only the kernel half has.  The only
+ * state here is the number of ASIDs.
  */
 #include <arch/mmu.h>
 #include <arch/sbi.h>
@@ -14,11 +14,12 @@
 
 #define SATP_SV39 (8ul << 60)
 #define SATP_ASID_SHIFT 44
-#define FENCE_PAGES 16 /* more pages than this: the whole space at once */
+#define FENCE_PAGES 16 /* for more pages than this, fence the whole space at once */
 
 static u32 asid_count = 1;
 
-/* satp keeps only the ASID bits that exist.  Called on the kernel's root. */
+/* Finds how many ASIDs there are, as satp keeps only the ASID bits that exist.  satp names the
+ * kernel's root here. */
 void mmu_init(void)
 {
 	u64 satp = csr_read(satp);
@@ -61,7 +62,7 @@ void mmu_fence_remote(u32 hart_mask, va_t va, u64 len, u16 asid)
 		fence_here(PAGE_DOWN(va), len, asid);
 	if (!others)
 		return;
-	/* The changed entries must be visible before the others fence. */
+	/* The other harts must see the changed entries before they fence. */
 	__asm__ volatile("fence rw, rw" ::: "memory");
 	if (len == 0 || len > FENCE_PAGES * PAGE_SIZE)
 		sbi_remote_sfence_asid(others, 0, 0, asid);
@@ -80,7 +81,7 @@ void mmu_sync_icache(u32 hart_mask)
 {
 	u32 here = 1u << hart_index(), others = hart_mask & ~here & online_mask();
 
-	/* What was stored must be visible before the others are asked to look. */
+	/* The other harts must see the stored instructions before they do their fence.i. */
 	__asm__ volatile("fence rw, rw" ::: "memory");
 	if (hart_mask & here)
 		__asm__ volatile("fence.i" ::: "memory");

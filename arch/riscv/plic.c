@@ -1,9 +1,11 @@
 /*
- * The platform-level interrupt controller: sources to harts' S-mode contexts.
+ * The platform-level interrupt controller (PLIC), which brings the interrupts of devices, its
+ * sources, to harts: their S-mode contexts.
  *
- * A source is masked by priority 0 and not by its enable bit: a completion for a source that is not
- * enabled in the context is ignored, and the source would stay claimed for ever.  An interrupt is
- * claimed, masked, completed and handed to the kernel; its driver's acknowledgement unmasks it.
+ * We mask a source by priority 0 and not by its enable bit: the PLIC ignores a completion for a
+ * source that is not enabled in the context, so the source would stay claimed for ever.  An
+ * interrupt is claimed, masked, completed and handed to the kernel; its driver's acknowledgement
+ * unmasks it.
  * Source: RISC-V platform-level interrupt controller specification 1.0.
  * Lock: plic_lock for enable words; priorities and claims are single stores and loads.
  */
@@ -19,7 +21,7 @@
 #define THRESHOLD(context) (0x200000 + (u64)(context) * 0x1000)
 #define CLAIM(context) (THRESHOLD(context) + 4)
 #define NO_CONTEXT (~0u)
-#define BOOT_HART 0 /* takes all of them */
+#define BOOT_HART 0 /* the index of the hart that takes the interrupts of all sources */
 
 static volatile u8 *plic;
 static unsigned nsources;

@@ -1,6 +1,6 @@
 /*
- * The end of the machine, and its clock: the board's test device (which also gives QEMU its exit
- * status) or else the firmware, and the Goldfish real-time clock.  No locks.
+ * Ending or resetting the machine, by the board's test device (which also gives QEMU its exit
+ * status) or else by the firmware; and the board's clock, a Goldfish one.  No locks.
  */
 #include <arch/cpu.h>
 #include <arch/sbi.h>
@@ -11,7 +11,7 @@
 #define TEST_FAIL 0x3333u
 #define TEST_PASS 0x5555u
 #define TEST_RESET 0x7777u
-#define RTC_LOW 0 /* reading it latches the high word */
+#define RTC_LOW 0 /* is read first, as reading it latches the high word */
 #define RTC_HIGH 1
 
 static volatile u32 *test_device, *rtc;

@@ -1,8 +1,9 @@
 /*
  * Calls of the firmware: timers, interrupts between harts, remote fences, hart start, reset.
  *
- * Masks of hart indices become the specification's (mask, base) of hart ids here.  No locks; the
- * firmware may take microseconds, so nothing here is called with the kernel lock held.
+ * Callers name harts by masks of indices; here these become masks of hart ids with a base, as the
+ * specification has them.  No locks; the firmware may take microseconds, so nothing here is called
+ * with the kernel lock held.
  */
 #include <arch/sbi.h>
 #include <kernel/hart.h>
@@ -71,7 +72,8 @@ void sbi_putchar(char c) { sbi_call(EXT_PUTCHAR, 0, (u8)c, 0, 0, 0, 0); }
 
 void sbi_set_timer(u64 ticks) { sbi_call(EXT_TIME, 0, ticks, 0, 0, 0, 0); }
 
-/* Takes from *mask the harts whose ids one 64-bit window covers; its base and bits. */
+/* Takes out of *mask, which is of indices, those harts whose ids lie within 64 of the lowest one.
+ * Returns the mask of their ids, which begins at *base. */
 static u64 sbi_window(u32 *mask, u64 *base)
 {
 	u64 bits = 0;

@@ -1,9 +1,10 @@
 /*
  * Time: the time CSR, its conversion to and from nanoseconds, this hart's one-shot timer.
  *
- * Conversions are multiplications with 128-bit products by factors computed once.  To nanoseconds
- * rounds down, to ticks rounds up, so that waiting for the tick of a time never ends before it.
- * The timer is Sstc's stimecmp where the device tree has it, else the firmware's.  No locks.
+ * A conversion is a multiplication, with a 128-bit product, by a factor that is computed once.  It
+ * rounds down to nanoseconds and up to ticks, so that a wait for the tick of a time never ends
+ * before that time.  The timer is stimecmp if the device tree names Sstc, else the firmware's.
+ * No locks.
  */
 #include <arch/cpu.h>
 #include <arch/sbi.h>
@@ -22,9 +23,10 @@ typedef unsigned __int128 u128;
 
 static u64 ns_mult, tick_mult;
 static bool sstc;
-u64 spin_sleep; /* ticks; 0 without Sstc (spin.S) */
+/* the longest sleep of spin.S, in ticks; 0: there is no Sstc, so it does not sleep */
+u64 spin_sleep;
 
-/* (a << shift) / b without a 128-bit division; the result fits 64 bits. */
+/* (a << shift) / b, without a division of 128 bits; the result fits 64. */
 static u64 timer_scaled(u64 a, unsigned shift, u64 b)
 {
 	u64 q = a / b, r = a % b;
@@ -62,7 +64,8 @@ u64 arch_ticks_to_ns(u64 ticks)
 
 u64 arch_ns_to_ticks(u64 ns)
 {
-	/* tick_mult is rounded down: exact multiples end just below their integer. */
+	/* One more, to round up: as tick_mult is rounded down, even an exact result comes out just
+	 * below. */
 	return (u64)((u128)ns * tick_mult >> TICK_SHIFT) + (ns != 0);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Traps from user mode that are not system calls, and traps of the kernel itself.
  *
- * A fault is first the address space's (aspace_fault); what it cannot resolve becomes a signal.
- * Interrupts are taken in user mode and by the idle loop only: the kernel runs with them off.
+ * The address space handles a page fault (aspace_fault); if it cannot, the thread gets a signal.
+ * Interrupts come in user mode and in the idle loop only, as the kernel runs with them off.
  */
 #include <arch/cpu.h>
 #include <arch/fpu.h>
@@ -36,12 +36,14 @@ enum {
 
 void trap_init(void)
 {
-	u64 sie = (1ul << 1) | (1ul << 5) | (1ul << 9); /* software, timer, external */
+	/* software, timer and external interrupts */
+	u64 sie = (1ul << 1) | (1ul << 5) | (1ul << 9);
 
 	__asm__ volatile("csrw stvec, %0" : : "r"(trap_entry));
 	__asm__ volatile("csrw sscratch, zero");
-	__asm__ volatile("csrw scounteren, %0" : : "r"(7ul)); /* cycle, time, instret for programs */
-	/* SPP = user, SPIE irrelevant, FS off, SUM never set. */
+	/* programs may read cycle, time, instret */
+	__asm__ volatile("csrw scounteren, %0" : : "r"(7ul));
+	/* SPP: the first sret goes to user mode; FS off; SUM never set; SIE off in the kernel. */
 	__asm__ volatile("csrc sstatus, %0" : : "r"((1ul << 8) | (3ul << 13) | (1ul << 18) | (1ul << 1)));
 	__asm__ volatile("csrw sie, %0" : : "r"(sie));
 }
@@ -51,7 +53,8 @@ void arch_trace_vector(void)
 	__asm__ volatile("csrw stvec, %0" : : "r"(trace_on ? trap_entry_traced : trap_entry));
 }
 
-/* entry.S, before a trap is looked at. */
+/* Notes a trap in the event trace; trap_entry_traced (entry.S) calls it before the trap is
+ * handled. */
 void trap_trace(struct thread *t, u64 scause, u64 stval)
 {
 	static const u8 kinds[16] = {
@@ -128,7 +131,8 @@ struct thread *trap_other(struct thread *t, u64 scause, u64 stval)
 	case CAUSE_FETCH_ACCESS:
 	case CAUSE_LOAD_ACCESS:
 	case CAUSE_STORE_ACCESS:
-		/* Outside the canonical halves some harts report access faults. */
+		/* For an address between the two halves some harts report an access fault, no page
+		 * fault. */
 		if (stval >= USER_MAX)
 			signal_fault(t, SIGSEGV, SEGV_MAPERR, stval, true);
 		else

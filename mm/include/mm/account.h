@@ -1,13 +1,13 @@
-/* Accounts: how much memory the kernel keeps for one payer, and the bounds of it.  Who pays for what
- * is decided above mm (kernel/charge.c); mm/memobj.c counts the pages of memory objects here. */
+/* Accounts: how much memory the kernel keeps for one payer, and the bounds of it.  Who pays for
+ * what is decided above mm (kernel/charge.c); mm/memobj.c counts the pages of memory objects. */
 #pragma once
 
 #include <kernel/lib/types.h>
 #include <mm/frame.h>
 #include <mm/slab.h>
 
-/* `bytes` counts references, too.  The account's own size is the payer's reference, and each charge is
- * one of what was charged; so whoever discharges the last byte frees the account. */
+/* `bytes` counts references, too.  The account's own size is the payer's reference, and each charge
+ * is one of what was charged; so whoever discharges the last byte frees the account. */
 struct account {
 	u64 bytes;	/* in objects of the kernel, and what servers say they keep; atomic */
 	u64 pages;	/* of memory objects; `bytes` has the objects, not their pages; atomic */
@@ -31,7 +31,7 @@ static inline bool must_check account_charge(struct account *a, u64 bytes)
 	return false;
 }
 
-/* The payer may have another page of a memory object: together they are bounded by half of memory. */
+/* The payer may have another page of a memory object: all of them are bounded by half of memory. */
 static inline bool account_has_pages(const struct account *a)
 {
 	return READ_ONCE(a->pages) < kernel_share / PAGE_SIZE * 4;

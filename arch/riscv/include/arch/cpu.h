@@ -6,10 +6,10 @@
 struct hart;
 
 #ifdef TERN_HOST
-unsigned hart_index(void); /* set by the test */
+unsigned hart_index(void); /* the test chooses it */
 struct hart *this_hart(void);
 #else
-/* In the kernel, tp always points at this hart's struct hart (kernel/hart.h), which begins so. */
+/* How struct hart (kernel/hart.h) begins.  In the kernel, tp always points at this hart's. */
 struct hart_head {
 	u32 index;
 	u32 online; /* atomic */
@@ -25,8 +25,8 @@ static inline struct hart_space *hart_space(void)
 #endif
 
 #ifndef TERN_HOST
-/* What spin locks are made of, in fewer instructions than the compiler's atomics take.
- * *p becomes v, and what it was comes back, sign-extended; nothing after it is done before. */
+/* The two operations of spin locks, in fewer instructions than the compiler's atomics take.  This
+ * one stores v in *p and returns the old value, sign-extended; later accesses stay behind it. */
 static inline s64 arch_swap_acquire(u32 *p, u32 v)
 {
 	s64 old;
@@ -34,7 +34,7 @@ static inline s64 arch_swap_acquire(u32 *p, u32 v)
 	__asm__ volatile("amoswap.w.aq %0, %2, %1" : "=r"(old), "+A"(*p) : "r"(v) : "memory");
 	return old;
 }
-/* *p becomes v, after all that comes before. */
+/* Stores v in *p, after all earlier accesses. */
 static inline void arch_store_release(u32 *p, u32 v)
 {
 	__asm__ volatile("fence rw, w" ::: "memory");
@@ -42,7 +42,8 @@ static inline void arch_store_release(u32 *p, u32 v)
 }
 #endif
 
-/* Time: counter ticks since some point; the same on every hart. */
+/* The time in ticks of the counter, which counts from some point on and is the same on every
+ * hart. */
 #ifdef TERN_HOST
 u64 arch_ticks(void);
 #else
@@ -54,7 +55,7 @@ static inline u64 arch_ticks(void)
 	return v;
 }
 #endif
-/* Instructions that this hart has done. */
+/* How many instructions this hart has executed. */
 static inline u64 arch_instructions(void)
 {
 	u64 v;
@@ -68,19 +69,21 @@ static inline u64 arch_now_ns(void);
 /* Arms this hart's timer for an absolute tick value; ~0ull disarms. */
 void arch_timer_arm(u64 ticks);
 
-/* Makes the harts of the mask (indices) enter the kernel.  Never with the kernel lock held. */
+/* Interrupts the harts of the mask of indices, so that they enter the kernel.  The caller does not
+ * hold the kernel lock. */
 void arch_ipi(u32 hart_mask);
-/* Waits for an interrupt with interrupts off; returns as soon as one is pending. */
+/* Waits, with interrupts off, until one is pending. */
 void arch_wait(void);
-/* Handles whatever is pending on this hart right now (timer, IPI, external) by calling the
- * kernel's handlers below; returns when nothing is. Used by the idle loop after arch_wait. */
+/* Calls the kernel's handlers below for every interrupt (timer, IPI, external) that is pending on
+ * this hart, until none is.  The idle loop does so after arch_wait(). */
 void arch_poll_interrupts(void);
 
-/* Ends the machine: with a reset, or with QEMU's exit status `code` (0: success). */
+/* Resets the machine, or ends it; QEMU's exit status is `code` then (0: success). */
 _Noreturn void arch_power(unsigned code, bool reset);
-void arch_console_write(const char *s, size_t n); /* polling; any context */
-/* Returns when *word, a lock that was seen taken, may be free.  If another hart panics meanwhile,
- * this one answers it and stays there.  Costs the fast path no register: its own convention. */
+void arch_console_write(const char *s, size_t n); /* waits for the device; in any context */
+/* Waits for *word, a lock that was taken a moment ago, and returns when it may be free.  If another
+ * hart panics meanwhile, this one prints its backtrace and stops.  spin_wait has a calling
+ * convention of its own, so that taking a free lock costs no registers. */
 #ifdef TERN_HOST
 static inline void arch_spin_wait(const u32 *word) { (void)word; }
 #else
@@ -91,10 +94,10 @@ static inline void arch_spin_wait(const u32 *word)
 	__asm__ volatile("call t0, spin_wait" : : "r"(t1) : "t0", "t2", "memory");
 }
 #endif
-/* The board's clock: nanoseconds since 1970, 0 without one. */
+/* Nanoseconds since 1970 by the board's real-time clock; 0: it has none. */
 u64 arch_rtc_ns(void);
 
-/* This hart's trap vector, as trace_on says (kernel/trace.h). */
+/* Sets this hart's trap vector: the one that notes events, if trace_on says so. */
 void arch_trace_vector(void);
 /* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer
  * on. */

@@ -5,17 +5,19 @@
 
 struct thread;
 
-/* Where stvec points; the second while events are traced. */
+/* The trap vectors, to which stvec points; the second one while events are traced. */
 extern char trap_entry[], trap_entry_traced[];
-void trap_trace(struct thread *t, u64 scause, u64 stval); /* for entry.S */
+void trap_trace(struct thread *t, u64 scause, u64 stval); /* entry.S calls it, to note a trap */
 
-/* Called by entry.S with the caller-saved registers (and pc) in t->regs; they return the thread
- * that runs next, t or another.  s0…s11 and gp are still in the machine: entry.S saves them if
- * another thread comes, or before thread_exit_work(). */
-#define THREAD_RELOAD(t) ((struct thread *)((u64)(t) | 1)) /* t goes on, all registers from memory */
+/* entry.S calls these functions with the caller-saved registers and the pc in t->regs.  They return
+ * the thread that runs next, t or another one.  s0…s11 and gp are still in the machine: entry.S
+ * saves them if another thread runs next, or before thread_exit_work().  THREAD_RELOAD(t): t runs
+ * next, but all its registers are to be loaded from memory, which has new ones. */
+#define THREAD_RELOAD(t) ((struct thread *)((u64)(t) | 1))
 struct thread *trap_syscall(struct thread *t);
-struct thread *trap_result(struct thread *t, s64 r); /* what a K function returned, if special */
-/* ipc/fastpath.c: for entry.S alone.  They return who runs next, or end in one of the two below. */
+struct thread *trap_result(struct thread *t, s64 r); /* r: a special result of a K function */
+/* Only entry.S calls these functions, of ipc/fastpath.c.  They return the thread that runs next, or
+ * end in one of the functions below. */
 struct syscall_line;
 struct thread *entry_route_call(struct thread *t, const struct syscall_line *line, u64 op,
 				unsigned route);
@@ -26,8 +28,8 @@ struct thread *entry_reply_extras(struct thread *t);
 struct thread *entry_note_signal(struct thread *t);
 struct thread *entry_supply_recv(struct thread *t); /* ipc/pager.c */
 #ifndef TERN_HOST
-/* The hart goes from `from`, whose registers are in memory as far as it keeps them, to a thread that
- * loads its own from there.  The stack is left as it is: the next trap begins it anew. */
+/* Switches from `from`, whose registers are in memory as far as they are kept, to `to`, which loads
+ * its own from memory.  Nothing is popped off the stack: the next trap begins at its top. */
 static inline _Noreturn void trap_leave(struct thread *from, struct thread *to)
 {
 	register struct thread *t0 __asm__("t0") = from, *a0 __asm__("a0") = to;
@@ -35,7 +37,8 @@ static inline _Noreturn void trap_leave(struct thread *from, struct thread *to)
 	__asm__ volatile("j leave" : : "r"(t0), "r"(a0) : "memory");
 	__builtin_unreachable();
 }
-/* The same to a server that waits in recv, and gets from's call, a plain one, in its registers. */
+/* Switches to the server `to`, which waits in recv, and hands it from's call in registers.  The
+ * call is a plain one: no descriptor or path comes with it. */
 static inline _Noreturn void trap_deliver(struct thread *from, struct thread *to, u64 token, u64 op,
 					  u64 badge, u64 word0)
 {
@@ -49,7 +52,7 @@ static inline _Noreturn void trap_deliver(struct thread *from, struct thread *to
 			 : "memory");
 	__builtin_unreachable();
 }
-/* The same with an event of one word. */
+/* The same with an event of one word in place of a call. */
 static inline _Noreturn void trap_deliver_event(struct thread *from, struct thread *to, u64 op,
 						u64 badge, u64 word)
 {
@@ -63,7 +66,7 @@ static inline _Noreturn void trap_deliver_event(struct thread *from, struct thre
 struct thread *trap_other(struct thread *t, u64 scause, u64 stval);
 _Noreturn void trap_from_kernel(u64 scause, u64 stval, u64 sepc, u64 sp, u64 ra);
 
-/* Leaves the boot path: this hart begins with its idle thread.  Never returns. */
+/* Ends the boot path of this hart: it runs its idle thread from now on. */
 _Noreturn void enter_first(struct thread *idle);
-/* Sets stvec, sscratch, scounteren and the interrupt enables of this hart. */
+/* Sets up this hart's traps: stvec, sscratch, scounteren, and which interrupts are enabled. */
 void trap_init(void);

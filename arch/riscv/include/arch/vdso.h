@@ -1,10 +1,11 @@
-/* The vDSO's data page, which the kernel fills and programs read: mapped right before the image. */
+/* The vDSO's data page, which the kernel fills and programs read.  It is mapped right before the
+ * vDSO's code. */
 #pragma once
 
 #include <stdint.h>
 
-/* Monotonic time = (time CSR * mult) >> shift, a 128-bit product.  All but realtime_offset_ns is
- * constant, and that is one aligned word, so readers need no lock. */
+/* Monotonic time is (time CSR * mult) >> shift, a 128-bit product.  Readers need no lock: only
+ * realtime_offset_ns ever changes, and it is one aligned word. */
 struct vdso_data {
 	uint32_t shift;
 	uint32_t resolution_ns;
