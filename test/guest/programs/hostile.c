@@ -13,6 +13,8 @@
  * On Tern the numbers of /proc/tern/objects must be the same before and after (objects.h). */
 #define _GNU_SOURCE
 #include "objects.h"
+#include "random.h"
+#include "witness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,41 +58,12 @@ struct worker {
 
 static struct shared {
 	struct worker worker[WORKERS_MAX];
-	volatile uint64_t witness, witness_refused;
-	volatile bool stop;
+	struct witness witness;
 } *shared;
 
 static uint64_t seed = 1;
 static long only = -1; /* the one system call to make */
 static char folder[40];
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* ---- random numbers: a counter, mixed ---- */
-
-static uint64_t state;
-
-static uint64_t rnd(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return rnd() % n;
-}
-
-#define PICK(array) ((array)[below(sizeof(array) / sizeof((array)[0]))])
 
 /* ---- memory that the calls point at ---- */
 
@@ -485,49 +458,6 @@ static _Noreturn void work(int number)
 	_exit(0);
 }
 
-/* ---- the witness ---- */
-
-static _Noreturn void witness(void)
-{
-	uint64_t n = 0;
-
-	while (!shared->stop) {
-		uint64_t out = ++n * 0x9e3779b97f4a7c15, in = 0;
-		int p[2], status = 0;
-		pid_t pid;
-
-		if (pipe(p) < 0) {
-			shared->witness_refused++;
-			continue;
-		}
-		pid = fork();
-		if (pid == 0) {
-			uint64_t x = 0;
-
-			if (read(p[0], &x, 8) != 8)
-				_exit(1);
-			x = ~x;
-			_exit(write(p[1], &x, 8) != 8);
-		}
-		if (pid < 0) {
-			shared->witness_refused++;
-		} else {
-			/* The child's answer comes after its end: one pipe for both ways. */
-			if (write(p[1], &out, 8) != 8 || waitpid(pid, &status, 0) != pid || status ||
-			    read(p[0], &in, 8) != 8 || in != ~out) {
-				printf("the witness's child: status %#x, sent %#lx, got %#lx\n",
-				       (unsigned)status, out, in);
-				fflush(stdout);
-				_exit(1);
-			}
-			shared->witness++;
-		}
-		close(p[0]);
-		close(p[1]);
-	}
-	_exit(0);
-}
-
 /* ---- the watchdog ---- */
 
 static pid_t start(int number)
@@ -555,7 +485,7 @@ static void remove_folder(void)
 static bool run(uint64_t calls, int workers)
 {
 	uint64_t started = now_ms(), made = 0, succeeded = 0, lives = 0, stuck = 0, killed = 0;
-	uint64_t told_at = started, witness_at = started, witness_seen = 0, longest = 0, ms;
+	uint64_t told_at = started, ms;
 	int left = workers, status;
 	pid_t pid, watched;
 	bool good = true;
@@ -566,7 +496,7 @@ static bool run(uint64_t calls, int workers)
 	fflush(stdout);
 	watched = fork();
 	if (watched == 0)
-		witness();
+		witness_run(&shared->witness);
 	for (int i = 0; i < workers; i++) {
 		char name[60];
 
@@ -633,16 +563,8 @@ static bool run(uint64_t calls, int workers)
 				return false;
 			}
 		}
-		if (shared->witness != witness_seen) {
-			witness_seen = shared->witness;
-			witness_at = now;
-		} else if (now - witness_at > longest) {
-			longest = now - witness_at;
-			if (longest > 20000) {
-				printf("the witness stands still\n");
-				return false;
-			}
-		}
+		if (!witness_moves(&shared->witness, now))
+			return false;
 		if (now - told_at > 30000) {
 			uint64_t sum = 0;
 
@@ -654,9 +576,9 @@ static bool run(uint64_t calls, int workers)
 		}
 		usleep(5000);
 	}
-	shared->stop = true;
+	shared->witness.stop = true;
 	if (good)
-		good = waitpid(watched, &status, 0) == watched && status == 0 && shared->witness > 0;
+		good = waitpid(watched, &status, 0) == watched && status == 0 && shared->witness.rounds > 0;
 	while ((pid = waitpid(-1, &status, WUNTRACED)) > 0)
 		if (WIFSTOPPED(status))
 			kill(pid, SIGKILL);
@@ -667,8 +589,7 @@ static bool run(uint64_t calls, int workers)
 	ms = now_ms() - started + 1;
 	printf("%lu calls, %lu a second, %lu of them succeeded\n", made, made * 1000 / ms, succeeded);
 	printf("%lu lives, %lu ended by a signal, %lu calls had to be interrupted\n", lives, killed, stuck);
-	printf("the witness: %lu rounds, %lu refused, longest pause %lu ms\n", shared->witness,
-	       shared->witness_refused, longest);
+	witness_print(&shared->witness);
 	fflush(stdout);
 	remove_folder();
 	return good;
