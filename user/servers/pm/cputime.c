@@ -6,7 +6,7 @@
 #include "pm.h"
 #include <stdlib.h>
 
-#define CPU_STEP 1000000ull /* ns */
+#define CPU_STEP 1000000ull /* ns: the shortest time between two looks at a clock */
 #define PER_THREAD 4
 #define USER_ONLY 1
 

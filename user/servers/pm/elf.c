@@ -40,7 +40,8 @@ _Static_assert(sizeof(struct elf_phdr) == ELF_PHENT, "Elf64_Phdr");
 
 long elf_header(struct elf_image *e, const void *file, size_t n)
 {
-	static const uint8_t magic[7] = { 0x7f, 'E', 'L', 'F', 2 /* 64 */, 1 /* little */, 1 };
+	/* The last three bytes say 64 bits, little-endian, version 1. */
+	static const uint8_t magic[7] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
 	struct elf_ehdr h;
 
 	memset(e, 0, sizeof *e);

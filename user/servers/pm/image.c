@@ -223,7 +223,8 @@ static void exec_publish(struct exec *x, struct proc *p, const struct tern_exec_
 	pidmap_update(p);
 }
 
-/* Linux's, but for what depends on the size of memory. */
+/* Fills the limits that pid 1 starts with.  They are Linux's; those that depend on the size of
+ * memory there (NPROC, SIGPENDING) are fixed numbers here. */
 static void first_limits(uint64_t v[][2])
 {
 	static const struct {

@@ -7,7 +7,8 @@
 static struct timer timer;
 static uint64_t load[3]; /* in LOAD_ONE-ths */
 
-/* e^(-5 s / 1, 5, 15 min) in LOAD_ONE-ths. */
+/* What remains of a load after 5 s, for averages over 1, 5 and 15 minutes (e^(-5 s / 1 min) and
+ * so on); LOAD_ONE stands for 1. */
 static const uint64_t decay[3] = { 1884, 2014, 2037 };
 
 static void sample(struct timer *t)

@@ -22,7 +22,7 @@
 
 struct pm {
 	struct tree tree;
-	struct pool procs;	    /* their badges are those of the process objects */
+	struct pool procs;	    /* the badge here is also that of the kernel's process object */
 	struct proc *init;	    /* pid 1 once it exists */
 	int vfs, tty, pipe;	    /* pm's own sessions with the other servers */
 	int service[TERN_NSERVICES]; /* the sessions that pid 1, and so every program, gets */
@@ -234,7 +234,7 @@ struct timer {
 	void (*fire)(struct timer *t);
 };
 void timer_init(void);
-void timer_set(struct timer *t, uint64_t when); /* 0: off */
+void timer_set(struct timer *t, uint64_t when); /* when 0: switches it off */
 void timers_run(void);
 bool timespec_valid(const struct tern_timespec *t);
 uint64_t timespec_to_ns(const struct tern_timespec *t);

@@ -97,7 +97,7 @@ struct proc {
 	bool stopped, report_stop, report_continue;
 	bool execed, subreaper, no_new_privs, keep_caps, undumpable, no_huge;
 	uint32_t uid, euid, suid, gid, egid;
-	uint64_t ambient; /* capabilities that execve keeps */
+	uint64_t ambient; /* the ambient set: capabilities that survive execve without uid 0 */
 	uint64_t exe; /* vfs's ident of the program's file */
 	char comm[16]; /* the name as last set: of a zombie the kernel has none any more */
 	uint64_t auxv, auxv_size; /* address and length of the auxiliary vector in its memory */

@@ -24,7 +24,7 @@ enum req_type {
 	REQ_BACKGROUND, /* a background group's call waits while pm signals that group */
 	REQ_SET_PGRP,	/* TIOCSPGRP waits for pm to say of which session the group is */
 	REQ_SET_TTY,	/* TIOCSCTTY waits for pm to say if the terminal's session still lives */
-	REQ_OPEN,	/* an open waits for the same word of pm's */
+	REQ_OPEN,	/* an open waits for pm to say so, too */
 };
 
 struct desc;

@@ -325,7 +325,7 @@ static inline long tern_trace_read(unsigned hart, uint64_t *at, struct tern_trac
 static inline long tern_clock_set(uint64_t realtime_ns) { return TERN_OP1(TERN_CLOCK_SET, realtime_ns); }
 static inline long tern_power(uint64_t how) { return TERN_OP1(TERN_POWER, how); }
 
-/* Linux calls that servers use too. */
+/* Linux's own calls that servers make. */
 static inline long tern_close(int h) { return TERN_OP1(57, h); }
 static inline long tern_munmap(void *p, size_t n) { return TERN_OP2(215, TERN_PTR(p), n); }
 /* Maps anonymous private memory with all its pages present, so that using it never faults.  NULL:

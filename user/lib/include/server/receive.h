@@ -51,7 +51,7 @@ static inline void tern_receive_by(long op, struct tern_msg *m, uint64_t a, uint
 			   "s6", "s7", "s8", "s9", "s10", "s11", "memory");
 }
 static inline void tern_receive(struct tern_msg *m) { tern_receive_by(TERN_RECV, m, 0, 0, 0, 0, 0); }
-/* Moves frames as tern_memobj_supply() does, and receives. */
+/* Moves frames as tern_memobj_supply() does, and then receives, in one kernel entry. */
 static inline void tern_supply_receive(struct tern_msg *m, int dst, uint64_t doff, int src, uint64_t soff,
 				       size_t n)
 {

@@ -206,9 +206,11 @@ int main(void); /* each server's own: sets up its state and calls server_run() *
 void server_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Writes the line, marked PANIC, and ends the server: for what a correct server never gets to. */
 _Noreturn void server_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-extern const char server_name[]; /* each main.c defines it */
-extern const unsigned server_bind_flags; /* TERN_BIND_* */
-extern const bool server_heap_bounded; /* false: its heap may take the last of memory (heap.c) */
+/* A server's main.c defines its name for the log, and the other two where the defaults in heap.c
+ * (0 and true) do not fit. */
+extern const char server_name[];
+extern const unsigned server_bind_flags; /* TERN_BIND_*, for server_bind() */
+extern const bool server_heap_bounded;	 /* false: the heap may take the last of memory */
 
 /* A pool of objects of one size, whose badges can be checked (pool.c).  pool_alloc() returns a
  * zeroed object, or NULL when memory is out.  pool_badge() is never below TERN_BADGE_FIRST, and
