@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 	demo_start(argc, argv, "A3", "from an address to a frame",
 		   "Walks the page table for a variable and for the stack, level by level (on Tern).\n"
 		   "Look at how each entry's ppn is the next table, and the last one the frame.\n");
+	variable = local; /* so that its page is there, wherever the linker has put it */
 	show("a variable", &variable);
 	show("the stack", &local);
 	show_two_addresses();
