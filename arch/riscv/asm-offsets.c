@@ -1,4 +1,5 @@
-/* Offsets of structures for assembly: lines marked "->" become generated/asm-offsets.h. */
+/* Offsets in structures, for assembly: the build makes generated/asm-offsets.h of the lines marked
+ * "->" in the compiler's output for this file. */
 #include <kernel/hart.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>

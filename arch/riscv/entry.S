@@ -5,17 +5,16 @@
  * trap taken in the kernel (a bug) is seen at once.  A thread's registers are the first thing in
  * struct thread, x[n] at 8 * n, the pc in place of x0.
  *
- * On entry only what C may clobber is saved: ra, sp, tp, t0-t6, a0-a7.  C code preserves s0-s11
- * and the kernel uses no gp, so if the same thread goes on, those never touch memory.  If another
- * one comes, they are saved at `switch_thread`.  Two kinds of calls go by shorter ways, through
- * ipc/fastpath.c, which clobbers s1-s11: what may hand the hart to another thread at once (a call
- * to a server, a signal to a notification) saves them before, so that all is in memory when the
- * switch comes; and receiving saves none of them ever, as its contract lets every register but sp,
- * gp, tp go.
+ * On entry we save only what C may clobber: ra, sp, tp, t0-t6, a0-a7.  C code preserves s0-s11, and
+ * the kernel does not use gp; so if the same thread goes on, those never go to memory.  If another
+ * one runs next, `switch_thread` saves them.  Two kinds of calls go through ipc/fastpath.c, which
+ * clobbers s1-s11.  A call that may hand the hart to another thread at once (a call to a server, a
+ * signal to a notification) saves the s registers first, so that all are in memory at the switch.
+ * A call that receives never saves them, as its contract lets every register but sp, gp, tp go.
  *
  * `on_hart` keeps another hart from loading a thread whose registers are still being saved here.
- * It is cleared with release order after the last store, before this hart waits for the next
- * thread's own on_hart: two harts that exchange threads cannot wait for each other.
+ * We clear it with release order after the last store, and only then wait for the next thread's own
+ * on_hart.  So two harts that exchange threads cannot wait for each other.
  */
 #include <tern/registers.h>
 
@@ -24,15 +23,15 @@
 #define X(n) ((n) * 8)
 #define CAUSE_ECALL_U 8
 #define NR_METHOD_SHIFT 8
-#define FS_ALL 0x6000 /* of sstatus */
-#define REPORT_ROOM 4096 /* of stack, for the report of a trap in the kernel */
+#define FS_ALL 0x6000 /* the bits of sstatus.FS */
+#define REPORT_ROOM 4096 /* bytes of stack that reporting a trap in the kernel takes */
 
-/* Registers are named by their numbers where many go to or from memory. */
+/* Sets of registers that go to or from memory together, by the registers' numbers. */
 #define T0_T2 5,6,7
 #define T3_T6 28,29,30,31
 #define A1_A5 11,12,13,14,15
 #define A0_A7 10,A1_A5,16,17
-/* What only some messages carry. */
+/* The registers of a message that most messages leave 0. */
 #define MSG_RARELY MSG_REF0,MSG_REF1,MSG_ROOT,MSG_WORD1
 #define S0_S11 8,9,18,19,20,21,22,23,24,25,26,27
 
@@ -49,7 +48,8 @@
 
 	.text
 	.option norelax
-	/* The vector while events are traced: notes the trap and goes on, all registers as before. */
+	/* The vector while events are traced: notes the trap, restores all registers and goes
+	 * on. */
 	.global trap_entry_traced
 	.balign 64
 trap_entry_traced:
@@ -94,7 +94,7 @@ trap_entry:
 	add	a1, a1, t2
 	ld	t2, L_FN(a1)
 	beqz	t2, others
-	/* The kernel's own: t2(thread, its saved a0…a5). */
+	/* The kernel answers this call itself: t2(thread, address of its saved a0…a5). */
 	addi	a1, a0, X(10)
 	jalr	t2
 	ld	t0, H_CURRENT(tp)
@@ -111,8 +111,8 @@ special_result:
 	call	trap_result
 	j	2f
 
-	/* Another one's: see ipc/fastpath.c, which goes on at `deliver` if the server waits.  The s
-	 * registers go to memory now, once. */
+	/* A server answers this call: entry_route_call (ipc/fastpath.c) goes on at `deliver` if the
+	 * server waits.  The s registers are saved first, so that a switch need not. */
 others:
 	lbu	a3, L_ROUTE(a1)
 	beqz	a3, nobody
@@ -134,7 +134,8 @@ big_number:
 	sd	gp, X(3)(a0)
 	mv	a1, a7
 	call	entry_method_call
-	/* a0: who runs next.  The current thread's registers are in memory, all that it keeps. */
+	/* a0: the thread that runs next.  All registers that the current one keeps are in
+	 * memory. */
 routed:
 	ld	t0, H_CURRENT(tp)
 	andi	a0, a0, -2
@@ -158,7 +159,8 @@ note_signal:
 	sd	gp, X(3)(a0)
 	call	entry_note_signal
 	j	routed
-	/* A plain reply's words stay where they are; one with extras has all of its own in memory. */
+	/* The words of a plain reply stay in registers; those of a reply with extras go to
+	 * memory. */
 reply_recv:
 	sd	gp, X(3)(sp)
 	bnez	REG(REPLY_FLAGS), 1f
@@ -183,7 +185,7 @@ no_call:
 	ld	sp, H_KERNEL_SP(tp)
 	call	trap_other
 2:
-	/* a0: who runs next */
+	/* a0: the thread that runs next */
 	ld	t0, H_CURRENT(tp)
 	bne	a0, t0, switch_thread
 	lw	t1, T_WORK(a0)
@@ -200,14 +202,16 @@ same_thread:
 	ld	a0, X(10)(a0)
 	sret
 
-	/* t0: the thread that ran, a0: the one to come; bit 0 set: the same thread, but all of its
-	 * registers come from memory now (a signal frame left, exec). */
+	/* t0: the thread that ran; a0: the one that runs next.  If bit 0 of a0 is set it is t0
+	 * again, but all its registers come from memory (after exec, or a return from a signal
+	 * handler). */
 switch_thread:
 	andi	t1, a0, 1
 	sd	gp, X(3)(t0)
 	bnez	t1, reload
 	save	t0, S0_S11
-	/* The same, and every register of t0 is in memory.  trap_leave() comes here, too. */
+	/* Switches from t0, whose registers are all in memory, to a0.  trap_leave() comes here,
+	 * too. */
 	.global leave
 leave:
 	sd	a0, H_CURRENT(tp)
@@ -232,10 +236,10 @@ resume:
 	ld	a0, X(10)(a0)
 	sret
 
-	/* trap_deliver(): t3, a server that waits in recv, gets the call of t2, whose registers are in
-	 * memory: the six words go from there straight into the server's registers in the machine, where
-	 * badge, token, op and word 0 are already.  What the message does not carry is cleared, the server's own but
-	 * sp, gp, tp are not kept. */
+	/* trap_deliver() comes here: t3, a server that waits in recv, gets the call of t2, whose
+	 * registers are in memory.  We load the call's six words from there into the machine's
+	 * registers, where badge, token, op and word 0 are already.  Registers that the message
+	 * does not use are cleared; of its own the server keeps only sp, gp, tp. */
 	.global deliver
 deliver:
 	ld	REG(MSG_WHO), T_WHO(t2)
@@ -262,14 +266,16 @@ deliver:
 	li	x\n, 0
 	.endr
 	sret
-	/* trap_deliver_event(): the same with an event, whose one word is in its register, too. */
+	/* trap_deliver_event() comes here: the same with an event, whose one word is in a0
+	 * already. */
 	.global deliver_event
 deliver_event:
 	.irp	n, A1_A5,MSG_TOKEN,MSG_WHO,MSG_TID,MSG_WORD0
 	li	x\n, 0
 	.endr
 	j	2b
-	/* The server has work to do first: its message waits in memory. */
+	/* The server has work to do before user mode: the message goes to its registers in
+	 * memory. */
 deliver_memory:
 	save	t3, MSG_ARGS,A1_A5,MSG_TOKEN,MSG_OP,MSG_BADGE,MSG_WHO,MSG_HANDLE,MSG_TID,MSG_WORD0
 	.irp	n, MSG_RARELY
@@ -282,7 +288,8 @@ reload:
 	mv	a0, t0
 	j	resume
 
-	/* The current thread has work to do before user mode; its s registers are still here. */
+	/* The current thread has work to do before user mode; its s registers are not in memory
+	 * yet. */
 work_same:
 	sd	gp, X(3)(a0)
 	save	a0, S0_S11
@@ -293,7 +300,7 @@ work_saved:
 	bne	a0, t0, leave
 	j	resume
 
-	/* sp was 0 in sscratch: the trap came from the kernel itself.  sscratch has its sp. */
+	/* sscratch was 0, so the trap came from the kernel itself, whose sp is in sscratch now. */
 from_kernel:
 	csrr	a0, scause
 	csrr	a1, stval
@@ -301,8 +308,8 @@ from_kernel:
 	csrr	a3, sscratch
 	csrw	sscratch, zero
 	mv	a4, ra
-	/* On where its stack ends; if that leaves too little (an overflow), from its top again: what
-	 * is lost there is where it began. */
+	/* The report goes on below the kernel's sp.  If too little stack is left there (an
+	 * overflow), it begins at the top again, and overwrites the stack's oldest frames. */
 	ld	t0, H_KERNEL_SP(tp)
 	mv	sp, a3
 	sub	t1, t0, a3
@@ -312,7 +319,7 @@ from_kernel:
 	mv	sp, t0
 1:	call	trap_from_kernel
 
-	/* enter_first(idle): this hart's first step: its idle thread "resumes". */
+	/* enter_first(idle): makes the idle thread this hart's first, and "resumes" it. */
 	.global enter_first
 enter_first:
 	sd	a0, H_CURRENT(tp)
@@ -322,7 +329,8 @@ enter_first:
 	ld	sp, H_KERNEL_SP(tp)
 	j	resume
 
-	/* fpu_save(u64 fpu[33]), fpu_load(const u64 fpu[33]): the unit is on. */
+	/* fpu_save(u64 fpu[33]) and fpu_load(const u64 fpu[33]); the caller has turned the unit
+	 * on. */
 	.option push
 	.option arch, +d
 	.global fpu_save
@@ -333,8 +341,8 @@ fpu_save:
 	frcsr	t0
 	sd	t0, 256(a0)
 	ret
-	/* fpu_switch() of arch/fpu.h: t1 is the thread, t0 the way back; t1 and t2 are changed.  FS is
-	 * 2 (Clean) or 3 (Dirty). */
+	/* The long part of fpu_switch() (arch/fpu.h): t1 is the thread, t0 the return address.
+	 * Only t1 and t2 are changed.  FS is 2 (Clean) or 3 (Dirty). */
 	.global fpu_leave
 fpu_leave:
 	csrr	t2, sstatus

@@ -1,13 +1,15 @@
 /*
- * Waiting for a spin lock (arch/cpu.h): in t1 the lock's word, in t0 where to return to; only t2 is
- * changed, so that the compiler keeps its registers on the way where the lock is free.
+ * Waiting for a spin lock (arch/cpu.h).  t1 is the address of the lock's word, t0 the return
+ * address; only t2 is changed, so that the compiler can keep values in registers where the lock is
+ * free.
  *
- * A hart that waits here has interrupts off and would not see a panic of another one: it looks.
- * Long waits sleep in between, by the hart's timer, first for a sixteenth of spin_sleep, then for
- * twice as long each time: who has the lock may be a virtual hart that gets no time because we spin.
+ * A hart that waits here has interrupts off, and would not see that another hart panics; so it
+ * looks at panic_hart.  A long wait sleeps between looks, by the hart's timer, first for a
+ * sixteenth of spin_sleep, then for twice as long each time: the holder of the lock may be a
+ * virtual hart, which gets no time while we spin.
  */
-#define SPINS 200 /* before the first sleep */
-#define LOOKS 2	  /* between sleeps */
+#define SPINS 200 /* looks at the lock before the first sleep */
+#define LOOKS 2	  /* looks between sleeps */
 #define STIMECMP 0x14d
 
 	.text
@@ -32,7 +34,7 @@ spin_wait:
 	beqz	t2, 5f
 	addi	t3, t3, -1
 	bnez	t3, 2b
-	beqz	t5, 1b		/* no Sstc */
+	beqz	t5, 1b		/* without Sstc we do not sleep */
 	csrr	t3, STIMECMP
 	csrr	t4, time
 	add	t4, t4, t5
@@ -45,7 +47,7 @@ spin_wait:
 	bgeu	t5, t2, 1b
 	slli	t5, t5, 1
 	j	1b
-4:	sd	t0, 24(sp)	/* for its backtrace */
+4:	sd	t0, 24(sp)	/* a frame for the backtrace */
 	sd	s0, 16(sp)
 	addi	s0, sp, 32
 	call	panic_in_wait

@@ -1,13 +1,13 @@
 /*
  * The first instructions of every hart.
  *
- * _start is entered by the firmware with a0 = hart id and a1 = physical address of the device
- * tree, MMU off.  It is position-independent until the MMU is on.  Its early table has the image
- * as one 2 MiB page and, in the direct map, the two GiB from the device tree on; arch_start()
- * replaces it with the kernel's real table.
+ * The firmware enters _start with a0 = hart id and a1 = physical address of the device tree, with
+ * the MMU off.  The code is position-independent until the MMU is on.  The early table maps the
+ * image as one page of 2 MiB and, in the direct map, the two GiB from the device tree on;
+ * arch_start() replaces it with the kernel's real table.
  *
- * The MMU is switched on without an identity map: stvec holds the virtual address to go on at, and
- * the first fetch after satp is written faults and lands there.
+ * No identity map is needed to switch the MMU on: stvec holds the virtual address at which to go
+ * on, and the first fetch after satp is written faults, and so lands there.
  */
 #include "asm-offsets.h"
 
@@ -16,7 +16,8 @@
 #define PTE_RWX 0xef
 #define SATP_SV39 (8 << 60)
 
-	/* satp in \satp: goes on at the next line, at its virtual address. */
+	/* Switches the MMU on with the value \satp, and goes on behind this, at the virtual
+	 * address. */
 	.macro	mmu_on satp, t
 	lla	\t, 9f
 	sub	\t, \t, s2
@@ -31,7 +32,7 @@
 	csrw	sscratch, zero
 	.endm
 
-	/* s2: where the image is, s3: where it belongs */
+	/* s2: the image's physical address, s3: the virtual one for which it is linked */
 	.macro	image_places
 	lla	s2, _start
 	ld	s3, image_va
@@ -44,7 +45,8 @@ _start:
 	csrw	sie, zero
 	csrci	sstatus, 2
 	csrw	satp, zero
-	/* Firmware without hart management lets every hart in: the first one boots. */
+	/* Firmware without hart management enters with every hart: the first one boots, others
+	 * park. */
 	lla	t0, boot_lottery
 	li	t1, 1
 	amoswap.w.aqrl t1, t1, (t0)
@@ -70,8 +72,8 @@ _start:
 	srli	t2, s2, 2
 	ori	t2, t2, PTE_RWX
 	sd	t2, 8(t1)
-	/* root[256 + n], root[257 + n]: the direct map's GiB n that holds the device tree, and the
-	 * next one; n < 252. */
+	/* root[256 + n] and root[257 + n] map the GiB n that holds the device tree, and the next
+	 * one, in the direct map.  If n is 251 or more we map none, and arch_start() reports it. */
 	srli	t2, s1, 30
 	li	t3, 251
 	bgeu	t2, t3, 2f
@@ -96,14 +98,15 @@ _start:
 	mv	a0, s0
 	mv	a1, s1
 	mv	a2, s2
-	li	s0, 0		/* the end of frame pointer chains */
+	li	s0, 0		/* ends the chain of frame pointers */
 	call	arch_start
 
 park:
 	wfi
 	j	park
 
-	/* Started by SBI: a0 = hart id, a1 = its struct hart. */
+	/* The firmware starts other harts here: a0 = hart id, a1 = the address of its struct
+	 * hart. */
 	.global	secondary_start
 secondary_start:
 	csrw	sie, zero
@@ -118,7 +121,8 @@ secondary_start:
 	call	arch_secondary
 	j	park
 
-	/* start_on_stack(sp, function): the boot stack is left for good. */
+	/* start_on_stack(sp, function): goes on in `function` on another stack, and never
+	 * returns. */
 	.global	start_on_stack
 start_on_stack:
 	mv	sp, a0
@@ -134,7 +138,8 @@ image_va:
 	.balign	8
 boot_lottery:
 	.dword	0
-	/* What the other harts load; in .data, as they read it at its physical address. */
+	/* The satp that other harts load.  They read it with the MMU off, at its physical
+	 * address. */
 	.global	kernel_satp
 kernel_satp:
 	.dword	0

@@ -1,10 +1,11 @@
 /*
- * Copying and filling memory, 64 or 256 bytes a turn where both sides allow it.  The servers use
- * it, too.
+ * Copying and filling memory, 64 or 256 bytes a turn where alignment allows it.  The servers use
+ * this code, too.
  *
- * The kernel may run on harts where a misaligned access traps, so none is made here: a source that
- * is not aligned as its destination is read in aligned words, which are shifted together.  Such a
- * word may hold bytes before or behind the source, but never reaches another page.
+ * The kernel may run on harts where a misaligned access traps, so this code makes none.  If the
+ * source is not aligned as the destination is, it reads the source in aligned words and shifts two
+ * together for each word that it writes.  The words may hold bytes before or behind the source, but
+ * never reach into another page.
  * memcpy: a0 stays the result; t0 runs through the destination, a1 through the source, a2 counts.
  */
 	.text
@@ -82,7 +83,7 @@ memcpy:
 	bltu	t0, a4, 1b
 2:	ret
 
-	/* Something is not aligned: bytes until the destination is. */
+	/* Source or destination is not aligned: copy bytes until the destination is. */
 .Lcopy_odd:
 	li	a4, 16
 	bltu	a2, a4, .Lcopy_bytes
@@ -99,9 +100,9 @@ memcpy:
 2:	andi	t1, a1, 7
 	beqz	t1, .Lcopy_words
 
-	/* t1: bytes that the source is past a word; at least 8 bytes left or only a tail. */
-	slli	t2, t1, 3	/* right shift of the first word */
-	neg	t3, t2		/* left shift of the second one, modulo 64 */
+	/* t1: how many bytes the source is past an aligned word.  If 8 bytes or more are left: */
+	slli	t2, t1, 3	/* by how much the first word is shifted right */
+	neg	t3, t2		/* and the second one left, modulo 64 */
 	andi	t4, a2, ~7
 	beqz	t4, .Lcopy_bytes
 	andi	a2, a2, 7

@@ -1,10 +1,10 @@
 /*
- * The kernel's log: formatted lines into a ring and onto the console.
+ * The kernel's log: writes formatted lines into a ring and onto the console.
  *
- * The ring keeps the last LOG_SIZE bytes; log_head counts all bytes ever written, so a reader's
- * position is a plain count and what was overwritten is known. Lock: console_lock, for ring and
- * console together, so that lines do not mix.  A hart that traps while it holds the lock goes on
- * without it, and in a panic nobody waits for it.
+ * The ring keeps the last LOG_SIZE bytes.  log_head counts all bytes ever written, and a reader's
+ * position is such a count, too, so that it is known whether its bytes were overwritten.
+ * Lock: console_lock, for ring and console together, so that lines do not mix.  A hart that traps
+ * while it holds the lock goes on without it, and in a panic nobody waits for it.
  */
 #include <arch/cpu.h>
 #include <kernel/lib/log.h>
@@ -20,9 +20,9 @@
 static char ring[LOG_SIZE];
 static u64 log_head;
 static struct spinlock console_lock = SPINLOCK_INIT;
-static u32 console_owner; /* hart index + 1 */
+static u32 console_owner; /* index + 1 of the hart that holds console_lock, or 0 */
 
-/* A line that is being made; what does not fit is dropped. */
+/* The line that is being formatted.  Characters that do not fit are dropped. */
 struct out {
 	char buf[LINE_MAX];
 	size_t n;
@@ -54,7 +54,7 @@ static void put_number(struct out *o, u64 v, unsigned base, char fill, int width
 		log_put(o, text[--n]);
 }
 
-/* The conversion at f, behind its percent sign; returns its last character. */
+/* Formats the conversion at f, which is behind its percent sign.  Returns its last character. */
 static const char *put_value(struct out *o, const char *f, va_list *ap)
 {
 	char fill = *f == '0' ? '0' : ' ';
@@ -91,7 +91,7 @@ static const char *put_value(struct out *o, const char *f, va_list *ap)
 	return f;
 }
 
-/* True if the lock was taken and is to be dropped. */
+/* Takes console_lock, unless this hart has it or some hart panics.  Returns whether it did. */
 static bool console_enter(void)
 {
 	u32 me = hart_index() + 1;

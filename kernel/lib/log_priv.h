@@ -1,4 +1,4 @@
-/* Between log.c and panic.c. */
+/* What log.c offers to kernel/panic.c alone. */
 #pragma once
 
 #include <kernel/lib/log.h>

@@ -1,7 +1,6 @@
-/*
- * The parts of memory and string handling that no hot path needs; arch/ has the fast ones.
- * Pure functions, no state.  The compiler must not turn a loop here into a call of its own function.
- */
+/* Functions on memory and strings that need not be fast; arch/riscv/string.S has those that must.
+ * They have no state.  The pragma below keeps the compiler from making a call of, say, memmove
+ * out of the loop in memmove. */
 #include <kernel/lib/string.h>
 #include <kernel/lib/types.h>
 
@@ -14,7 +13,7 @@ void *memmove(void *to, const void *from, size_t n)
 
 	if (likely((u64)d - (u64)s >= n))
 		return memcpy(to, from, n);
-	/* The destination begins inside the source: backwards. */
+	/* The destination begins inside the source, so copy from the end backwards. */
 	while (n--)
 		d[n] = s[n];
 	return to;

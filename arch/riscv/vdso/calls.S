@@ -1,7 +1,7 @@
 /*
- * vDSO functions that are system calls, and the return from a signal handler.
+ * vDSO functions that only make a system call, and the return from a signal handler.
  *
- * Unwinders know a signal frame by these two instructions at the return address, uncompressed:
+ * An unwinder recognises a signal frame by two uncompressed instructions at the return address:
  * li a7, 139; ecall.
  */
 	.text

@@ -1,8 +1,9 @@
 /*
  * Clocks without a system call: the time CSR, scaled by the data page that the kernel fills.
  *
- * All clocks but realtime are the monotonic one, as the machine is never suspended.  Others (CPU
- * time) go to the kernel.  Nothing is locked: see arch/vdso.h.
+ * Every clock here but the realtime ones is the monotonic one, as the machine is never suspended.
+ * For other clocks (CPU time) these functions make the system call.  Nothing is locked: arch/vdso.h
+ * says why.
  */
 #include <arch/vdso.h>
 #include <asm/unistd.h>

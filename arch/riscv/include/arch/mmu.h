@@ -118,7 +118,7 @@ void mmu_init_root(pte_t *root);
 pfn_t mmu_kernel_root(void);
 /* How many ASIDs the machine has: a power of two.  1: none, so that every switch must fence. */
 u32 mmu_asid_count(void);
-/* Lists what is mapped between VMAP_BASE and VMAP_END, in v, at most max ranges.  Returns how many. */
+/* Lists the ranges mapped between VMAP_BASE and VMAP_END in v, at most max.  Returns how many. */
 struct tern_kernel_mapping;
 unsigned kernel_mappings(struct tern_kernel_mapping *v, unsigned max);
 

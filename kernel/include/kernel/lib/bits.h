@@ -3,8 +3,8 @@
 
 #include <kernel/lib/types.h>
 
-/* The number of the lowest bit set in v, which is not 0: a de Bruijn multiplication, since counting
- * zeros is a library call without Zbb. */
+/* The number of the lowest bit set in v, which is not 0.  It uses a de Bruijn multiplication, as
+ * without Zbb the compiler's __builtin_ctzl is a call of a library. */
 static inline unsigned lowest_bit(u64 v)
 {
 	static const u8 number[64] = {

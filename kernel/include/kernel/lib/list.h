@@ -32,7 +32,7 @@ static inline void list_add_head(struct list *head, struct list *e)
 	head->next->prev = e;
 	head->next = e;
 }
-/* Unlinks e; harmless if it is not linked. */
+/* Unlinks e, which then points at itself.  If it was not linked, nothing changes. */
 static inline void list_del(struct list *e)
 {
 	e->prev->next = e->next;

@@ -7,12 +7,12 @@
 struct spinlock {
 	u32 locked;
 #if TERN_MEASURE
-	u64 since; /* instructions, when it was taken */
-	const void *taken; /* where that was */
+	u64 since; /* the instructions that the hart had executed when it took the lock */
+	const void *taken; /* the return address: where it was taken */
 #endif
 };
 
-/* kernel/measure.c */
+/* The measuring build counts how long locks are held: kernel/measure.c. */
 #if TERN_MEASURE
 void measure_taken(struct spinlock *l);
 void measure_dropped(struct spinlock *l);

@@ -11,6 +11,6 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
-/* One page each, page-aligned. */
+/* Zeroes a page; copies a page.  The addresses are page-aligned. */
 void page_zero(void *page);
 void page_copy(void *to, const void *from);

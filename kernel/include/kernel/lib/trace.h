@@ -9,11 +9,11 @@ static inline void trace(unsigned kind, u64 a, u64 b) { (void)kind, (void)a, (vo
 #else
 extern bool trace_on;
 void trace_note(unsigned kind, u64 a, u64 b);
-/* An event of this hart's, enum tern_trace_kind, if anybody wants to know. */
+/* Notes an event of this hart (enum tern_trace_kind and two words), if tracing is on. */
 static inline void trace(unsigned kind, u64 a, u64 b)
 {
 	if (unlikely(READ_ONCE(trace_on)))
 		trace_note(kind, a, b);
 }
 #endif
-void trace_print_last(void); /* for a panic */
+void trace_print_last(void); /* prints this hart's last events, in a panic */
