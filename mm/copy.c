@@ -122,7 +122,7 @@ static __attribute__((noinline)) size_t user_in_parts(struct aspace *as, va_t va
 }
 
 /* The short way, which each copy tries before its loop: the n bytes lie in one page, which is
- * present. False: they do not. */
+ * present.  False: they do not. */
 static inline __attribute__((always_inline)) bool try_copy(struct aspace *as, va_t va, char *kernel,
 							   size_t n, enum fault_access access)
 {
@@ -400,7 +400,8 @@ int aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *
 		return -EFAULT;
 	r = region_find(as, va);
 	if (r && r->memobj && (r->flags & REGION_SHARED)) {
-		/* The object may be gone before a waiter is: its number is never another's, nor a space's. */
+		/* The object may be freed while a thread still waits.  So the key has its serial
+		 * number, which is used once; the lowest bit makes it differ from any space. */
 		key->object = r->memobj->serial << 1 | 1;
 		key->offset = r->offset + (va - r->start);
 	}
@@ -434,7 +435,7 @@ static inline void object_move(char *user, char *object, size_t n, bool out)
 }
 
 /* Copies n bytes that lie in one page on each side, both present, and within the object.  False:
- * they are not so. Both locks held. */
+ * they are not so.  Both locks held. */
 static inline bool object_copy_part(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n,
 				    bool out)
 {
@@ -529,7 +530,7 @@ static __attribute__((noinline)) long object_in_parts(struct memobj *m, u64 off,
 }
 
 /* The short way: copies n bytes that lie in one page of the object and in one or two of user
- * memory, all present. False: they are not so, and nothing was copied. */
+ * memory, all present.  False: they are not so, and nothing was copied. */
 static inline __attribute__((always_inline)) bool object_copy_simple(struct memobj *m, u64 off, struct aspace *as,
 								     va_t va, size_t n, bool out)
 {
@@ -546,7 +547,7 @@ static inline __attribute__((always_inline)) bool object_copy_simple(struct memo
 	if (unlikely(!q || !user_page_entry(as, va, need, &p, &entry)))
 		goto out_locks;
 	if (n > first) {
-		/* The next entry, if it is in the same table. */
+		/* The second page's entry follows the first one's, unless that ends its table. */
 		if (unlikely(!(pt_index(va + first, 0) ? entry_page(entry[1], va + first, need, &more) :
 							 user_page(as, va + first, need, &more))))
 			goto out_locks;

@@ -147,7 +147,7 @@ static enum fault_result fault_present(struct aspace *as, struct region *r, pte_
 }
 
 /* Maps an object's page, that of tree slot `page`, at p.  A page that would need a fence.i first is
- * left out. False: the object does not have the page, or p is in use, so the caller stops. */
+ * left out.  False: the object does not have the page, or p is in use, so the caller stops. */
 static inline bool map_one(struct aspace *as, pte_t *p, const union radix_slot *page, pte_t rights,
 			   u64 *filled)
 {

@@ -1,4 +1,4 @@
-/* What /proc shows of a space: its regions, the page-table walk of an address, pagemap. Nothing
+/* What /proc shows of a space: its regions, the page-table walk of an address, pagemap.  Nothing
  * here changes the space.  Its lock is held for a call, which gives about a page of results. */
 #include "mm_priv.h"
 

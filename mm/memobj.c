@@ -338,7 +338,7 @@ static void zap_step(struct memobj *m, struct aspace *as)
 }
 
 /* Begins a shrink: from page all_from on every entry goes, from shared_from on those that are no
- * private copies. m->lock held. */
+ * private copies.  m->lock held. */
 static void zap_begin(struct memobj *m, u64 all_from, u64 shared_from)
 {
 	m->zapping++;

@@ -242,7 +242,7 @@ static inline struct frame *pt_frame(const pte_t *slot) { return frame_of(virt_t
  * entry, and makes and links the tables that lead to it.  A shared leaf table stays shared only if
  * the entry has these rights already; else, and always for need 0, it becomes the space's own.  A
  * slot of a huge page's table may be read, not changed.  *upper becomes true if a table may have
- * been linked: aspace_fence_new() wants to know. NULL: out of memory, nothing changed. */
+ * been linked: aspace_fence_new() wants to know.  NULL: out of memory, nothing changed. */
 pte_t *pt_make_slowly(struct aspace *as, va_t va, pte_t need, bool *upper);
 static inline pte_t *pt_make(struct aspace *as, va_t va, pte_t need, bool *upper)
 {
@@ -283,7 +283,7 @@ va_t pt_protect(struct batch *b, va_t start, va_t end, unsigned prot, bool share
 		unsigned *budget);
 void pt_protect_run(struct batch *b, pte_t *p, va_t va, va_t stop, unsigned prot, bool shared);
 /* The upper entry of va if it is not 0, and in *stop the end of its table's range, or `end` if that
- * is lower. NULL: there is none, and *stop is the next address that may have one. */
+ * is lower.  NULL: there is none, and *stop is the next address that may have one. */
 pte_t *pt_upper_in(const struct aspace *as, va_t va, va_t end, va_t *stop);
 /* Moving [from, end) to `to` takes two passes, each from `cursor` on: pt_move_prepare() makes
  * tables at the new place wherever the old one has some, so that pt_move(), which moves the
@@ -294,7 +294,7 @@ va_t pt_move(struct batch *b, va_t from, va_t cursor, va_t end, va_t to, unsigne
 
 /* ---- memobj.c and reclaim.c ---- */
 /* The frame of the first page that m has at or after *index; *index becomes that page's.  0: there
- * is none. m->lock held. */
+ * is none.  m->lock held. */
 pfn_t memobj_next(struct memobj *m, u64 *index);
 void memobj_drop(struct memobj *m, u64 index); /* removes a page that m has; m->lock held */
 /* A shrink of m that would visit r next goes on to the region after it.  m->lock held. */

@@ -125,7 +125,7 @@ static bool work_step(struct mm_work *w)
 }
 
 /* Does one step of w, and ends w if it was the last one.  The locks are held by the caller and
- * dropped here. MM_MORE, or the operation's result. */
+ * dropped here.  MM_MORE, or the operation's result. */
 static int go_on(struct mm_work *w)
 {
 	struct aspace *as = w->aspace, *copy = w->kind == MM_WORK_FORK ? w->other : NULL;

@@ -121,7 +121,7 @@ int aspace_destroy(struct aspace *as, struct mm_work *w);
 /* mmap(2).  addr is 0, a hint, or the place itself (MAP_FIXED, MAP_FIXED_NOREPLACE); len > 0 is
  * rounded up; flags are MAP_* bits.  m NULL: anonymous memory (with MAP_SHARED, an anonymous memobj
  * is made).  The caller keeps its reference of m, the region takes its own.  The address comes in
- * *out. 0, MM_MORE (with *out set), MM_BUSY, EINVAL, ENOMEM, EEXIST, EACCES (prot exceeds
+ * *out.  0, MM_MORE (with *out set), MM_BUSY, EINVAL, ENOMEM, EEXIST, EACCES (prot exceeds
  * max_prot), EOVERFLOW. */
 int must_check aspace_map(struct aspace *as, va_t addr, u64 len, unsigned prot, unsigned max_prot,
 			  unsigned flags, struct memobj *m, u64 offset, struct mm_work *w, va_t *out);
@@ -212,15 +212,15 @@ int must_check user_write_u32(struct aspace *as, va_t va, u32 v);
 /* [va, va + n) lies in the user half. */
 static inline bool user_range_ok(va_t va, u64 n) { return n <= USER_MAX && va <= USER_MAX - n; }
 
-/* What makes two futex words the same: {space, address} of a private one, {memobj, offset} of a
- * shared one, whose page is faulted in.  The key holds no reference of the memobj: compare it only
- * while that is mapped.  0, EFAULT, EINVAL (not aligned). */
+/* What makes two futex words the same: {space, address} of a private one, {the memobj's serial
+ * number, offset} of a shared one, whose page is faulted in.  The key holds no reference, and needs
+ * none: a serial number is never used again.  0, EFAULT, EINVAL (not aligned). */
 struct futex_key {
 	u64 object, offset;
 };
 int must_check aspace_futex_key(struct aspace *as, va_t va, bool shared, struct futex_key *key);
 /* Compares and exchanges a user word, for robust lists, PI and clear_child_tid; *seen is what it
- * was. 0, EFAULT. */
+ * was.  0, EFAULT. */
 int must_check user_cmpxchg_u32(struct aspace *as, va_t va, u32 expect, u32 want, u32 *seen);
 
 /* Which space a hart uses; the hart writes it.  A switch stores `entering` first and `loaded` last:

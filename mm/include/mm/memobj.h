@@ -34,7 +34,7 @@ struct memobj {
 	/* regions: all; shared, writable ones; executable ones; lock */
 	u32 nregions, nwritable, nexec;
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
-	u64 serial;	     /* names it in the keys of futexes, and is never used again; constant */
+	u64 serial;	     /* names the object in keys of futexes; used once; constant */
 	/* Who made it and pays for it (MEMOBJ_BYTES) and for its pages, or NULL; set before anybody else
 	 * knows of it. */
 	struct account *payer;
@@ -121,12 +121,12 @@ struct aspace;
 long memobj_copy_out(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 long memobj_copy_in(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 /* Copies in as one, under both locks, if the n bytes lie in few pages and all of these are present
- * on both sides. False: they do not, and nothing was copied. */
+ * on both sides.  False: they do not, and nothing was copied. */
 bool memobj_copy_in_there(struct memobj *m, u64 off, struct aspace *as, va_t va, size_t n);
 /* Moves src's pages of a page-aligned range to where dst has none.  Bytes gone over, EINVAL. */
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n);
 /* Moves page `from` of src to page `to` of dst, if src has it, dst does not, and no region maps
- * src.  True: done. It wakes nobody, so the kernel lock may be held. */
+ * src.  True: done.  It wakes nobody, so the kernel lock may be held. */
 bool memobj_try_supply(struct memobj *dst, u64 to, struct memobj *src, u64 from);
 /* Punches a hole: frees the pages of a range, which reads as zero then, and zeroes its parts of the
  * first and last page.  0, EINVAL (physical). */

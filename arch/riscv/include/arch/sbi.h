@@ -15,7 +15,7 @@ void sbi_set_timer(u64 ticks);
 void sbi_send_ipi(u32 hart_mask);
 void sbi_remote_fence_i(u32 hart_mask);
 void sbi_remote_sfence_asid(u32 hart_mask, va_t va, u64 len, u16 asid); /* 0, 0: the space */
-/* Starts a stopped hart at a physical address with a1 = opaque. 0 or a negative SBI error. */
+/* Starts a stopped hart at a physical address with a1 = opaque.  0 or a negative SBI error. */
 s64 sbi_hart_start(u64 hartid, pa_t start, u64 opaque);
 /* Reboots or ends the machine.  Returns only if the firmware can do neither. */
 void sbi_reset(bool reboot, bool failed);
