@@ -1,14 +1,17 @@
 /* Files that the kernel reads and writes without vfs.
  *
- * A read or write that vfs has answered with a copy of the file's object also tells the kernel how to answer
- * the next ones by itself (file_direct): the offset of the description is the kernel's from then on
- * (FILE_DIRECT), and the node's length and what may be done are the object's (NODE_DIRECT).  vfs takes the
- * offset back when a call that needs it comes to vfs all the same (file_take).  It withdraws the node before it changes anything that the
- * kernel goes by or would have to see: length, mode, owner, seals, times, names, watches (node_withdraw).
- * What the kernel did meanwhile it recorded as times, which vfs learns then, and when somebody asks for them.
+ * A reply of vfs to a read or write that carries a copy of the file's object also tells the
+ * kernel how to answer the next ones by itself (file_direct): the offset of the description is
+ * the kernel's from then on (FILE_DIRECT), and the kernel keeps the node's length and what may
+ * be done with the object (NODE_DIRECT).  vfs takes the offset back when a call that needs it
+ * comes to vfs all the same (file_take).  It withdraws the node before it changes anything that
+ * the kernel goes by or would have to see: length, mode, owner, seals, times, names, watches
+ * (node_withdraw).  Of what the kernel did meanwhile only the times are recorded; vfs learns
+ * them when it withdraws the node, and when somebody asks for them.
  *
- * Not for the kernel: files that are watched, descriptions that append, writes while there are seals
- * against them or set-id bits, which go with the first write.
+ * The kernel is told nothing of files that are watched, and no writes are left to it of
+ * descriptions that append, or while there is a seal against writing or a set-id bit, which the
+ * first write removes.
  */
 #include "vfs.h"
 
@@ -17,7 +20,8 @@ static bool later(const struct tern_timespec *a, const struct tern_timespec *b)
 	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
 }
 
-/* relatime: once after each change. */
+/* Whether a read moves the access time by the rule of relatime: once after each change of the
+ * file. */
 bool access_due(const struct node *n)
 {
 	return !later(&n->atime, &n->mtime) || !later(&n->atime, &n->ctime);
@@ -46,7 +50,8 @@ bool file_direct(struct file *f, uint64_t len, uint64_t most)
 	return true;
 }
 
-/* The kernel may not have it: the reply that gave it may have found nobody. */
+/* The kernel does not have the offset if the reply that was to give it to the kernel found its
+ * caller dead; then f->offset is right already. */
 void file_take_slowly(struct tern_msg *m, struct file *f)
 {
 	long off = tern_file_take(m->token, -1, 0);

@@ -1,4 +1,5 @@
-/* File handles (name_to_handle_at(2)): a node's ident, by which it can be opened without a path while it exists. */
+/* File handles (name_to_handle_at(2)).  A handle is the node's ident, by which the node can be
+ * opened without a path while it exists. */
 #include "vfs.h"
 
 #define HANDLE_MAX 128u /* MAX_HANDLE_SZ */
@@ -7,7 +8,7 @@
 struct file_handle {
 	uint32_t bytes;
 	int32_t type;
-	uint32_t ident[2]; /* it need not be aligned to more */
+	uint32_t ident[2]; /* two halves, as the handle in user memory may be aligned to 4 only */
 };
 #define HEAD_SIZE 8u
 #define IDENT_SIZE 8u

@@ -14,7 +14,7 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |       \
 	 O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | \
 	 O_CLOEXEC | O_PATH | TMPFILE_BIT)
-/* What the description keeps: the rest is for the moment of opening only. */
+/* The flags that the description keeps; the others only matter while it is opened. */
 #define OPEN_KEPT                                                                          \
 	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | O_NOATIME | O_PATH | \
 	 O_DIRECTORY | O_NOFOLLOW)
@@ -72,13 +72,14 @@ void file_destroy(struct file *f)
 	node_put(at.node);
 }
 
-/* Makes f the session of the descriptor (slot 0) or of a place of the name context, with the reply that
- * the result of the running handler makes: 0. */
+/* Has the running handler's reply give a new session of f: as the descriptor that the call makes
+ * (slot 0), or as a place of the name context.  Returns 0, for the handler to return. */
 long file_give(struct file *f, unsigned slot)
 {
 	unsigned rights = TERN_R_TRANSFER;
 
-	if (f->at.node->links) /* else it goes with the description, and its memory with it */
+	/* A file without a name ends with its description, so the kernel tells that end at once. */
+	if (f->at.node->links)
 		rights |= TERN_R_CLOSE_LATER;
 	if (f->flags & O_PATH) {
 		rights |= TERN_R_PATH;
@@ -127,7 +128,7 @@ long forward_file(struct request *r, struct file *f, int server, uint64_t w0, ui
 	}
 	err = tern_forward(r->m->token, server, w0, w1, (int)h);
 	if (err < 0) {
-		tern_close((int)h); /* CLOSED frees f */
+		tern_close((int)h); /* closing the only handle brings CLOSED, which frees f */
 		return err;
 	}
 	return SERVER_NO_REPLY;
@@ -144,7 +145,7 @@ long node_busy_text(const struct node *n)
 	return info.exec_spaces ? -ETXTBSY : 0;
 }
 
-/* The bits that an open for these flags needs. */
+/* The permission bits, as node_access() has them, that an open with these flags needs. */
 static unsigned access_of(uint32_t flags)
 {
 	static const unsigned char bits[4] = { 4, 2, 6, 6 };
@@ -152,7 +153,7 @@ static unsigned access_of(uint32_t flags)
 	return bits[flags & O_ACCMODE] | (flags & O_TRUNC ? 2 : 0);
 }
 
-/* Opens what is there; permission has been looked at. */
+/* Opens a node that exists, after the permissions have been checked. */
 static long open_allowed(struct request *r, struct place at, uint32_t flags)
 {
 	struct node *n = at.node;
@@ -270,7 +271,7 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 		if (flags & O_DIRECTORY)
 			return -ENOTDIR;
 		err = tern_forward_fd(r->m->token, w.foreign_fd, 0xFD00, flags);
-		if (err == -EBADF) /* an object of the kernel's */
+		if (err == -EBADF) /* the descriptor is of an object of the kernel's, as epoll */
 			return -ENXIO;
 		return err < 0 ? err : SERVER_NO_REPLY;
 	}
@@ -288,7 +289,7 @@ static long do_open(struct request *r, uint32_t flags, uint32_t mode, unsigned h
 		}
 		return open_place(r, w.at, flags);
 	}
-	if (w.dir.node->flags & NODE_PROC) /* no file is ever made there */
+	if (w.dir.node->flags & NODE_PROC) /* programs make no files in /proc */
 		return -ENOENT;
 	err = mount_writable(w.dir.mount);
 	if (err == 0)
@@ -370,7 +371,8 @@ long vfs_openat2(struct tern_msg *m)
 #define MFD_NOEXEC_SEAL 8u
 #define MFD_EXEC 16u
 
-/* memfd_create(name, flags): an unlinked file; its node keeps the name for /proc. */
+/* memfd_create(name, flags): makes a file without a name in any directory; its node keeps `name`
+ * for /proc. */
 long vfs_memfd_create(struct tern_msg *m)
 {
 	static char name[256];
@@ -436,7 +438,8 @@ long vfs_fchdir(struct tern_msg *m)
 	long err;
 
 	request_begin(&r, m);
-	/* -100 means the working directory elsewhere; here it is just no descriptor. */
+	/* Other calls take -100 (AT_FDCWD) for the working directory; to fchdir it is no
+	 * descriptor. */
 	if ((int32_t)m->args[0] < 0)
 		return -EBADF;
 	err = request_start(&r, 0, &at);
@@ -454,7 +457,7 @@ long vfs_chroot(struct tern_msg *m)
 	return err < 0 ? err : change_place(&r, w.at, TERN_SLOT_ROOT);
 }
 
-/* getcwd(buffer, size): the length with the NUL. */
+/* getcwd(buffer, size); returns the length with the NUL. */
 long vfs_getcwd(struct tern_msg *m)
 {
 	static const char unreachable[] = "(unreachable)";
@@ -485,8 +488,8 @@ long vfs_getcwd(struct tern_msg *m)
 	return server_out(m, 0, p, len, (long)len);
 }
 
-/* Whose rights the program gets by its set-id bits: S_ISGID without the group's S_IXGRP is no such
- * bit. */
+/* Tells pm, in window 1, whose ids the program gets by its set-id bits; it writes nothing if
+ * there are none.  S_ISGID counts only together with S_IXGRP. */
 static long tell_owner(struct tern_msg *m, const struct node *n, const struct mount *mt)
 {
 	struct tern_exec_owner o = { .mode = n->mode & S_ISUID, .uid = n->uid, .gid = n->gid };
@@ -500,7 +503,8 @@ static long tell_owner(struct tern_msg *m, const struct node *n, const struct mo
 	return 0;
 }
 
-/* TERN_VFS_EXEC_OPEN (dirfd, path, flags, owner): pm's, on behalf of a program that calls execve. */
+/* TERN_VFS_EXEC_OPEN (dirfd, path, flags, owner): pm opens a program on behalf of a process that
+ * calls execve. */
 long vfs_exec_open(struct tern_msg *m)
 {
 	unsigned flags = (unsigned)m->args[2];

@@ -1,10 +1,11 @@
 /* Reading, writing, sizes and mapping of files.
  *
  * A regular file's bytes are in a memory object; the kernel copies between it and the client's
- * window without a stop in vfs's memory.  Until the object is handed out (mmap, execve, sendfile)
- * it may be larger than the file, so that appending seldom resizes it; bytes behind the file's end
- * are zero.  A plain read, or a write that does not make the file larger, is one kernel entry: the reply carries the copy.  The offset is moved
- * before; if the copy falls short, it is put right (copy_fell_short).
+ * window without a stop in vfs's memory.  Until others get the object (mmap, execve) it
+ * may be larger than the file, so that appending seldom resizes it; bytes behind
+ * the file's end are zero.  A plain read, or a write that does not make the file larger, is one
+ * kernel entry: the reply carries the copy.  The offset is moved before; if the copy falls
+ * short, it is put right (copy_fell_short).
  */
 #include "vfs.h"
 
@@ -20,7 +21,7 @@ static long no_memory(long err)
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
 }
 
-/* The memobj at least `size` bytes long. */
+/* Makes the memobj of n, if there is none, and makes it at least `size` bytes long. */
 static long reserve(struct node *n, uint64_t size)
 {
 	uint64_t want = size;
@@ -104,7 +105,7 @@ bool file_keeps_atime(const struct file *f)
 	       f->at.node->fs->readonly;
 }
 
-/* What a read of f does but for the bytes. */
+/* What a read of f does besides giving bytes: it moves the access time, if that is due. */
 void read_time(struct file *f)
 {
 	struct node *n = f->at.node;
@@ -118,7 +119,8 @@ void read_time(struct file *f)
 
 static inline uint64_t clip(uint64_t n) { return n > COUNT_MAX ? COUNT_MAX : n; }
 
-/* What no regular file and no directory is: 0 if the caller is to go on. */
+/* Answers a read of anything but a regular file's memobj: directories, text that vfs made,
+ * devices.  *done false: it is a regular file, which the caller has to read. */
 static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, bool *done)
 {
 	struct node *n = f->at.node;
@@ -141,13 +143,14 @@ static long read_other(struct tern_msg *m, struct file *f, uint64_t off, uint64_
 	return 0;
 }
 
-/* The read or write whose reply is under way. */
+/* What the last reply with a copy did, which copy_fell_short() may have to put right. */
 static struct {
-	struct file *file; /* whose offset has been moved, or NULL */
+	struct file *file; /* the description whose offset was moved from `off`, or NULL */
 	uint64_t off;
 } last;
 
-/* Whether memory is out: the kernel's copies do not say why they stopped. */
+/* Whether memory is (nearly) used up.  It is asked after a failed copy, because the kernel does
+ * not say why a copy stopped. */
 static bool memory_is_out(void)
 {
 	struct tern_memory_info info;
@@ -156,14 +159,15 @@ static bool memory_is_out(void)
 	       info.frames.free <= info.frames.reserve + 16;
 }
 
-/* What a copy into a file came to. */
+/* The result of a write whose copy into the file came to n: a lack of memory is a lack of space. */
 static long written(long n)
 {
 	return n == -ENOMEM || (n == -EFAULT && memory_is_out()) ? -ENOSPC : n;
 }
 
-/* The copy of the last read or write stopped after n bytes, or its caller was killed before it.
- * Nothing has happened in between. */
+/* The kernel reports (COPY_SHORT) that the copy of the last reply stopped after n bytes, or that
+ * its caller was killed before it.  `last` still describes that reply, because this event is the
+ * next message after it. */
 void copy_fell_short(uint64_t token, long n)
 {
 	if (last.file) {
@@ -173,7 +177,7 @@ void copy_fell_short(uint64_t token, long n)
 	tern_reply(token, n ? written(n) : -EFAULT);
 }
 
-/* Into window 0 from `off`; at most len. */
+/* Copies at most len bytes of f from `off` into window 0 of the call. */
 static long read_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len)
 {
 	struct node *n = f->at.node;
@@ -205,7 +209,8 @@ long vfs_read(struct tern_msg *m)
 	n = f->at.node;
 	file_take(m, f);
 	off = f->offset;
-	/* Who watches is told of what was read, so the reply comes after the copy then. */
+	/* A watch is told only of bytes that were read, so vfs copies before it replies where
+	 * there is one. */
 	if (!IS_REG(n) || f->text || is_watched(n)) {
 		r = read_at(m, f, off, len);
 		if (r > 0)
@@ -257,9 +262,10 @@ void write_time(struct tern_msg *m, struct node *n)
 		drop_set_ids(n, cred_of(m));
 }
 
-/* Copies behind the file's end, which its object is made large enough for: bytes, or an errno.  Where
- * the file may be mapped, the source may be its own pages behind the end, which are not there before:
- * so a part is read first, and the object grows by what came. */
+/* Makes the object large enough and copies a write that ends behind the file's end.  Returns how
+ * many bytes were copied, or an errno.  If the file may be mapped (NODE_EXPOSED), the source may
+ * be a mapping of its own pages behind the end, which must fault and not exist because of this
+ * write: so a part is read first, and the object grows by what came. */
 static long write_growing(struct tern_msg *m, struct node *n, uint64_t off, uint64_t len)
 {
 	static char bytes[16 * PAGE];
@@ -285,7 +291,8 @@ static long write_growing(struct tern_msg *m, struct node *n, uint64_t off, uint
 	return done ? (long)done : r;
 }
 
-/* *carried: the reply carries the copy. */
+/* Writes len bytes of window 0 into f at `off`.  *end: the offset behind the last byte written.
+ * *carried: no copy has been made yet, the reply carries it. */
 static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t len, uint64_t *end,
 		     bool *carried)
 {
@@ -315,7 +322,7 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 	} else if (is_watched(n)) {
 		r = tern_memobj_in(m->token, 0, 0, n->memobj, off, len);
 	} else {
-		/* Nothing but the copy is to be done: the reply carries it. */
+		/* All but the copy is done here, and the reply carries the copy. */
 		write_time(m, n);
 		last.file = NULL;
 		server_reply_take_memobj(0, n->memobj, off, len);
@@ -324,7 +331,8 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 		*carried = true;
 		return (long)len;
 	}
-	/* What was reserved for the rest goes back, for an object that others may see. */
+	/* The copy fell short of what the object was made larger for.  An object that others may
+	 * map must have exactly the size of the file, so it is cut. */
 	if (r < (long)len && n->flags & NODE_EXPOSED && n->capacity > old) {
 		uint64_t size = r > 0 && off + (uint64_t)r > old ? off + (uint64_t)r : old;
 
@@ -342,7 +350,8 @@ static long write_at(struct tern_msg *m, struct file *f, uint64_t off, uint64_t 
 	return r;
 }
 
-/* A vector's next piece does not go past vfs, so neither does a part of one. */
+/* Whether a write is one piece, after which the kernel may do the next ones (file_direct), or a
+ * vector, which it leaves to vfs. */
 enum pieces { ONE_PIECE, VECTOR };
 
 static long write_here(struct tern_msg *m, struct file *f, uint64_t len, bool append, enum pieces pieces)
@@ -373,7 +382,7 @@ long vfs_write(struct tern_msg *m)
 	return f ? write_here(m, f, clip(m->args[2]), false, ONE_PIECE) : vfs_no_file(m);
 }
 
-/* The sum of an iovec. */
+/* How many bytes the caller's iovec has, cut to COUNT_MAX. */
 static long vector_length(struct tern_msg *m)
 {
 	long n = tern_window_length(m->token, 0);
@@ -550,7 +559,8 @@ long vfs_lseek(struct tern_msg *m)
 		base = (int64_t)(f->text ? f->text_size : n->size);
 		if (off < 0 || off >= base)
 			return -ENXIO;
-		/* The file is one piece of data with a hole at its end. */
+		/* To SEEK_DATA and SEEK_HOLE every file is data up to its end and a hole behind
+		 * it. */
 		base = (uint32_t)m->args[2] == SEEK_HOLE ? base - off : 0;
 		break;
 	default:
@@ -575,7 +585,8 @@ static long set_size(struct tern_msg *m, struct node *n, uint64_t size)
 	if (size > n->size && write_limit(m, n->size, size - n->size, &err) != size - n->size) {
 		static struct tern_caller caller;
 
-		/* Part of it would be allowed: that is no success here. */
+		/* The limit allows a part of the growth only: unlike a write, truncate fails
+		 * then. */
 		if (tern_caller(m->token, &caller) >= 0 && size > caller.limit_fsize)
 			server_reply_signal(SIGXFSZ);
 		return -EFBIG;
@@ -662,7 +673,8 @@ long vfs_fallocate(struct tern_msg *m)
 			return -EPERM;
 		if ((uint64_t)off >= end)
 			return 0;
-		/* To the end of its last page what is behind the file's end is zero anyway. */
+		/* Bytes behind the file's end are zero anyway, so the rest of its last page
+		 * goes, too. */
 		if (end == n->size)
 			end = (end + PAGE - 1) & ~(PAGE - 1);
 		node_withdraw(n);
@@ -673,13 +685,13 @@ long vfs_fallocate(struct tern_msg *m)
 		n->mtime = n->ctime = vfs_now();
 		return 0;
 	}
-	/* Pages come as they are written; only the size is settled here. */
+	/* No memory is reserved: pages come as they are written, and only the size changes here. */
 	if (mode & FALLOC_KEEP_SIZE || (uint64_t)(off + len) <= n->size)
 		return 0;
 	return set_size(m, n, (uint64_t)(off + len));
 }
 
-/* mmap(addr, length, prot, flags, fd, offset): the kernel places it. */
+/* mmap(addr, length, prot, flags, fd, offset): vfs gives the memory object, the kernel maps it. */
 long vfs_mmap(struct tern_msg *m)
 {
 	struct file *f = file_of(m->badge);
@@ -719,13 +731,13 @@ long vfs_mmap(struct tern_msg *m)
 	if (r < 0)
 		return r;
 	if (type != MAP_PRIVATE && max & PROT_WRITE)
-		n->flags |= NODE_SPARSE; /* pages may come without a write */
+		n->flags |= NODE_SPARSE; /* stores make pages without a write call */
 	read_time(f);
 	r = tern_reply_map(m->token, n->memobj, m->args[5], max, 0);
 	return r < 0 ? r : SERVER_NO_REPLY;
 }
 
-/* ---- what has nothing to do ---- */
+/* ---- calls that have nothing to do, as all files are in memory ---- */
 
 long vfs_fsync(struct tern_msg *m)
 {
@@ -789,7 +801,7 @@ long vfs_ioctl(struct tern_msg *m)
 	}
 }
 
-/* A file with a name can never be sealed. */
+/* Only memfds have seals; other files of a tmpfs show F_SEAL_SEAL, as they can never get one. */
 static long get_seals(const struct node *n)
 {
 	if (n->flags & NODE_MEMFD)

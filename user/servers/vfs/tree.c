@@ -1,12 +1,13 @@
 /* Nodes and their names: the in-memory tree that everything in vfs stands on.
  *
- * All names are in one hash table, keyed by directory and name; each directory also has its own in
- * a list by cookie, which getdents goes along.  A new name goes to the end of the list and cookies
- * only grow, so a position stays good whatever is removed.
+ * All names are in one hash table, keyed by directory and name; each directory also has its own
+ * names in a list ordered by cookie, which getdents goes along.  A new name goes to the end of
+ * the list and cookies only grow, so a position stays good whatever is removed.
  *
- * References of a node: one a name, one a description, one a mount's root or point, one a ghost's
- * directory.  nlink follows POSIX and says nothing about life.  A node whose last name goes while
- * it is in use keeps that name as its ghost, for /proc's " (deleted)" and for "..".
+ * These hold one reference each of a node: a name of it, a description, a mount whose root or
+ * point it is, a ghost whose directory it is.  nlink follows POSIX and does not decide when a
+ * node is freed.  A node whose last name goes while it is in use keeps that name as its ghost,
+ * for /proc's " (deleted)" and for "..".
  */
 #include "vfs.h"
 
@@ -34,8 +35,8 @@ static struct tern_timespec clock_now(void)
 }
 
 #ifdef __riscv
-/* Every write asks for the time, so the kernel is asked once in half a second, and the hart's
- * counter says how much later it is now. */
+/* The real time.  Every write needs it, so the kernel is asked only once in half a second, and
+ * the time counter tells how much later it is now. */
 struct tern_timespec vfs_now(void)
 {
 	static struct tern_timespec base;
@@ -46,7 +47,8 @@ struct tern_timespec vfs_now(void)
 	__asm__ volatile("rdtime %0" : "=r"(ticks));
 	if (!base_ticks || !hz || ticks - base_ticks > hz / 2) {
 		base = clock_now();
-		/* Read after it: rather a little late than ahead of what programs see. */
+		/* The counter is read after the clock, so the times given here are rather a little
+		 * behind than ahead of what programs read from the clock. */
 		__asm__ volatile("rdtime %0" : "=r"(base_ticks));
 		return base;
 	}
@@ -214,7 +216,7 @@ static inline uint32_t spread(const struct node *dir, uint32_t hash)
 	return h ^ h >> 15;
 }
 
-/* Names are short and lie anywhere: bytes, four a turn. */
+/* Names are short and not aligned, so they are compared by bytes, four a turn. */
 static inline bool same_name(const char *a, const char *b, uint32_t n)
 {
 	for (; n >= 4; n -= 4, a += 4, b += 4)
@@ -237,7 +239,8 @@ struct dentry *dir_find(const struct node *dir, const char *name, uint32_t len, 
 	return NULL;
 }
 
-/* More buckets when there are more names than buckets; without memory it stays slow but right. */
+/* Doubles the buckets when there are more names than buckets.  Without memory for that the table
+ * goes on with longer chains. */
 static void table_grow(void)
 {
 	struct dentry **bigger;
@@ -261,7 +264,7 @@ static void table_grow(void)
 	nbuckets *= 2;
 }
 
-/* Into the table and the directory's list. */
+/* Puts d into the hash table and at the end of its directory's list. */
 static void name_insert(struct dentry *d)
 {
 	struct node *dir = d->dir;
@@ -427,7 +430,8 @@ void fs_clear(struct node *root)
 			dir = node_parent(dir);
 			dir_unlink(dir->dir.first);
 		} else if (IS_DIR(d->node) && d->node->dir.first) {
-			/* To the front, so that on the way back it is the first again: it is. */
+			/* Goes down.  d is the first name of its directory and stays it, so the
+			 * way back (above) finds and unlinks it by that. */
 			dir = d->node;
 		} else {
 			dir_unlink(d);

@@ -35,7 +35,7 @@ long request_start(struct request *r, unsigned ref, struct place *at)
 	struct file *f;
 
 	if (badge == TERN_REF_BAD) {
-		/* pm's own calls, before there is any root. */
+		/* Only pm may call without any root: when it starts init, there is none yet. */
 		if (r->m->badge != TERN_BADGE_FROM_PM || r->m->root != TERN_REF_BAD)
 			return -EBADF;
 		*at = r->root;
@@ -45,7 +45,7 @@ long request_start(struct request *r, unsigned ref, struct place *at)
 		return -ENOTDIR;
 	f = file_of(badge);
 	if (!f)
-		return -ENOTDIR; /* vfs's own, and no file */
+		return -ENOTDIR; /* a session of vfs's that is no file description: inotify */
 	*at = f->at;
 	return 0;
 }
@@ -99,7 +99,8 @@ long walk(struct request *r, unsigned ref, const char *path, unsigned flags, str
 	if (*p != '/' || flags & (WALK_IN_ROOT | WALK_BENEATH)) {
 		err = request_start(r, ref, &start);
 		if (err < 0) {
-			/* A descriptor of another server's, meant itself. */
+			/* The empty path means the descriptor itself, and it is another
+			 * server's. */
 			if (err == -ENOTDIR && !*p && flags & WALK_EMPTY && flags & WALK_FOREIGN) {
 				w->foreign_fd = (int)(int32_t)r->m->args[0];
 				w->at.node = NULL;
@@ -139,7 +140,7 @@ long walk(struct request *r, unsigned ref, const char *path, unsigned flags, str
 		for (name = p;; p++) {
 			unsigned char c = (unsigned char)*p;
 
-			if (c <= '/' && (c == '/' || !c)) /* most are above both */
+			if (c <= '/' && (c == '/' || !c)) /* one comparison for most characters */
 				break;
 			hash = name_hash_add(hash, c);
 		}
@@ -258,7 +259,7 @@ long walk_window(struct request *r, unsigned ref, unsigned win, unsigned flags, 
 
 /* ---- from node to path ---- */
 
-/* Prepends text to what begins at p; NULL if there is no room. */
+/* Puts text in front of the string at p, inside buf.  Returns its new beginning; NULL: no room. */
 static char *prepend(char *buf, char *p, const char *text, size_t len)
 {
 	if (!p || (size_t)(p - buf) < len)
@@ -268,7 +269,7 @@ static char *prepend(char *buf, char *p, const char *text, size_t len)
 	return p;
 }
 
-/* "/name" of a node that is not its mount's root. */
+/* Puts "/" and the name of n, which is not its mount's root, in front of the string at p. */
 static char *prepend_name(char *buf, char *p, struct node *n)
 {
 	const struct dentry *d = n->links ? n->links : n->ghost;
@@ -298,7 +299,7 @@ char *place_path(struct place at, struct place root, char *buf, size_t size, boo
 			char saved = *p;
 			char *q = proc_path(at.node, buf, room);
 
-			*p = saved; /* proc_path ends with a NUL there */
+			*p = saved; /* proc_path wrote its final NUL there */
 			p = q;
 			at.node = at.mount->root;
 			continue;
