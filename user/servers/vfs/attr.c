@@ -14,8 +14,8 @@
 #define STATX_ATTR_MOUNT_ROOT 0x2000u
 #define ACCESS_MODE 07777u
 
-/* Its blocks; with them comes when its pages were last read and written without vfs, so the times are
- * right only after this. */
+/* How many blocks of 512 bytes n has.  The kernel's answer also says when its pages were last
+ * read and written without vfs, so n's times are right only after this call. */
 static uint64_t blocks_of(struct node *n)
 {
 	struct tern_memobj_info info;
@@ -37,7 +37,7 @@ static uint64_t size_of(const struct node *n)
 	return n->size;
 }
 
-/* The answer to a stat call: n's, for that window. */
+/* Has the reply carry the struct stat of n into window `win`. */
 static long give_stat(struct node *n, unsigned win)
 {
 	static struct stat answer;
@@ -71,7 +71,8 @@ long vfs_fstat(struct tern_msg *m)
 	return give_stat(f->at.node, 0);
 }
 
-/* A descriptor of the caller's that another server owns: its node, or NULL. */
+/* The node behind a descriptor of the caller's that another server owns; NULL: it has none, as a
+ * pipe. */
 static struct node *foreign_node(struct request *r, int fd)
 {
 	struct tern_handle_info info;
@@ -91,14 +92,14 @@ static struct node *foreign_node(struct request *r, int fd)
 	}
 }
 
-/* A missing path stands for an empty one where there is a descriptor. */
+/* Whether the path is NULL and AT_EMPTY_PATH makes that mean the descriptor itself. */
 static bool names_descriptor(const struct tern_msg *m, unsigned flags)
 {
 	return !m->args[1] && flags & AT_EMPTY_PATH && (int32_t)m->args[0] >= 0;
 }
 
-/* The node that a stat call means.  SERVER_NO_REPLY: its owner answers; 0 without a node: it is
- * answered. */
+/* Walks to the node that a stat call means.  SERVER_NO_REPLY: the call went on to the server
+ * that owns the descriptor.  0 with at->node NULL: server_default() has filled in the answer. */
 static long stat_walk(struct request *r, unsigned flags, bool null_path, struct place *at)
 {
 	unsigned how = WALK_FOREIGN | (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
@@ -118,7 +119,7 @@ static long stat_walk(struct request *r, unsigned flags, bool null_path, struct 
 		return 0;
 	err = tern_forward_fd(r->m->token, w.foreign_fd, 0, flags);
 	if (err == -EBADF || err == -ELOOP)
-		return server_default(r->m); /* an object of the kernel's, or vfs's own and no file */
+		return server_default(r->m); /* an object of the kernel's, or inotify */
 	return err < 0 ? err : SERVER_NO_REPLY;
 }
 
@@ -190,7 +191,7 @@ long vfs_statx(struct tern_msg *m)
 
 /* ---- access ---- */
 
-/* The same person with real instead of effective ids. */
+/* The credentials by which access(2) judges: the real ids in place of the effective ones. */
 static void real_ids(struct tern_cred *to, const struct tern_cred *from)
 {
 	*to = *from;
@@ -199,7 +200,7 @@ static void real_ids(struct tern_cred *to, const struct tern_cred *from)
 	to->cap_effective = from->uid == 0 ? from->cap_permitted : 0;
 }
 
-/* Writing to other nodes does not change the file system. */
+/* Whether a write to n changes its file system: one to a device or a FIFO does not. */
 static bool keeps_bytes(const struct node *n) { return IS_REG(n) || IS_DIR(n) || IS_LNK(n); }
 
 static long do_access(struct tern_msg *m, unsigned mode, unsigned flags)
@@ -224,7 +225,9 @@ static long do_access(struct tern_msg *m, unsigned mode, unsigned flags)
 		return err;
 	if (w.foreign_fd >= 0) {
 		w.at.node = foreign_node(&r, w.foreign_fd);
-		if (!w.at.node) /* pipes and the like: their makers may read and write them */
+		/* Pipes and the like have no node, so no permissions: who has a descriptor may
+		 * use it. */
+		if (!w.at.node)
 			return mode & X_OK ? -EACCES : 0;
 	}
 	err = mode ? node_access(w.at.node, mode, r.cred) : 0;
@@ -254,7 +257,7 @@ static long set_mode(struct node *n, uint32_t mode, const struct tern_cred *c)
 	if (IS_LNK(n))
 		return -EOPNOTSUPP;
 	mode &= ACCESS_MODE;
-	if (n->seals & 32 && (mode ^ n->mode) & 0111) /* F_SEAL_EXEC */
+	if (n->seals & 32 && (mode ^ n->mode) & 0111) /* SEAL_EXEC */
 		return -EPERM;
 	if (!in_group(c, n->gid) && !capable(c, CAP_FSETID))
 		mode &= ~(uint32_t)S_ISGID;
@@ -265,7 +268,8 @@ static long set_mode(struct node *n, uint32_t mode, const struct tern_cred *c)
 	return 0;
 }
 
-/* Where another server's descriptor has its node is not known. */
+/* 0 or -EROFS.  A descriptor of another server's counts as writable, because vfs does not know
+ * through which mount it was opened. */
 static long writable_at(const struct walk *w)
 {
 	return w->foreign_fd >= 0 ? 0 : mount_writable(w->at.mount);
@@ -398,14 +402,16 @@ static long set_times(struct tern_msg *m, struct node *n, const struct tern_time
 	if (n->flags & NODE_PROC)
 		return -EPERM;
 	if (!is_owner(n, c)) {
-		/* "Now" is allowed to who may write. */
+		/* Who may write to the file may set both times to now; all else is for the
+		 * owner. */
 		if (!both_now)
 			return -EPERM;
 		if (node_access(n, 2, c) < 0)
 			return -EACCES;
 	}
 	node_withdraw(n);
-	(void)blocks_of(n); /* what was written before this is older */
+	/* Learns the times of earlier reads and writes, so that they cannot replace these later. */
+	(void)blocks_of(n);
 	if (t[0].tv_nsec != TERN_UTIME_OMIT)
 		n->atime = t[0].tv_nsec == TERN_UTIME_NOW ? now : t[0];
 	if (t[1].tv_nsec != TERN_UTIME_OMIT)
@@ -417,7 +423,7 @@ static long set_times(struct tern_msg *m, struct node *n, const struct tern_time
 	return 0;
 }
 
-/* utimensat(dirfd, path, times[2], flags); path NULL: the descriptor itself. */
+/* utimensat(dirfd, path, times[2], flags); path NULL means the descriptor itself. */
 long vfs_utimensat(struct tern_msg *m)
 {
 	struct tern_timespec t[2] = { { 0, TERN_UTIME_NOW }, { 0, TERN_UTIME_NOW } };
@@ -505,7 +511,7 @@ long vfs_fstatfs(struct tern_msg *m)
 	return f ? give_statfs(m, 0, &f->at) : vfs_no_file(m);
 }
 
-/* ---- TERN_VFS_PATHS: what pm asks for maps and the like ---- */
+/* ---- TERN_VFS_PATHS: pm asks for the paths of idents, which /proc/<pid>/maps shows ---- */
 
 long vfs_paths(struct tern_msg *m)
 {

@@ -8,7 +8,7 @@
 
 #define HEADER 110
 
-/* Eight hexadecimal digits; false if they are not. */
+/* Reads a number of eight hexadecimal digits; false: they are not. */
 static bool hex(const char *p, uint32_t *out)
 {
 	uint32_t v = 0;
@@ -32,7 +32,7 @@ static bool hex(const char *p, uint32_t *out)
 
 static uint64_t align4(uint64_t v) { return (v + 3) & ~3ull; }
 
-/* Without "/", "./" in front: those of the root become "". */
+/* The name without "/" and "./" in front; the root's becomes "". */
 static const char *trim(const char *name)
 {
 	for (;;) {
@@ -52,7 +52,9 @@ long cpio_read(const char *archive, size_t size, long (*each)(void *ctx, const s
 
 	for (;;) {
 		struct cpio_entry e;
-		uint32_t f[13]; /* ino mode uid gid nlink mtime size major minor rmajor rminor name check */
+		/* ino mode uid gid nlink mtime size major minor rmajor rminor, length of name,
+		 * check */
+		uint32_t f[13];
 		uint64_t name_at;
 		const char *p, *name;
 		long r;

@@ -15,14 +15,16 @@ const struct tern_cred *cred_ask(const struct tern_msg *m)
 	uint32_t id = TERN_MSG_CRED(m->who);
 	struct tern_cred *c = &cred_cache[id % CRED_CACHE];
 
-	/* Fails only for a call that has ended meanwhile: nobody sees what it may do. */
+	/* It fails only for a call that has ended meanwhile, whose result nobody gets; so it may
+	 * do nothing. */
 	if (tern_caller(m->token, &caller) < 0)
 		return &nobody;
 	*c = caller.cred;
 	c->id = id;
 	if (c->ngroups > 32)
 		c->ngroups = 32;
-	/* Made by someone who does not deal in capabilities: those that go with the user id. */
+	/* Credentials without any capability sets come from a server that does not set them: root
+	 * gets all then, others none. */
 	if (!c->cap_bounding && !c->cap_permitted)
 		c->cap_effective = c->cap_permitted = c->euid == 0 ? ~0ull : 0;
 	return c;

@@ -1,8 +1,8 @@
 /* /dev: its nodes, and the devices that need no driver; /dev/pts.
  *
- * null, zero, full, random, urandom and kmsg are read and written here.  Everything with a terminal
- * behind it goes to tty with its device number and a meta session.  Opening ptmx makes a pty: its terminal's
- * name is there until the meta session of its master goes.
+ * null, zero, full, random, urandom and kmsg are read and written here.  Everything with a
+ * terminal behind it goes to tty with its device number and a meta session.  Opening ptmx makes
+ * a pty: its terminal's name is there until the meta session of its master goes.
  */
 #include "vfs.h"
 
@@ -13,9 +13,9 @@
 enum { DEV_NULL = 3, DEV_ZERO = 5, DEV_FULL = 7, DEV_RANDOM = 8, DEV_URANDOM = 9, DEV_KMSG = 11 };
 #define MEM_MAJOR 1
 #define PTS_MAJOR 136
-#define PTS_MAX 256 /* as tty has */
+#define PTS_MAX 256 /* tty has as many */
 #define PTS_MODE 0620
-#define PTS_GROUP 5 /* tty */
+#define PTS_GROUP 5 /* the group tty */
 
 static const struct {
 	const char *name;
@@ -168,7 +168,8 @@ long dev_open(struct request *r, struct place at, uint32_t flags)
 	}
 	if (major == 5 && minor == 2 && server_boot->tty >= 0)
 		return pts_make(r, at, flags);
-	/* ttys and serial lines, /dev/tty and its kin, pty slaves */
+	/* Majors 4 (ttys and serial lines), 5 (/dev/tty, /dev/console) and 136 (pty slaves) are
+	 * tty's. */
 	if (major == 4 || major == 5 || major == PTS_MAJOR)
 		return forward_open(r, at, flags, server_boot->tty, (uint64_t)major << 8 | minor,
 				    node_ident(at.node));
@@ -214,7 +215,8 @@ static long read_random(struct tern_msg *m, uint64_t len)
 
 #define RECORD_MAX 256
 
-/* The line of the log at *pos, which moves behind it; 0: there is none. */
+/* Copies the line of the log that is at *pos and moves *pos behind it.  Returns its length with
+ * the NUL; 0: there is no more line. */
 static long log_line(uint64_t *pos, char line[RECORD_MAX])
 {
 	long n = tern_log_read(*pos, line, RECORD_MAX - 1);
@@ -229,7 +231,8 @@ static long log_line(uint64_t *pos, char line[RECORD_MAX])
 	return n + 1;
 }
 
-/* "priority,sequence,microseconds,flags;text": when each line was written the log does not say. */
+/* A record is "priority,sequence,microseconds,flags;text".  The log does not say when a line was
+ * written, so the time is 0. */
 static long kmsg_read(struct tern_msg *m, struct file *f, uint64_t len)
 {
 	char line[RECORD_MAX], record[RECORD_MAX + 64];
@@ -246,7 +249,7 @@ static long kmsg_read(struct tern_msg *m, struct file *f, uint64_t len)
 	return tern_copy_out(m->token, 0, 0, record, (size_t)k);
 }
 
-/* A priority in front, "<N>", is not shown. */
+/* Writes a line to the kernel's log, without the priority "<N>" that it may begin with. */
 static long kmsg_write(struct tern_msg *m, uint64_t len)
 {
 	char text[RECORD_MAX], *from = text, *end;
@@ -266,7 +269,8 @@ static long kmsg_write(struct tern_msg *m, uint64_t len)
 	return (long)len;
 }
 
-/* A long read is cut: one client does not stop the others for seconds. */
+/* Longer reads return less than was asked for, so that one client does not stop the others for
+ * seconds. */
 #define TURN (1024 * 1024ull)
 
 long dev_read(struct tern_msg *m, struct file *f, uint64_t len)
@@ -298,9 +302,10 @@ long dev_write(struct tern_msg *m, const struct node *n, uint64_t len)
 #define RNDZAPENTCNT 0x5204u
 #define RNDCLEARPOOL 0x5206u
 #define RNDRESEEDCRNG 0x5207u
-#define ENTROPY_BITS 256 /* always: the kernel's generator was seeded at boot */
+#define ENTROPY_BITS 256 /* the same always, as the kernel's generator is seeded at boot */
 
-/* random(4): what adds to the pool is not needed. */
+/* The ioctls of random(4).  The kernel's generator takes nothing from programs, so those that
+ * add entropy only succeed. */
 long dev_ioctl(struct tern_msg *m, const struct node *n)
 {
 	int32_t bits = ENTROPY_BITS;
@@ -321,7 +326,8 @@ long dev_ioctl(struct tern_msg *m, const struct node *n)
 	}
 }
 
-/* /dev/zero: memory of its own, shared if the mapping is. */
+/* mmap of /dev/zero: each gets a new memory object, whose pages a shared mapping shares with its
+ * children. */
 long dev_mmap(struct tern_msg *m, const struct file *f, unsigned max_prot)
 {
 	long obj, r;

@@ -12,7 +12,8 @@ static void touched(struct node *dir)
 	dir->mtime = dir->ctime = vfs_now();
 }
 
-/* Who watches what has just lost its last name hears of it now and not at the next request. */
+/* Frees nodes that have just lost their last name now and not at the next request, so that their
+ * watches are told before the call is answered. */
 static void tell_ends(void)
 {
 	if (watches)
@@ -30,7 +31,8 @@ static void tell_moved(struct node *n, const struct walk *from, const struct wal
 	notify_self(n, IN_MOVE_SELF);
 }
 
-/* The group and mode bits that a new node gets in this directory. */
+/* Creates a node in the file system of dir, without a name.  In a directory with S_ISGID it gets
+ * the directory's group, else the caller's. */
 static struct node *new_node(struct request *r, struct node *dir, uint32_t mode)
 {
 	uint32_t gid = r->cred->fsgid;
@@ -77,7 +79,7 @@ long make_node(struct request *r, struct walk *w, uint32_t mode, uint64_t rdev, 
 	return 0;
 }
 
-/* Walks to a name that is to be made. */
+/* Walks to a name that is to be made; an error if it exists or nothing may be made there. */
 static long walk_new(struct request *r, unsigned ref, unsigned win, struct walk *w, bool is_dir)
 {
 	long err = walk_window(r, ref, win, WALK_PARENT | WALK_CREATE, w);
@@ -86,7 +88,7 @@ static long walk_new(struct request *r, unsigned ref, unsigned win, struct walk 
 		return err;
 	if (w->at.node || w->last != LAST_NORM)
 		return -EEXIST;
-	if (w->dir.node->flags & NODE_PROC) /* only what is there has a name there */
+	if (w->dir.node->flags & NODE_PROC) /* programs make no files in /proc */
 		return -ENOENT;
 	return w->slash && !is_dir ? -ENOENT : mount_writable(w->dir.mount);
 }
@@ -290,14 +292,14 @@ long vfs_unlinkat(struct tern_msg *m)
 	return 0;
 }
 
-/* One end of a rename: may it be moved away or replaced? */
+/* Whether the caller may move n away from the directory of w into `to`. */
 static long may_move(struct request *r, const struct walk *w, struct node *n, const struct node *to)
 {
 	long err = may_delete(w->dir.node, n, r->cred);
 
 	if (err < 0)
 		return err;
-	/* Its ".." changes. */
+	/* A directory that gets another parent is changed itself: its ".." becomes another. */
 	if (IS_DIR(n) && w->dir.node != to)
 		return node_access(n, 2, r->cred);
 	return 0;
@@ -404,7 +406,7 @@ long vfs_renameat2(struct tern_msg *m)
 	if (err < 0)
 		return -ENOSPC;
 	if (db)
-		dir_unlink(db); /* the older one of the two names that are now the same */
+		dir_unlink(db); /* the replaced name: dir_move() made another like it */
 	touched(a.dir.node);
 	touched(b.dir.node);
 	from->ctime = b.dir.node->ctime;
@@ -452,7 +454,7 @@ long vfs_readlinkat(struct tern_msg *m)
 
 /* ---- getdents64 ---- */
 
-#define DIRENT_HEAD 19 /* d_ino, d_off, d_reclen, d_type */
+#define DIRENT_HEAD 19 /* the bytes before the name: d_ino, d_off, d_reclen, d_type */
 
 static char dirent_buffer[32 * 1024];
 
@@ -476,7 +478,8 @@ bool dirents_add(struct dirents *d, uint64_t ino, uint64_t next, unsigned type, 
 	return true;
 }
 
-/* Positions: 0 is ".", 1 "..", then the names' cookies. */
+/* Fills `out` with names of f, beginning at the offset.  Offset 0 is ".", 1 is "..", from 2 on
+ * it is the cookie of a name. */
 static void list_names(struct file *f, struct dirents *out)
 {
 	struct node *dir = f->at.node;
@@ -537,7 +540,7 @@ long vfs_getdents(struct tern_msg *m)
 			return err;
 	} else {
 		list_names(f, &out);
-		/* Something is left, and not even one fits. */
+		/* Names are left, but not even one record fits. */
 		if (!out.used && f->resume)
 			err = 1;
 	}

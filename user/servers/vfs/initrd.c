@@ -43,14 +43,15 @@ static void *grow(void *p, size_t n, size_t *room, size_t size)
 	return q;
 }
 
-/* Gives up the names from here on in this entry; the others go on. */
+/* Leaves an entry out and counts it; 0 lets cpio_read() go on with the next. */
 static long skip(struct loader *l)
 {
 	l->skipped++;
 	return 0;
 }
 
-/* The directory that the entry's name is in; *last is its last component. */
+/* The directory that the entry's name is in, made with its parents if need be; *last: the last
+ * component of the name.  NULL: no good name, or no memory. */
 static struct node *find_dir(const char *name, const char **last, uint32_t *last_len)
 {
 	struct place at = { root_mount->root, root_mount };
@@ -116,7 +117,7 @@ static bool load_data(struct loader *l, struct node *n, const struct cpio_entry 
 			v[l->nmoving++].data = e->data;
 		}
 	}
-	/* What is not moved. */
+	/* The bytes that will not be moved are written now. */
 	return e->size == whole ||
 	       node_write(n, whole, l->archive + e->data + whole, (size_t)(e->size - whole)) == 0;
 }
@@ -201,7 +202,7 @@ static long load_entry(void *ctx, const struct cpio_entry *e)
 	hash = name_hash(name, len);
 	old = dir_find(dir, name, len, hash);
 	if (old && IS_DIR(old->node)) {
-		/* What is mounted there is not of the archive's concern. */
+		/* A mount hides the directory, so the archive's attributes are not set. */
 		if (is_dir && !old->node->mounts)
 			set_attributes(old->node, e);
 		return is_dir ? 0 : skip(l);
@@ -274,7 +275,8 @@ void initrd_load(void)
 	if (l.skipped)
 		server_log("boot archive: %u entries left out", l.skipped);
 	tern_aspace_unmap(-1, (uint64_t)at, size);
-	/* A file that a later entry replaced must not be there any more. */
+	/* Files that a later entry has replaced are still marked and not freed (node_reap
+	 * below), so every node in l.moving exists. */
 	move_pages(&l, archive);
 	node_reap();
 	free(l.moving);

@@ -1,8 +1,9 @@
 /* inotify(7): programs are told what happens to files.
  *
- * A watch hangs on a node and belongs to an instance.  What happens to a node is told to its own watches and,
- * with its name, to those of the directories that have it.  Watches do not keep a node: its end is the end of
- * its watches, and an event.  Where there are no watches at all it costs a look at `watches`.
+ * A watch hangs on a node and belongs to an instance.  What happens to a node is told to its own
+ * watches and, with its name, to those of the directories that have it.  A watch does not keep
+ * a node from being freed: then its watches end, too, and are told so.  While there are no watches
+ * at all, notify() costs no more than a look at `watches`.
  *
  * An instance is a session with a readiness word; its badge has a bit that no description's has.
  */
@@ -27,36 +28,36 @@
 struct event {
 	struct event *next;
 	int32_t wd;
-	uint32_t mask, cookie, len; /* len: with the NUL and what fills it up; 0: no name */
+	uint32_t mask, cookie, len; /* len: of the name with NULs to a multiple of 16; 0: none */
 	char name[];
 };
-#define HEAD_SIZE 16u /* of struct inotify_event: the four words */
+#define HEAD_SIZE 16u /* of struct inotify_event before its name: four words */
 
 struct watch {
-	struct watch *on_node, *of_instance; /* next */
+	struct watch *on_node, *of_instance; /* the next watch of the node; of the instance */
 	struct node *node;
 	struct inotify *in;
 	uint32_t mask;
 	int32_t wd;
 };
 
-/* A read that waits. */
+/* A held call that reads and waits for an event. */
 struct waiter {
 	struct waiter *next;
 	uint64_t token, len;
 };
 
 struct inotify {
-	struct inotify *next; /* of all */
+	struct inotify *next; /* in the list of all instances */
 	struct watch *watches;
 	struct event *first, *last;
-	struct waiter *readers; /* in the order of their coming */
+	struct waiter *readers; /* the calls that wait, the first to come first */
 	uint64_t rid;
 	uint32_t events, nwatches, flags, uid;
 	int32_t last_wd;
 };
 
-uint32_t watches; /* in all */
+uint32_t watches; /* the number of watches of all instances */
 static struct pool pool;
 static struct inotify *all;
 
@@ -83,7 +84,8 @@ static void drop_first(struct inotify *in)
 	free(e);
 }
 
-/* As many whole events as the window takes; what was copied is taken off the queue. */
+/* Copies as many whole events as there is room for in the window, and takes them off the queue.
+ * Returns how many bytes were copied; -EINVAL: not even the first event fits. */
 static long take(struct inotify *in, uint64_t token, uint64_t len)
 {
 	uint64_t done = 0;
@@ -118,7 +120,8 @@ static bool same(const struct event *a, const struct event *b)
 	       !memcmp(a->name, b->name, a->len);
 }
 
-/* Twice the same in a row is told once.  Without memory it is as if the queue were full. */
+/* Appends an event to the queue, unless the last one is the same.  If the queue is full,
+ * IN_Q_OVERFLOW is appended in its place; without memory the event is lost. */
 static void queue(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cookie, const char *name,
 		  uint32_t len)
 {
@@ -151,7 +154,7 @@ static void queue(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cookie
 		in->first = e;
 	in->last = e;
 	in->events++;
-	/* Each is an edge for those who wait for edges. */
+	/* Set even if it is set: each event is an edge for edge-triggered epoll. */
 	tern_ready_set(in->rid, POLLIN | POLLRDNORM, 0);
 	serve(in);
 }
@@ -185,7 +188,8 @@ static void watch_end(struct watch *w)
 	queue(in, wd, IN_IGNORED, 0, NULL, 0);
 }
 
-/* Not to those with one of the bits in `except`. */
+/* Queues an event for each watch of n that asked for one of the bits of mask and has none of
+ * those in `except`. */
 static void tell(struct node *n, uint32_t mask, uint32_t cookie, const char *name, uint32_t len, uint32_t except)
 {
 	for (struct watch *w = n->watches, *next; w; w = next) {
@@ -329,7 +333,7 @@ static long add_watch(struct inotify *in, struct node *n, uint32_t mask)
 	in->nwatches++;
 	watches++;
 	closing_matters(1);
-	if (n->flags & NODE_PROC) /* made anew at each walk, it would be gone at once */
+	if (n->flags & NODE_PROC) /* nothing else keeps a node of /proc, so the watch has to */
 		node_get(n);
 	return w->wd;
 }
@@ -467,7 +471,7 @@ size_t inotify_text(uint64_t badge, char *buf, size_t size)
 	return used;
 }
 
-/* ---- its ends ---- */
+/* ---- the end of an instance, and of a read that waits ---- */
 
 void inotify_closed(uint64_t badge)
 {

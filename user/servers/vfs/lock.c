@@ -1,10 +1,12 @@
 /* flock(2), POSIX record locks and OFD locks.
  *
- * Every node has one list of locks; the parked calls are in one list.  flock's and the record locks
- * do not see each other.  A lock of flock and of OFD belongs to a description (its badge).
+ * Every node has one list of its locks; the calls that wait are in one list for all nodes.
+ * Locks of flock and record locks do not exclude each other.  A lock of flock and of OFD belongs
+ * to a description (its badge).
  *
- * A POSIX lock belongs to a descriptor table, and is gone when that table closes any descriptor of
- * the file.  So its owner is a hidden session in the table (TERN_GIVE_HIDDEN), whose CLOSED tells.
+ * A POSIX lock belongs to a descriptor table, and is gone when that table closes any descriptor
+ * of the file.  So its owner is a hidden session in the table (TERN_GIVE_HIDDEN): the kernel
+ * closes it then, and its CLOSED tells vfs.
  */
 #include "vfs.h"
 
@@ -18,7 +20,7 @@
 #define L_WRLCK 1
 #define L_UNLCK 2
 #define OFFSET_MAX 0x7fffffffffffffffll
-#define CHAIN_MAX 32 /* of waiting owners, in the search for a deadlock */
+#define CHAIN_MAX 32 /* how many waiting owners the search for a deadlock follows */
 
 enum lock_kind { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD };
 
@@ -27,11 +29,11 @@ struct lock {
 	enum lock_kind kind;
 	int type;	/* L_RDLCK, L_WRLCK */
 	uint64_t owner; /* badge of the description, or of the hidden session */
-	uint32_t pid;	/* for F_GETLK */
+	uint32_t pid;	/* what F_GETLK shows */
 	int64_t start, end; /* inclusive */
 };
 
-/* A parked call. */
+/* A held call that waits for a lock. */
 struct waiter {
 	struct waiter *next;
 	struct node *node;
@@ -40,7 +42,7 @@ struct waiter {
 	uint64_t blocker; /* the owner that it waits for */
 };
 
-/* In the order of their coming; they are few. */
+/* All calls that wait, of all nodes, in the order in which they came; they are few. */
 static struct waiter *waiters;
 
 static bool same_owner(const struct lock *a, const struct lock *b)
@@ -57,7 +59,7 @@ static bool conflict(const struct lock *have, const struct lock *want)
 	return have->type == L_WRLCK || want->type == L_WRLCK;
 }
 
-/* The first lock, by its start, that is in the way; or NULL. */
+/* Of the locks that exclude `want`, the one that starts first; or NULL. */
 static struct lock *find_conflict(const struct node *n, const struct lock *want)
 {
 	struct lock *first = NULL;
@@ -68,8 +70,8 @@ static struct lock *find_conflict(const struct node *n, const struct lock *want)
 	return first;
 }
 
-/* Makes the owner's range [start, end] be of this type (L_UNLCK: nothing).  Splits and merges.
- * -ENOLCK without memory, with nothing changed. */
+/* Gives the owner of `want` a lock of its type on its range, or none (L_UNLCK).  The owner's
+ * other locks are split, cut and merged as needed.  -ENOLCK: no memory, and nothing has changed. */
 static long set_range(struct node *n, const struct lock *want)
 {
 	struct lock *fresh = malloc(sizeof *fresh), *split = malloc(sizeof *split), **p;
@@ -90,7 +92,8 @@ static long set_range(struct node *n, const struct lock *want)
 		}
 		touches = l->start <= range.end && range.start <= l->end;
 		if (l->type == want->type) {
-			/* One piece with what it overlaps or adjoins. */
+			/* A lock of the same type that overlaps or adjoins becomes one with the
+			 * new one. */
 			if (touches || (l->end != OFFSET_MAX && l->end + 1 == range.start) ||
 			    (range.end != OFFSET_MAX && range.end + 1 == l->start)) {
 				if (l->start < range.start)
@@ -136,7 +139,7 @@ static long set_range(struct node *n, const struct lock *want)
 	return 0;
 }
 
-/* Would the owner, waiting for `holder`, wait for itself? */
+/* Whether `owner`, if it waited for `holder`, would in the end wait for itself. */
 static bool deadlock(uint64_t owner, uint64_t holder)
 {
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
@@ -154,8 +157,9 @@ static bool deadlock(uint64_t owner, uint64_t holder)
 	return false;
 }
 
-/* What a waiter gets now, and so the end of its waiting; EAGAIN: it waits on.  Whoever it waits for
- * now instead may be waiting for it. */
+/* Gives a waiting call its lock if nothing excludes it now.  Returns what to answer; -EAGAIN: it
+ * waits on.  If it waits for another owner now than before, that one may be waiting for it:
+ * -EDEADLK. */
 static long try_again(struct waiter *w)
 {
 	struct lock *have = find_conflict(w->node, &w->want);
@@ -175,7 +179,7 @@ static void waiter_free(struct waiter *w)
 	closing_matters(-1);
 }
 
-/* Gives their locks to those that wait and can have them now, in the order of their coming. */
+/* Gives their locks to the calls that wait at n and can have them now, the first to come first. */
 static void wake(struct node *n)
 {
 	struct waiter **p = &waiters;
@@ -189,7 +193,8 @@ static void wake(struct node *n)
 			continue;
 		}
 		*p = w->next;
-		/* Its caller may be gone: then GONE comes too late to find it, so undo. */
+		/* If its caller was killed, the reply fails, and the event GONE will find no
+		 * waiter any more; so the lock is given back here. */
 		if (tern_reply(w->token, r) < 0 && r == 0) {
 			struct lock none = w->want;
 
@@ -252,10 +257,11 @@ long vfs_flock(struct tern_msg *m)
 	}
 	if (!find_conflict(n, &want)) {
 		r = set_range(n, &want);
-		wake(n); /* a lock that became shared lets others in */
+		wake(n); /* an exclusive lock that became shared lets other shared ones in */
 		return r;
 	}
-	/* A conversion that cannot be had at once has given up the old lock, as on Linux. */
+	/* The new lock cannot be had at once.  As on Linux, its owner has lost the old one by
+	 * then. */
 	mine = want;
 	mine.type = L_UNLCK;
 	(void)set_range(n, &mine);
@@ -265,7 +271,7 @@ long vfs_flock(struct tern_msg *m)
 	return wait_for(m, n, &want, find_conflict(n, &want));
 }
 
-/* The range that a struct flock means. */
+/* Sets the range of l to the one that the struct flock means. */
 static long range_of(struct tern_msg *m, struct file *f, const struct flock *fl, struct lock *l)
 {
 	int64_t start = fl->l_start, base = 0;
@@ -383,7 +389,8 @@ long lock_fcntl(struct tern_msg *m, struct file *f, int cmd)
 	return r;
 }
 
-/* Another thread closed the file while they waited: the lock would be gone at once. */
+/* Ends the waiting calls of an owner that is no more, because another thread has closed the
+ * file: their locks would be gone as soon as they had them. */
 static void end_waiters(uint64_t owner)
 {
 	for (struct waiter **p = &waiters; *p;) {
@@ -429,7 +436,7 @@ void lock_node_freed(struct node *n)
 	}
 }
 
-/* Takes the waiter with this token out of the list. */
+/* Takes the waiter with this token out of the list; NULL: there is none. */
 static struct waiter *take_waiter(uint64_t token)
 {
 	for (struct waiter **p = &waiters; *p; p = &(*p)->next) {

@@ -30,7 +30,7 @@ void mount_unused(struct mount *mt)
 	if (*p)
 		*p = mt->next;
 	fs->mounts--;
-	/* The names of a file system that nobody can reach any more. */
+	/* The last mount of a file system has gone, so nobody can reach its names any more. */
 	if (!fs->mounts && fs->root) {
 		fs_clear(fs->root);
 		node_put(fs->root);
@@ -68,7 +68,8 @@ struct mount *mount_add(struct fs *fs, struct node *root, struct place on, const
 	return mt;
 }
 
-/* Takes it out of the tree. */
+/* Takes the mount from its point.  It is freed at once if nothing stands in it, else with the
+ * last reference. */
 static void mount_detach(struct mount *mt)
 {
 	struct mount **p = &mt->point->mounts;
@@ -119,7 +120,7 @@ static struct node *new_root(struct fs *fs, uint32_t mode)
 	return n;
 }
 
-/* A directory at the top of the root file system, and what is mounted there. */
+/* Makes a directory at the top of the root file system and mounts fs there, as vfs starts. */
 static void mount_at_start(const char *name, struct fs *fs, struct node *root, const char *source)
 {
 	struct node *dir = node_create(root_mount->fs, S_IFDIR | 0755, 0, 0);
@@ -158,8 +159,8 @@ void mount_init(void)
 		server_panic("no memory for its file systems");
 }
 
-/* Size in bytes of "64k", "10M", a plain number; for the options that are looked at: none yet but
- * mode=, uid= and gid=. */
+/* Sets the options mode=, uid= and gid= at the root of a new tmpfs; others, as size=, are
+ * ignored. */
 static void tmpfs_options(struct node *root, const char *text)
 {
 	const char *p = text;
@@ -227,7 +228,8 @@ static long mount_bind(struct request *r, struct place on, const char *source)
 	return 0;
 }
 
-/* A file system of which there is one: again at the same place is no error. */
+/* Mounts a file system of which there is only one (proc, sysfs, devtmpfs, devpts).  To mount it
+ * where it is mounted already is no error. */
 static long mount_single(struct place on, struct fs *fs, struct node *root, const char *source,
 			 uint64_t flags)
 {
@@ -252,7 +254,7 @@ long vfs_mount(struct tern_msg *m)
 	long n;
 
 	request_begin(&r, m);
-	/* It may stand in the upper half, from old times. */
+	/* Old programs put the magic number MS_MGC_VAL into the upper half of the flags. */
 	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
 		flags &= ~(uint64_t)MS_MGC_MSK;
 	source[0] = type[0] = '\0';
@@ -329,7 +331,7 @@ long vfs_umount2(struct tern_msg *m)
 	if (w.at.node != mt->root || !mt->parent)
 		return -EINVAL;
 	if (flags & MNT_DETACH) {
-		/* What hangs below goes with it, the deepest first. */
+		/* A lazy unmount takes all mounts below it along, the deepest first. */
 		for (;;) {
 			struct mount *c = mt, *x;
 
@@ -352,7 +354,8 @@ long vfs_umount2(struct tern_msg *m)
 	return 0;
 }
 
-/* /proc/<pid>/mounts and mountinfo as the caller sees them. */
+/* Writes /proc/<pid>/mounts, or mountinfo if `info`, of the mounts below the caller's root.
+ * Returns the length. */
 size_t mount_text(struct request *r, bool info, char *buf, size_t size)
 {
 	static char path[PATH_MAX], sub[PATH_MAX];
@@ -368,7 +371,8 @@ size_t mount_text(struct request *r, bool info, char *buf, size_t size)
 		if (mt->detached || !p || !reached)
 			continue;
 		if (info) {
-			/* What part of its file system: the path from that one's own root. */
+			/* mountinfo shows which part of its file system a mount shows: the path
+			 * of the mount's root from the root of the file system. */
 			top.mount = mt;
 			top.node = mt->root;
 			while (node_parent(top.node) != top.node)

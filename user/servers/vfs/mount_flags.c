@@ -1,7 +1,7 @@
 /* What a mount allows: read-only, nosuid, nodev, noexec, and when access times are kept.
  *
- * They are a mount's; read-only is also its file system's, so that every mount of it is.  Whoever
- * changes something asks mount_writable() first.
+ * These flags belong to a mount.  Read-only may also belong to the file system, and then all its
+ * mounts are.  Every function that changes a file system asks mount_writable() first.
  */
 #include "vfs.h"
 

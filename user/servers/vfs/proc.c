@@ -17,8 +17,8 @@ enum proc_type {
 	PROC_SELF,
 	PROC_THREAD_SELF,
 	PROC_MOUNTS,  /* the link /proc/mounts */
-	PROC_SYSDIR,  /* n: index of the first system file in it << 8 | length of its path with "/" */
-	PROC_SYSFILE, /* n: index */
+	PROC_SYSDIR,  /* n: index of its first system file << 8 | length of its path with "/" */
+	PROC_SYSFILE, /* n: index in system_files */
 	PROC_PID,
 	PROC_PIDFILE, /* n: enum tern_proc_file */
 	PROC_EXE,
@@ -28,7 +28,7 @@ enum proc_type {
 	PROC_FDLINK, /* n: descriptor */
 	PROC_FDINFO,
 	PROC_FDINFOFILE, /* n: descriptor */
-	PROC_OBJECT, /* what another process has behind that descriptor, of a server that is not asked */
+	PROC_OBJECT, /* n: descriptor; a stand-in for what is behind it (follow_object) */
 	PROC_TASK,
 	PROC_TID,     /* n: tid */
 	PROC_TIDFILE, /* n: tid << 8 | enum tern_proc_file */
@@ -67,7 +67,7 @@ static const struct proc_entry root_entries[] = {
 };
 #define NROOT (sizeof root_entries / sizeof root_entries[0])
 
-/* Positions in the root's listing. */
+/* The offsets at which the system's files and the pids begin when /proc itself is listed. */
 #define POS_SYSTEM (2 + NROOT)
 #define POS_PIDS 0x10000u
 
@@ -102,7 +102,7 @@ static struct node **bucket_of(uint32_t type, uint32_t pid, uint32_t n)
 	return &buckets[(type * 7 + pid * 31 + n * 3) % NBUCKETS];
 }
 
-/* The one node of this meaning; NULL without memory. */
+/* The node with this type, pid and number; it is made if there is none.  NULL: no memory. */
 static struct node *proc_node(uint32_t type, uint32_t pid, uint32_t n, uint32_t mode, uint32_t uid)
 {
 	struct node **b = bucket_of(type, pid, n), *x;
@@ -164,8 +164,9 @@ static const char *dir_path(uint32_t n, uint32_t *len)
 	return system_files[n >> 8].name;
 }
 
-/* What entry i is seen from the directory with this prefix: the length of the component there;
- * 0: it is not in it.  *is_dir: more follows. */
+/* The length of the component of system file i that follows the directory `prefix` (len bytes)
+ * in its path; 0: it is not in that directory.  *is_dir: more components follow, so it is a
+ * directory. */
 static uint32_t component(size_t i, const char *prefix, uint32_t len, bool *is_dir)
 {
 	const char *name = system_files[i].name, *slash;
@@ -177,8 +178,8 @@ static uint32_t component(size_t i, const char *prefix, uint32_t len, bool *is_d
 	return (uint32_t)(slash ? (size_t)(slash - (name + len)) : strlen(name + len));
 }
 
-/* The first entry of a directory has this index: later ones with the same component are not
- * listed again. */
+/* Whether no system file before i has the same component (clen bytes) in that directory: a
+ * directory is listed only with the first of its files. */
 static bool first_of(size_t i, const char *prefix, uint32_t len, uint32_t clen)
 {
 	for (size_t k = 0; k < i; k++) {
@@ -215,7 +216,8 @@ static struct node *system_lookup(const char *prefix, uint32_t plen, const char 
 	return NULL;
 }
 
-/* The directory that entry i's first `len` characters name; len 0: the root. */
+/* The directory that the first `len` characters of system file i's path name; len 0: /proc
+ * itself. */
 static struct node *system_dir(size_t i, uint32_t len)
 {
 	size_t first = 0;
@@ -264,7 +266,8 @@ static const struct proc_entry *find_entry(const struct proc_entry *e, size_t n,
 	return NULL;
 }
 
-/* The descriptors of a process from `fd` on. */
+/* Copies what is known of a process's descriptors from `fd` on, at most `max`.  Returns how
+ * many, or an errno. */
 static long handles_of(const struct request *r, uint32_t pid, uint32_t fd, struct tern_handle_info *v,
 		       unsigned max)
 {
@@ -280,13 +283,14 @@ static long handles_of(const struct request *r, uint32_t pid, uint32_t fd, struc
 	return n;
 }
 
-/* A descriptor of a process, or one of TERN_FD_…. */
+/* What is known of one descriptor, or of one of TERN_FD_…; false: the process has none. */
 static bool handle_of(const struct request *r, uint32_t pid, uint32_t fd, struct tern_handle_info *info)
 {
 	return handles_of(r, pid, fd, info, 1) == 1 && info->fd == fd;
 }
 
-/* The threads of a process from `tid` on. */
+/* Copies the tids of a process's threads from `tid` on, at most `max`.  Returns how many, or an
+ * errno. */
 static long threads_of(uint32_t pid, uint32_t tid, uint32_t *v, unsigned max)
 {
 	long h = tern_process_open(pid), n;
@@ -304,7 +308,7 @@ static uint32_t link_mode(const struct tern_handle_info *info)
 	       (info->rights & TERN_R_WRITE ? 0300u : 0);
 }
 
-/* Whoever may look at this process's things. */
+/* 0 if the caller may look into the process that n is about, else -EACCES. */
 static long may_look(const struct request *r, const struct node *n)
 {
 	return n->proc.pid == TERN_MSG_PID(r->m->who) || r->cred->fsuid == n->uid ||
@@ -548,7 +552,7 @@ static long follow_exe(struct request *r, struct node *n, struct place *at)
 	return at->mount ? 0 : -ENOENT;
 }
 
-/* Root or working directory. */
+/* Follows the link to a process's root or working directory. */
 static long follow_place(struct request *r, struct node *n, struct place *at)
 {
 	uint32_t fd = n->proc.type == PROC_ROOTDIR ? TERN_FD_ROOT : TERN_FD_CWD;
@@ -566,7 +570,7 @@ static long follow_place(struct request *r, struct node *n, struct place *at)
 	return 0;
 }
 
-/* Where a link leads: a text, a place, or (*fd >= 0) a descriptor of another server's. */
+/* Where a link leads, as proc_follow(), but whichever process has the descriptor *fd. */
 static long look(struct request *r, struct node *n, const char **text, struct place *at, int *fd)
 {
 	static char self[48];
@@ -594,7 +598,8 @@ static long look(struct request *r, struct node *n, const char **text, struct pl
 	}
 }
 
-/* Such an object has no more than a type and a number. */
+/* Follows a link to an object that is no file of vfs's and whose server is not asked.  A node
+ * that has no more than its type and number stands for it. */
 static long follow_object(struct node *n, const struct tern_handle_info *info, struct place *at)
 {
 	uint32_t type = 0;
@@ -621,8 +626,9 @@ long proc_follow(struct request *r, struct node *n, const char **text, struct pl
 		return err;
 	if (!handle_of(r, n->proc.pid, n->proc.n, &info))
 		return -ENOENT;
-	/* The caller's own descriptor of another server's is that server's to look at.  With a badge it
-	 * is vfs's own, and no file. */
+	/* If the descriptor is the caller's own and another server's (no badge is shown then),
+	 * the call can be forwarded to that server.  With a badge it is vfs's own, an inotify
+	 * instance. */
 	if (n->proc.pid == TERN_MSG_PID(r->m->who) && !info.badge)
 		return 0;
 	*fd = -1;
@@ -689,7 +695,7 @@ long proc_readlink(struct request *r, struct node *n, char *buf, size_t size)
 
 /* ---- opening ---- */
 
-/* A file with this text, whose memory it takes. */
+/* Opens a file whose contents are `text`, and takes over that memory; NULL: -ENOMEM. */
 static long give_text(struct place at, uint32_t flags, char *text, size_t n)
 {
 	bool writes = flags & (O_WRONLY | O_RDWR);
@@ -714,7 +720,8 @@ static long open_mounts(struct request *r, struct place at, uint32_t flags, bool
 	return give_text(at, flags, text, text ? mount_text(r, info, text, room) : 0);
 }
 
-/* What the description of another server's has is not known here, but by what its handle may. */
+/* The flags that fdinfo shows.  Those of another server's description are not known here, so the
+ * access mode is taken from the rights of the handle. */
 static uint32_t flags_of(const struct tern_handle_info *info, const struct file *f)
 {
 	bool write = info->rights & TERN_R_WRITE;
@@ -764,7 +771,7 @@ long proc_open(struct request *r, struct place at, uint32_t flags)
 	switch (n->proc.type) {
 	case PROC_SYSFILE:
 		if (writes && !(n->mode & 0222) && !strncmp(system_files[n->proc.n].name, "sys/", 4))
-			return -EACCES; /* even for who may write any file */
+			return -EACCES; /* even with CAP_DAC_OVERRIDE */
 		id = 0;
 		what = system_files[n->proc.n].number;
 		break;
@@ -883,7 +890,7 @@ static bool list_tasks(struct file *f, struct dirents *out)
 	}
 }
 
-/* Positions: 0 ".", 1 "..", from 2 on the entries. */
+/* Offset 0 is ".", 1 is "..", the entries begin at 2. */
 long proc_getdents(struct request *r, struct file *f, struct dirents *out)
 {
 	struct node *dir = f->at.node;

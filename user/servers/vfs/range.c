@@ -1,17 +1,18 @@
 /* copy_file_range(2): from one file's memory object to another's, through a buffer of vfs's.
  *
- * Both descriptors are arguments, so the call comes to vfs as a service, which looks them up in the
- * caller's table: what is vfs's own has a badge there, and only that can be copied between.
+ * Both descriptors are arguments, so the call does not come by a session: it comes to vfs as a
+ * service, and vfs looks the descriptors up in the caller's table.  Those of vfs's own sessions
+ * show their badge there, and only between these can be copied.
  */
 #include "vfs.h"
 
-#define RANGE_MAX (16ull << 20) /* of one call: the caller asks again */
+#define RANGE_MAX (16ull << 20) /* the most that one call copies; the rest takes another call */
 
 struct range_end {
 	struct tern_handle_info info;
-	struct file *file; /* NULL: another server's */
+	struct file *file; /* NULL: the descriptor is another server's */
 	int64_t off;
-	bool has_pointer;  /* the caller keeps the offset, in window `win` */
+	bool has_pointer;  /* the caller has passed an offset, which is in window `win` */
 	unsigned win;
 };
 
@@ -39,7 +40,7 @@ static bool range_is_regular(const struct range_end *e)
 	return e->info.kind == TERN_KIND_PROC || (e->file && IS_REG(e->file->at.node));
 }
 
-/* Linux's checks in Linux's order; cuts *len down to what can be copied. */
+/* Makes the checks that Linux makes, in Linux's order, and cuts *len to what can be copied. */
 static long range_check(struct tern_msg *m, const struct range_end *in, const struct range_end *out,
 			uint64_t *len)
 {
@@ -80,7 +81,7 @@ static long range_check(struct tern_msg *m, const struct range_end *in, const st
 	return *len ? write_seals(to, (uint64_t)out->off, *len) : 0;
 }
 
-/* The bytes that were copied, or an errno. */
+/* Returns how many bytes were copied, or an errno. */
 static long range_copy(const struct node *from, uint64_t at, struct node *to, uint64_t off, uint64_t len)
 {
 	static char bytes[16 * PAGE];

@@ -1,7 +1,9 @@
-/* Extended attributes (xattr(7)) of what lies in a tmpfs: a list of names and values at the node.
+/* Extended attributes (xattr(7)) of what lies in a tmpfs: a list of names and values at the
+ * node.
  *
- * user. is anybody's who may read or write the file, trusted. the administrator's; security. may be read by
- * all.  They are kept and nothing acts by them: a program with security.capability gets no capabilities.
+ * Names that begin with "user." are for all who may read or write the file, "trusted." only for
+ * CAP_SYS_ADMIN; "security." may be read by all.  vfs keeps them but nothing acts by them: a
+ * program with security.capability gets no capabilities.
  */
 #include "vfs.h"
 
@@ -17,11 +19,12 @@ struct xattr {
 	char bytes[]; /* the name with its NUL, then the value */
 };
 
-/* One call, from whichever of the three ways to name a file. */
+/* The file that a call is about, whether it was named by a path, a path not to be followed, or a
+ * descriptor. */
 struct target {
 	struct request r;
 	struct place at;
-	unsigned win; /* of the attribute's name, or of the list; the value's is the next */
+	unsigned win; /* the window of the name or the list; the next one is the value's */
 };
 
 enum way { BY_PATH, BY_LINK, BY_FD };
@@ -42,7 +45,7 @@ static long find_target(struct tern_msg *m, enum way way, struct target *t)
 	return err;
 }
 
-/* The name's own rules; it is looked at before the path is. */
+/* Copies the attribute's name and checks its length; as on Linux, before the path is walked. */
 static long get_name(struct tern_msg *m, enum way way, char *name)
 {
 	long n = tern_copy_str(m->token, way == BY_FD ? 0 : 1, name, NAME_ROOM);
@@ -57,7 +60,7 @@ static bool begins(const char *name, const char *prefix)
 	return !strncmp(name, prefix, strlen(prefix));
 }
 
-/* Who may; `mask` as for node_access. */
+/* Whether c may read or write the attribute `name` of n; `mask` as for node_access(). */
 static long permitted(const struct node *n, const char *name, unsigned mask, const struct tern_cred *c)
 {
 	bool write = mask & 2;
@@ -75,7 +78,7 @@ static long permitted(const struct node *n, const char *name, unsigned mask, con
 	return node_access(n, mask, c);
 }
 
-/* Which names there can be at all. */
+/* 0 if n can have an attribute of that name. */
 static long supported(const struct node *n, const char *name)
 {
 	static const char *const prefixes[] = { "security.", "trusted.", "user." };
@@ -101,7 +104,7 @@ static long may_change(const struct target *t, const char *name)
 	return err;
 }
 
-/* Where the attribute hangs, or where it would. */
+/* The pointer in the list that leads to the attribute; if there is none, the NULL at the end. */
 static struct xattr **find(struct node *n, const char *name)
 {
 	struct xattr **p = &n->xattrs;
@@ -127,7 +130,7 @@ void xattrs_free(struct node *n)
 
 /* ---- set, remove ---- */
 
-/* A new attribute with the value that the caller's window has. */
+/* Makes an attribute with the value that is in the caller's window `win`. */
 static long make(struct tern_msg *m, unsigned win, const char *name, uint64_t size, struct xattr **out)
 {
 	uint32_t len = (uint32_t)strlen(name);
@@ -212,7 +215,7 @@ static long clear(struct tern_msg *m, enum way way)
 
 /* ---- get, list ---- */
 
-/* A length alone is asked for with size 0. */
+/* Copies an answer to the caller; with size 0 the caller only asks for its length. */
 static long give(struct tern_msg *m, unsigned win, const char *from, uint64_t len, uint64_t size)
 {
 	if (!size || !len)
