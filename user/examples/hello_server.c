@@ -1,9 +1,9 @@
-/*
- * hello_server COMMAND [ARGUMENT...]: a server in one file (docs/howto.md, "write a server of your own").
+/* hello_server COMMAND [ARGUMENT...]: a server in one file (docs/howto.md, "write a server of
+ * your own").
  *
- * COMMAND is its client: descriptor 3 is a session with the server.  Reading it gives a greeting, and
- * the end of file when the greeting has been read; writing to it says who is to be greeted.  When the
- * last descriptor of the session is closed the server ends.
+ * COMMAND is its client: descriptor 3 is a session with the server.  Reading it gives a
+ * greeting, and the end of file when the greeting has been read; writing to it says who is to be
+ * greeted.  When the last descriptor of the session is closed the server ends.
  */
 #include <server/receive.h>
 #include <stdio.h>
@@ -12,12 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SESSION 3 /* the client's descriptor */
+#define SESSION 3 /* the number of the client's descriptor */
 #define RIGHTS	(TERN_R_READ | TERN_R_WRITE | TERN_R_IO)
 
 static char name[32] = "world";
 static char greeting[64];
-static size_t told; /* how much of it has been read */
+static size_t told; /* how many bytes of the greeting have been read */
 
 static long check(long result, const char *what)
 {
@@ -28,7 +28,7 @@ static long check(long result, const char *what)
 	return result;
 }
 
-/* An endpoint to receive on, and a descriptor of a session on it. */
+/* Makes an endpoint to receive on and a session of it, as descriptor SESSION. */
 static int make_session(void)
 {
 	long endpoint = check(tern_ep_create(), "an endpoint");
@@ -45,7 +45,8 @@ static void start_client(char **command, int session)
 
 	check(pid, "a client");
 	if (pid == 0) {
-		dup2(session, SESSION); /* open over exec, which the first one is not */
+		/* The first descriptor is closed by exec, its copy is not. */
+		dup2(session, SESSION);
 		execvp(command[0], command);
 		perror(command[0]);
 		_exit(127);
@@ -53,8 +54,8 @@ static void start_client(char **command, int session)
 	close(session);
 }
 
-/* read(2): the caller's buffer is window 0 of the call.  What the program asked for is a number like any
- * other, and the buffer may not be there. */
+/* read(2): the caller's buffer is window 0 of the call.  What the program asked for is a number
+ * like any other, and the buffer may not be there. */
 static long hello_read(const struct tern_msg *m)
 {
 	size_t left = strlen(greeting) - told, n = m->args[2] < left ? m->args[2] : left;

@@ -32,9 +32,9 @@ enum kind { WORD, PIPE, AND, OR, SEMI, BACKGROUND, IN, OUT, APPEND, DUP, END };
 
 struct token {
 	enum kind kind;
-	char *text;    /* WORD: expanded */
+	char *text;    /* of a WORD: after expansion and without its quotes */
 	int fd;	       /* redirections: which descriptor */
-	bool assigns;  /* WORD: begins with an unquoted NAME= */
+	bool assigns;  /* of a WORD: it begins with an unquoted NAME= */
 };
 
 static struct token tokens[TOKENS_MAX];
@@ -93,7 +93,8 @@ static bool name_char(char c, bool first)
 	return c == '_' || isalpha((unsigned char)c) || (!first && isdigit((unsigned char)c));
 }
 
-/* Expand what follows a `$`; returns where the input goes on. */
+/* Append the value of the variable (or $? or $$) whose name follows a `$` at p; returns where
+ * the input goes on. */
 static const char *expand(const char *p, struct string *out)
 {
 	char number[16], name[128];
@@ -196,10 +197,9 @@ static void free_tokens(void)
 	ntokens = 0;
 }
 
-/*
- * Cut off one simple list's worth of tokens: up to a `;`, `&` or line end, so that `$?` and variables
- * are expanded only when what stands before them has run.  Returns where to go on, NULL on an error.
- */
+/* Cut off one simple list's worth of tokens: up to a `;`, `&` or line end, so that `$?` and
+ * variables are expanded only when what stands before them has run.  Returns where to go on,
+ * NULL on an error. */
 static const char *tokenize(const char *p)
 {
 	free_tokens();
@@ -239,7 +239,7 @@ static const char *tokenize(const char *p)
 			return NULL;
 		}
 		if (!word.text && !quoted)
-			continue; /* an empty expansion */
+			continue; /* an unquoted variable that is empty or unset makes no word */
 		if (!word.text)
 			word.text = must(strdup(""));
 		if (!add(WORD, word.text, 0)) {
@@ -311,7 +311,7 @@ static int do_exit(char **args)
 
 static int do_export(char **args)
 {
-	/* Every variable is in the environment already. */
+	/* All variables are kept in the environment, so only NAME=VALUE is left to do. */
 	for (args++; *args; args++) {
 		char *value = strchr(*args, '=');
 
@@ -418,7 +418,8 @@ static bool redirects(enum kind kind)
 	return kind == IN || kind == OUT || kind == APPEND || kind == DUP;
 }
 
-/* Take a command's words and redirections from tokens[at..]; the index behind it, -1 on an error. */
+/* Collect the words and redirections of the command that begins at tokens[at].  Returns the
+ * index of the token behind it, -1 on an error. */
 static int parse_command(int at, struct command *c)
 {
 	c->nargs = 0;
@@ -443,7 +444,7 @@ static int parse_command(int at, struct command *c)
 	return at;
 }
 
-/* Carry out a command's redirections; 0 or 1. */
+/* Carry out a command's redirections.  Returns an exit status: 0, or 1 if one failed. */
 static int redirect(const struct command *c)
 {
 	for (int i = c->first; i < c->end; i++) {
@@ -471,7 +472,7 @@ static int redirect(const struct command *c)
 	return 0;
 }
 
-/* Leading NAME=VALUE words: how many. */
+/* How many of the words in front have the form NAME=VALUE. */
 static int assignments(const struct command *c)
 {
 	int n = 0;
@@ -499,7 +500,7 @@ static void assign(const struct command *c, int n)
 	}
 }
 
-/* In a process of its own: does not return. */
+/* Turn this process, a child of the shell, into the command; does not return. */
 __attribute__((noreturn)) static void become(struct command *c)
 {
 	int n = assignments(c);
@@ -522,7 +523,8 @@ __attribute__((noreturn)) static void become(struct command *c)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* A builtin that is no part of a pipeline runs in the shell itself, with its descriptors put back. */
+/* A builtin that is no part of a pipeline runs in the shell itself, with its descriptors put
+ * back. */
 static int run_builtin(const struct builtin *b, struct command *c, char **args)
 {
 	int saved[3], status;
@@ -542,7 +544,8 @@ static int run_builtin(const struct builtin *b, struct command *c, char **args)
 	return status;
 }
 
-/* Run the pipeline at tokens[at]; the index behind it, -1 on an error.  The status in last_status. */
+/* Run the pipeline that begins at tokens[at] and set last_status to its status.  Returns the
+ * index of the token behind it, -1 on an error. */
 static int run_pipeline(int at)
 {
 	struct command c;
@@ -614,7 +617,8 @@ static int run_pipeline(int at)
 		last_status = 0;
 		return at;
 	}
-	/* The others of the pipeline are reaped as they come, or by a later wait. */
+	/* Only the last process gives the status; the others are reaped before the next prompt,
+	 * or by the builtin wait. */
 	while (pid > 0 && ((waited = waitpid(pid, &st, 0)) == pid || (waited < 0 && errno == EINTR)))
 		if (waited == pid) {
 			last_status = exit_status(st);
@@ -623,7 +627,7 @@ static int run_pipeline(int at)
 	return at;
 }
 
-/* && and || chains; ends at ; & or the end.  False on an error of syntax. */
+/* Run the tokens of one list: pipelines joined by && and ||.  False on an error of syntax. */
 static bool run_list(void)
 {
 	int at = 0;
@@ -638,7 +642,7 @@ static bool run_list(void)
 			return false;
 		kind = tokens[at].kind;
 		while ((kind == AND && last_status != 0) || (kind == OR && last_status == 0)) {
-			/* Leave the next pipeline out. */
+			/* Go past the next pipeline, which the status excludes. */
 			do
 				at++;
 			while (tokens[at].kind == WORD || tokens[at].kind == PIPE ||
