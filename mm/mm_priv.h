@@ -271,7 +271,7 @@ static inline void pt_fill(struct aspace *as, pte_t *slot, pte_t e)
 }
 enum zap {
 	ZAP_ALL,
-	ZAP_KEEP_PRIVATE, /* entries with PTE_ANON stay */
+	ZAP_KEEP_PRIVATE, /* entries with PTE_ANON, private copies, stay */
 	ZAP_SPACE,	  /* the whole space ends, so what lies beside the range goes, too */
 };
 /* Each of these looks at no more than *budget entries, lowers *budget by those that it looked at,
@@ -375,8 +375,9 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 /* ---- work.c ---- */
 enum work_kind {
 	MM_WORK_NONE,
-	MM_WORK_UNMAP,	 /* zap [cursor, end), then put `place` in, then populate if asked */
-	MM_WORK_PROTECT, /* arg: prot */
+	/* zaps the range; then inserts `place`, if any, and brings its pages, if asked */
+	MM_WORK_UNMAP,
+	MM_WORK_PROTECT, /* gives the range's entries the rights in `arg` */
 	MM_WORK_POPULATE,
 	MM_WORK_MOVE,
 	MM_WORK_FORK,
@@ -419,17 +420,22 @@ bool aspace_try_get(struct aspace *as);
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w);
 /* ---- asid.c ---- */
 void asid_init(void);
-/* No hart runs a space any more: returns when a new generation that saw one run it is done with it. */
+/* Called before a space that no hart runs any more is freed.  If a new generation just begins,
+ * it may have seen a hart run the space and still read it: waits until it has begun. */
 void asid_end(void);
 
-/* Instruction fetches, counted as "kernel memory holds new instructions" (icache_written, after they were
- * stored): a hart that uses no space then, or another one, does its fence.i when it enters one.
- * icache_sync: before entries of the space allow to execute, its harts have done theirs.  Lock: the space's. */
+/* Instruction fetches.  icache_generation counts how often memory got new instructions:
+ * icache_written() is called after they were stored.  A hart does the fence.i that it owes when it
+ * next enters a space.  Before an entry of a space allows to execute them, icache_sync() has the
+ * harts that run the space do theirs.  Lock: the space's. */
 extern u64 icache_generation;
 void icache_written(void);
-u64 icache_now(void); /* the short ways were closed for that one and those before */
+/* icache_generation as it is when no icache_written() is half done: whatever it counts, no hart
+ * enters a space any more without the fence.i for it. */
+u64 icache_now(void);
 void icache_sync_slowly(struct aspace *as);
-/* Who sees the flag sees the count, too. */
+/* The frame's contents were counted as new instructions.  Acquire: who sees the flag also sees the
+ * icache_generation that counts them. */
 static inline bool is_synced(pfn_t pfn)
 {
 	return __atomic_load_n(&frame_of(pfn)->flags, __ATOMIC_ACQUIRE) & FRAME_SYNCED;
@@ -439,6 +445,7 @@ static inline void icache_sync(struct aspace *as)
 	if (unlikely(as->icache_generation != READ_ONCE(icache_generation)))
 		icache_sync_slowly(as);
 }
-/* Of the harts that may hold old entries: which must forget them now.  The others do when they enter the
- * space again: their bits in as->ran are cleared.  Lock: the space's. */
+/* The harts, of those in `ran`, which may hold old entries, that must be interrupted to forget
+ * them: they run the space.  The others' bits in as->ran are cleared, so that they forget them when
+ * they enter it again.  Lock: the space's. */
 u32 asid_where_to_fence(struct aspace *as, u32 ran);

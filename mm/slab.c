@@ -3,9 +3,9 @@
  *
  * A slab is a block of 2^order frames, aligned to its size, that begins with struct slab; its free
  * objects are linked through their first word.  Slabs with a free object are in cache->partial, the
- * others in no list; one that becomes empty is given back unless it is the last with free
- * objects.  Each hart keeps some freed objects in a magazine of its own, which needs no lock as
- * the kernel is not preempted.  Each frame of a slab names its cache (frame.owner): kfree asks it.
+ * others in no list.  A slab of which no object is in use is given back, unless it is the last one
+ * in `partial`.  Each hart keeps some freed objects in a magazine of its own, which needs no lock
+ * as the kernel is not preempted.  Each frame of a slab names its cache (frame.owner), for kfree().
  * Debug builds fill what is free with SLAB_POISON and check it when it is handed out.
  * Locks: cache->lock for the lists and counts, caches_lock for the list of caches. */
 #include <arch/cpu.h>

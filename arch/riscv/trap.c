@@ -36,12 +36,12 @@ enum {
 
 void trap_init(void)
 {
-	/* software, timer and external interrupts */
+	/* Software, timer and external interrupts. */
 	u64 sie = (1ul << 1) | (1ul << 5) | (1ul << 9);
 
 	__asm__ volatile("csrw stvec, %0" : : "r"(trap_entry));
 	__asm__ volatile("csrw sscratch, zero");
-	/* programs may read cycle, time, instret */
+	/* Programs may read cycle, time and instret. */
 	__asm__ volatile("csrw scounteren, %0" : : "r"(7ul));
 	/* SPP: the first sret goes to user mode; FS off; SUM never set; SIE off in the kernel. */
 	__asm__ volatile("csrc sstatus, %0" : : "r"((1ul << 8) | (3ul << 13) | (1ul << 18) | (1ul << 1)));

@@ -2,10 +2,10 @@
  *
  * Locks: aspace->lock (spin) guards the regions, the tables and the counters, and is held for one
  * bounded step.  Operations that change regions over a long range run in steps: the first call
- * checks, commits the regions and does a bounded part; if it returns MM_MORE, the caller goes on
- * with mm_work_step() until that returns 0, and meanwhile the space is `busy`: other region
- * operations return MM_BUSY and their threads wait for mm_wake (kernel/linux/sys_mm.c).  Faults and copies
- * go on meanwhile.  Order: aspaces by address, then memobj, leaf, frames. */
+ * checks, commits the regions and does a bounded part.  If it returns MM_MORE, the caller goes on
+ * with mm_work_step() until that returns 0.  Meanwhile the space is `busy`: other operations on
+ * regions return MM_BUSY, and their threads wait for mm_wake() (kernel/linux/sys_mm.c), while
+ * faults and copies go on.  Order: spaces by address, then memory objects, frames. */
 #pragma once
 
 #include <arch/cpu.h>
@@ -20,14 +20,14 @@
 #define MM_BUSY 2
 
 struct region {
-	va_t start, end; /* page-aligned; aspace->lock, all fields */
+	va_t start, end; /* page-aligned; all fields: aspace->lock */
 	u8 prot, max_prot; /* PROT_* */
 	u16 flags;	   /* REGION_* */
 	struct memobj *memobj; /* NULL: anonymous private */
 	u64 offset;	       /* where `start` lies in the memobj, page-aligned */
 	struct aspace *aspace;
 	struct list in_memobj; /* in memobj.regions; memobj->lock */
-	/* tree and order: region.c */
+	/* The tree and the list of regions: region.c. */
 	struct region *left, *right, *parent;
 	/* by address; `next` also links retired regions (aspace.dead) */
 	struct region *prev, *next;
@@ -152,7 +152,8 @@ int must_check mm_work_step(struct mm_work *w);
 /* The thread that does w is to end: w leaves out bringing pages, which nobody needs any more. */
 void mm_work_cut(struct mm_work *w);
 
-/* Maps a kernel-made memobj (the vDSO) at a fixed place: read and execute, private. */
+/* Maps the vDSO's object at `at`: private, for reading and executing.  EEXIST: something is mapped
+ * there. */
 int must_check aspace_map_vdso(struct aspace *as, va_t at, struct memobj *m);
 
 enum fault_access { FAULT_READ = 1, FAULT_WRITE = 2, FAULT_EXEC = 4 };
@@ -163,7 +164,7 @@ enum fault_result {
 	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
 	FAULT_NOMEM,
 	FAULT_PAGER,  /* the object's pager must bring the page */
-	/* the page can be a huge one: aspace_fault_huge(), else the fault once more */
+	/* It can be a huge page: aspace_fault_huge(), and if that fails the fault once more. */
 	FAULT_MORE,
 };
 /* Handles a fault at va: brings the page (zeroed, or of an object), copies it before a write, or
@@ -279,8 +280,8 @@ unsigned aspace_query(struct aspace *as, va_t from, struct tern_region_info *v, 
 void aspace_walk(struct aspace *as, va_t va, struct tern_walk *w);
 void aspace_pagemap(struct aspace *as, va_t va, u64 *v, unsigned count);
 
-/* Called by mm when a long operation ends and threads may wait for the space (kernel/linux/sys_mm.c; a
- * stub in host tests).  No lock held. */
+/* mm calls this, with no lock held, when a long operation ends: threads may wait for the space.  It
+ * is in kernel/linux/sys_mm.c, in host tests a stub. */
 void mm_wake(struct aspace *as);
 
 /* Counts for all of the system, which /proc shows; changed by atomic adds, and read without a

@@ -25,7 +25,7 @@ struct frame {
 	u16 flags; /* FRAME_* */
 	union {
 		struct list link; /* in a list of free blocks */
-		/* of a slab: its cache; of a huge page's first frame: its leaf table */
+		/* Of a slab, its cache; of a huge page's first frame, its leaf table. */
 		void *owner;
 	};
 	u32 used;  /* of a table: entries in use */
@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct frame) == 32, "indexing frames by a shift");
 #define FRAME_IN_BUDDY 1 /* heads a free block of the buddy allocator; buddy_lock */
 #define FRAME_SYNCED 2	 /* what it holds was counted as new instructions: icache_written() */
 #define FRAME_READ_ONLY 4 /* a shared leaf table, no entry of which allows writing */
-/* the leaf table of a page of 2 MiB, its entries still as they were made */
+/* The leaf table of a page of 2 MiB, whose entries still are as they were made. */
 #define FRAME_WHOLE 8
 
 extern struct frame *frames;	      /* frames[pfn - frame_base] */
@@ -63,7 +63,7 @@ pfn_t must_check frame_alloc(unsigned order, enum frame_kind kind, unsigned flag
  * or given back together by frame_free_block().  The first pfn; 0: no such block is free. */
 pfn_t must_check frame_alloc_block(unsigned order);
 void frame_free_block(pfn_t pfn, unsigned order); /* each frame has refs 1, the caller's */
-/* Frees an allocation whatever its refs (they must be 0 or 1). */
+/* Frees an allocation whose refs are 0 or 1. */
 void frame_free(pfn_t pfn, unsigned order);
 /* Frees one frame that holds nothing but zeroes, which spares a FRAME_ZERO allocation the
  * zeroing. */

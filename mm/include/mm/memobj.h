@@ -35,12 +35,12 @@ struct memobj {
 	u32 nregions, nwritable, nexec;
 	struct pager *pager; /* MEMOBJ_PAGER: ipc/pager.c; constant */
 	u64 serial;	     /* names the object in keys of futexes; used once; constant */
-	/* Who made it and pays for it (MEMOBJ_BYTES) and for its pages, or NULL; set before anybody else
-	 * knows of it. */
+	/* Who made the object, and pays for it (MEMOBJ_BYTES) and for its pages, or NULL.  Set
+	 * before anybody else can reach the object. */
 	struct account *payer;
-	/* is told when no region maps the object any more; NULL: none; kernel lock; set once */
+	/* Is told when no region maps the object any more, or NULL; kernel lock; set once. */
 	struct note *watch;
-	/* in the list of those whose `watch` is still to be told; mm/memobj.c */
+	/* In mm/memobj.c's list of objects whose `watch` is still to be told. */
 	struct list unmapped;
 	struct list in_paged; /* MEMOBJ_PAGER: in the list of mm/reclaim.c, under its lock */
 	/* For a regular file that the kernel reads and writes itself (ipc/file.c); kernel lock. */
@@ -51,7 +51,7 @@ struct memobj {
 	u32 copies;	       /* the kernel's reads and writes under way; atomic */
 	/* TERN_FILE_READ, WRITE, DUE; 0: the server is asked for everything */
 	u8 direct;
-	/* not only its pager may ever have written to it, so no page is reclaimed; lock */
+	/* Somebody other than its pager may have written to it, so its pages stay; lock. */
 	bool dirty;
 	/* Shrinks and holes under way, which take pages out of every region; all of them: lock.
 	 * `zapping` counts those under way, `stamp` those that ever began.  zap_next is the region

@@ -99,18 +99,19 @@ u64 arch_rtc_ns(void);
 
 /* Sets this hart's trap vector: the one that notes events, if trace_on says so. */
 void arch_trace_vector(void);
-/* Prints a backtrace of the calling hart, symbolised; after a trap, from `pc` and its stack pointer
- * on. */
+/* Prints a backtrace of this hart, with names of functions: of the caller, if sp and pc are 0, else
+ * of the code that a trap interrupted there. */
 void arch_backtrace(u64 sp, u64 pc);
-/* The function that an address of the kernel's code is in, and how far behind its begin; "?": none. */
+/* The name of the kernel's function that an address lies in, and in *offset how far behind its
+ * beginning; "?": it lies in none. */
 const char *arch_symbol(u64 address, u64 *offset);
 
-/* Called by arch: the kernel's side of interrupts; interrupts are off, no lock held. */
+/* The kernel's handlers of interrupts, which arch calls with interrupts off and no lock held. */
 void kernel_timer_interrupt(void);
 void kernel_ipi(void);
-void kernel_external_interrupt(unsigned irq); /* already claimed and masked at the PLIC */
-/* The kernel's side of the PLIC. */
-void arch_irq_enable(unsigned irq); /* unmask (again) */
+void kernel_external_interrupt(unsigned irq); /* claimed, and masked at the PLIC */
+/* Unmasks and masks an interrupt at the PLIC. */
+void arch_irq_enable(unsigned irq);
 void arch_irq_disable(unsigned irq);
 
 static inline u64 arch_now_ns(void) { return arch_ticks_to_ns(arch_ticks()); }
