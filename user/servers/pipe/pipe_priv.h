@@ -189,7 +189,7 @@ void event_drop(struct desc *d);
 long timerfd_create(struct tern_msg *m);
 long timerfd_settime(struct tern_msg *m);
 long timerfd_gettime(struct tern_msg *m);
-long timerfd_clock_set(struct tern_msg *m); /* pm forwards who set the clock */
+long timerfd_clock_set(struct tern_msg *m); /* pm forwards the call that set the clock */
 void timerfd_event(void);
 
 /* users.c */

@@ -157,7 +157,8 @@ struct file {
 /* ---- tree.c: nodes and names; all its IPC is about memory objects ---- */
 extern struct pool nodes;
 void tree_init(void);
-struct node *node_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gid); /* refs 0 */
+/* Makes a node whose refs are 0; NULL: no memory. */
+struct node *node_create(struct fs *fs, uint32_t mode, uint32_t uid, uint32_t gid);
 void node_destroy(struct node *n);
 static inline uint64_t node_ident(const struct node *n) { return pool_badge(&nodes, n); }
 static inline void node_get(struct node *n) { n->refs++; }
