@@ -231,8 +231,10 @@ static s64 scan(struct thread *t, struct pollfd *v, unsigned n)
 		h = handle_find(t->process->handles, (u32)v[i].fd);
 		bits = POLLNVAL;
 		if (likely(h))
-			bits = h->rights & TERN_R_PATH ? POLLNVAL :
-							 object_poll_bits(t, h->type, h->object);
+			bits = unlikely(h->rights & TERN_R_PATH) ? POLLNVAL :
+			       likely(h->type == HANDLE_SESSION) ?
+				       session_ready_bits(h->object) :
+				       object_poll_bits(t, h->type, h->object);
 		bits &= (u16)v[i].events | POLL_ALWAYS | POLLNVAL;
 		v[i].revents = (s16)bits;
 		ready += bits != 0;

@@ -290,7 +290,7 @@ static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_
 	}
 	if (handles)
 		p = fork_process(t, parent, g, handles);
-	else if ((p->nthreads + 1) * sizeof *n > kernel_share || p->nthreads >= PROCESS_THREADS_MAX)
+	else if ((p->nthreads + 1) * sizeof *n > kernel_share)
 		return -EAGAIN;
 	if (!p)
 		return -ENOMEM;

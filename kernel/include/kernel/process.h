@@ -109,8 +109,6 @@ static inline void process_put(struct process *p)
 	if (--p->refs == 0)
 		process_free(p);
 }
-/* More threads get EAGAIN: what a signal or a look at times does with each is done under one hold. */
-#define PROCESS_THREADS_MAX 1024u
 /* Each thread does what the process's state asks of it. */
 void process_tell(struct process *p);
 /* Every thread must end, with this wait status (the first call's counts). */
