@@ -100,7 +100,8 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 			  struct mm_work *w)
 {
 	struct region *r, *spare;
-	bool split = cut && region_cut_needs(as, t->start, t->end);
+	va_t some = t->end;
+	bool split;
 
 	if (likely(!cut && !fill)) {
 		if (!region_extend(as, t)) {
@@ -113,6 +114,11 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 		}
 		return aspace_unlock(as, 0);
 	}
+	if (cut)
+		some = region_some(as, t->start, t->end);
+	if (some < t->end && region_isolate(as, t->start, t->end))
+		return aspace_unlock(as, -ENOMEM);
+	split = cut && region_cut_needs(as, t->start, t->end);
 	if (!region_room(as, 1u + split) || (cut && leaf_own_edges(as, t->start, t->end)))
 		return aspace_unlock(as, -ENOMEM);
 	r = region_alloc();
@@ -124,8 +130,9 @@ static int place_template(struct aspace *as, const struct region *t, bool cut, b
 	}
 	region_like(r, t);
 	if (cut)
-		region_cut(as, t->start, t->end, spare);
-	work_init(w, MM_WORK_UNMAP, as, t->start, t->end);
+		region_cut(as, t->start, some, spare);
+	work_init(w, MM_WORK_UNMAP, as, t->start, some);
+	w->tail = t->end;
 	w->place = r;
 	w->flags = fill ? MM_WORK_FILL : 0;
 	return work_start(w);
@@ -268,11 +275,26 @@ int aspace_map_vdso(struct aspace *as, va_t at, struct memobj *m)
 
 /* ---- munmap ---- */
 
+/* Of many regions, those up to `some` go now and the others with the steps that follow. */
+static __attribute__((noinline)) int unmap_many(struct aspace *as, va_t start, va_t some, va_t end,
+						struct mm_work *w)
+{
+	if (region_isolate(as, start, end) || leaf_own_edges(as, start, end))
+		return aspace_unlock(as, -ENOMEM);
+	region_cut(as, start, some, NULL);
+	work_init(w, MM_WORK_UNMAP, as, start, some);
+	w->tail = end;
+	return work_start(w);
+}
+
 int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work *w)
 {
 	struct region *spare = NULL;
 	bool split = region_cut_needs(as, start, end);
+	va_t some = region_some(as, start, end);
 
+	if (unlikely(some < end))
+		return unmap_many(as, start, some, end, w);
 	if (split && region_room(as, 1))
 		spare = region_alloc();
 	if ((split && !spare) || leaf_own_edges(as, start, end)) {
@@ -280,8 +302,8 @@ int aspace_unmap_locked(struct aspace *as, va_t start, va_t end, struct mm_work 
 		return aspace_unlock(as, -ENOMEM);
 	}
 	region_cut(as, start, end, spare);
-	if (likely(end - start <= STEP_ENTRIES * PAGE_SIZE)) { /* one step does it all */
-		unsigned budget = STEP_ENTRIES;
+	if (likely(end - start <= STEP_PAGES * PAGE_SIZE)) { /* one step does it all */
+		unsigned budget = ~0u;
 		struct batch b;
 
 		batch_init(&b, as);
@@ -384,9 +406,6 @@ int aspace_protect(struct aspace *as, va_t addr, u64 len, u64 prot, struct mm_wo
 		return aspace_unlock(as, err); /* every region has these rights already */
 	if (region_isolate(as, addr, stop))
 		return aspace_unlock(as, -ENOMEM);
-	for (r = region_next(as, addr); r && r->start < stop; r = r->next)
-		region_set_prot(as, r, (unsigned)prot, r->flags);
-	region_merge_all(as, addr, stop);
 	work_init(w, MM_WORK_PROTECT, as, addr, stop);
 	w->arg = prot;
 	w->result = err;

@@ -50,8 +50,11 @@ static inline bool user_page(const struct aspace *as, va_t va, pte_t need, char 
 /* Handles a fault at va for a copy, which makes do with a small page where a huge one could be. */
 static bool fault_in(struct aspace *as, va_t va, enum fault_access access)
 {
-	enum fault_result res = aspace_fault(as, va, access);
+	enum fault_result res;
 
+	do
+		res = aspace_fault(as, va, access);
+	while (unlikely(res == FAULT_AGAIN));
 	return res == FAULT_OK || res == FAULT_MORE;
 }
 

@@ -38,8 +38,6 @@ static struct region *grow_stack(struct aspace *as, va_t va)
 	limit = as->limit_as >> PAGE_SHIFT;
 	if (as->mapped + ((r->start - va) >> PAGE_SHIFT) > limit)
 		return NULL;
-	/* an unmap under way may not have removed its entries yet */
-	work_help(as, va, va + PAGE_SIZE);
 	region_set_bounds(as, r, va, r->end);
 	return r;
 }
@@ -272,7 +270,8 @@ enum fault_result fault_locked(struct aspace *as, va_t va, enum fault_access acc
 	if (unlikely(as->busy != NULL)) {
 		if (as->busy->kind == MM_WORK_DESTROY)
 			return FAULT_MAPERR; /* the space ends, and must not get pages any more */
-		work_help(as, va, va + PAGE_SIZE);
+		if (!work_help(as, va, va + PAGE_SIZE))
+			return FAULT_AGAIN;
 	}
 	r = region_find(as, va);
 	if (unlikely(!r)) {

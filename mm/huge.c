@@ -82,7 +82,6 @@ static void huge_install(struct mm_work *w)
 	va_t base = w->cursor & ~(pt_span(1) - 1);
 	pte_t *upper;
 
-	work_help(as, base, base + pt_span(1));
 	upper = pt_upper(as, base);
 	r = region_find(as, base);
 	if (huge_fits(as, r, base) && upper && (*upper & (PTE_V | PTE_R | PTE_SHARED)) == PTE_V &&
@@ -98,11 +97,13 @@ static void huge_install(struct mm_work *w)
 
 bool huge_step(struct mm_work *w, unsigned *budget)
 {
+	va_t base = w->cursor & ~(pt_span(1) - 1);
+
 	for (; w->tail < PT_ENTRIES && *budget; w->tail++) {
 		page_zero(pfn_to_virt(w->arg + w->tail));
 		*budget -= MIN(*budget, POPULATE_COST);
 	}
-	if (w->tail < PT_ENTRIES)
+	if (w->tail < PT_ENTRIES || !work_help(w->aspace, base, base + pt_span(1)))
 		return false;
 	huge_install(w);
 	return true;

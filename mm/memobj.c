@@ -13,7 +13,7 @@
 #include "mm_priv.h"
 
 #define MEMOBJ_SIZE_MAX (1ul << 62)
-#define REAP_STEP 512u /* pages dropped in one go */
+#define REAP_STEP 64u /* pages dropped in one go */
 
 static struct slab_cache memobj_cache;
 static struct spinlock later_lock; /* for the two lists; may be taken with an object's lock held */
@@ -499,7 +499,8 @@ long memobj_write(struct memobj *m, u64 off, const void *buf, size_t n)
 	return memobj_transfer(m, off, (char *)buf, n, true);
 }
 
-#define SUPPLY_MAX (512 * PAGE_SIZE) /* moved in one call, as it holds two locks meanwhile */
+#define SUPPLY_MAX (512 * PAGE_SIZE) /* moved in one call */
+#define SUPPLIED_AT_ONCE 64u	     /* pages, under one hold of both locks */
 
 static void lock_two(struct memobj *x, struct memobj *y)
 {
@@ -543,17 +544,27 @@ bool memobj_try_supply(struct memobj *dst, u64 to, struct memobj *src, u64 from)
 long memobj_supply(struct memobj *dst, u64 doff, struct memobj *src, u64 soff, u64 n)
 {
 	u64 done = 0;
+	unsigned left;
+	bool more;
+	int err = 0;
 
 	if (((doff | soff | n) & PAGE_MASK) || dst == src || dst->kind == MEMOBJ_PHYS ||
 	    src->kind == MEMOBJ_PHYS || doff + n < doff || soff + n < soff)
 		return -EINVAL;
-	lock_two(dst, src);
-	n = MIN(memobj_inside(dst, doff, n), SUPPLY_MAX);
-	for (; done < n; done += PAGE_SIZE)
-		if (move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT) == -ENOMEM)
-			break;
+	n = MIN(n, SUPPLY_MAX);
+	do {
+		lock_two(dst, src);
+		n = MIN(n, done + memobj_inside(dst, doff + done, n - done));
+		for (left = SUPPLIED_AT_ONCE; done < n && left && err != -ENOMEM; left--) {
+			err = move_page(dst, (doff + done) >> PAGE_SHIFT, src, (soff + done) >> PAGE_SHIFT);
+			done += err == -ENOMEM ? 0 : PAGE_SIZE;
+		}
+		spin_unlock(&dst->lock);
+		more = done < n && err != -ENOMEM;
+		if (more)
+			spin_unlock(&src->lock);
+	} while (more);
 	/* Regions that map src must not show the moved pages any more. */
-	spin_unlock(&dst->lock);
 	zap_begin(src, ~0ul, soff >> PAGE_SHIFT);
 	zap_finish(src);
 	return (long)MIN(done, n);

@@ -15,7 +15,7 @@
 #define REGIONS_MAX 65530u
 #define STACK_GAP (256 * PAGE_SIZE) /* kept free below a stack that may still grow */
 #ifndef STEP_ENTRIES
-#define STEP_ENTRIES 512u /* about how many entries one step looks at; tests make it fewer */
+#define STEP_ENTRIES 440u /* about how many entries one step looks at; tests make it fewer */
 #endif
 
 /* Leaf entries.  A valid one is what pte_user() makes, with two bits of ours.  PTE_ANON: the frame
@@ -116,6 +116,13 @@ bool region_extend(struct aspace *as, const struct region *t);
 /* Splits the regions that start and end cut, so that [start, end) is made of whole regions.
  * 0, ENOMEM (nothing changed). */
 int must_check region_isolate(struct aspace *as, va_t start, va_t end);
+/* The end of some of the regions in [start, end), from start on: as many as one hold of the lock bears. */
+#define REGIONS_AT_ONCE 16u
+va_t region_some_slow(const struct aspace *as, va_t start, va_t end);
+static inline va_t region_some(const struct aspace *as, va_t start, va_t end)
+{
+	return likely(end - start <= REGIONS_AT_ONCE * PAGE_SIZE) ? end : region_some_slow(as, start, end);
+}
 /* region_cut() takes [start, end) out of the tree and cannot fail.  It consumes `spare`, which it
  * needs for the upper rest if one region reaches beyond both ends: region_cut_needs(); else it may
  * be NULL. */
@@ -394,14 +401,20 @@ enum work_kind {
 /* MM_WORK_POPULATE, with STRICT: writable private pages are made as if written, as mlock wants
  * them */
 #define MM_WORK_FILL_OWN 16
-#define POPULATE_COST 16u /* what making a page takes of a step's budget */
+/* What of a step's budget is taken by a region that is changed or goes, an entry that goes with its
+ * page, and a page that is made. */
+#define REGION_COST 10u
+#define ZAP_COST 8u
+#define POPULATE_COST 30u
+#define STEP_PAGES 48u /* so many can go in one step */
 void work_init(struct mm_work *w, enum work_kind kind, struct aspace *as, va_t start, va_t end);
 /* Does the first step of w, and ends it if nothing is left.  aspace->lock is held by the caller and
  * dropped here.  MM_MORE: mm_work_step() goes on; else the operation's result. */
 int work_start(struct mm_work *w);
-/* If a long operation under way is removing, changing or moving something of [lo, hi), finishes it
- * at once, so that a fault there finds the tables as they will be. */
-void work_help(struct aspace *as, va_t lo, va_t hi);
+/* A fault meets a long operation that is removing, changing or moving something of [lo, hi): does one
+ * step of it, under the lock that the caller holds.  False: that was not all, and the fault is to be tried
+ * again, until it finds the tables as they will be. */
+bool must_check work_help(struct aspace *as, va_t lo, va_t hi);
 enum move_phase {
 	MOVE_CLEAR,   /* zaps the new place, [target, target + arg) */
 	MOVE_CUT,     /* zaps the old place behind `end`, which mremap cuts off */

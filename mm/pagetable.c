@@ -194,7 +194,8 @@ static va_t pt_spend(va_t va, va_t stop, unsigned *budget)
 
 /* Clears the entries of [va, stop), which lie in one leaf table from p on; with keep_private, none
  * with PTE_ANON. */
-static void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop, bool keep_private)
+static inline __attribute__((always_inline)) void zap_run(struct batch *b, pte_t *p, va_t va, va_t stop,
+							   bool keep_private)
 {
 	pte_t *end = p + ((stop - va) >> PAGE_SHIFT), *first = p, e;
 	struct frame *table = pt_frame(p);
@@ -273,6 +274,38 @@ static bool tables_are_wanted(const struct aspace *as)
 	       (w->phase == MOVE_PREPARE || w->phase == MOVE_ENTRIES);
 }
 
+/* The part of table t from va on to `stop`, as far as the budget bears.  Where it stopped. */
+static inline va_t zap_table(struct batch *b, pte_t *t, va_t va, va_t stop, bool keep_private, unsigned *budget)
+{
+	u32 used = pt_frame(t)->used;
+
+	if (unlikely(used > *budget / 8))
+		stop = MIN(stop, va + (*budget / ZAP_COST + 1) * PAGE_SIZE);
+	stop = pt_spend(va, stop, budget);
+	zap_run(b, t + pt_index(va, 0), va, stop, keep_private);
+	if (used != pt_frame(t)->used)
+		*budget -= MIN(*budget, (used - pt_frame(t)->used) * ZAP_COST);
+	return stop;
+}
+
+#define ZAPPED_AT_ONCE 16u /* entries */
+
+/* All of the table around va, of a space that goes: after a fork that failed perhaps not every region of it
+ * came.  False: the budget ended, and what went is passed over next time. */
+static __attribute__((noinline)) bool zap_whole(struct batch *b, pte_t *t, va_t va, unsigned *budget)
+{
+	va_t base = va & ~(pt_span(1) - 1);
+	u32 used;
+
+	for (u64 i = 0; i < PT_ENTRIES && (used = pt_frame(t)->used) != 0; i += ZAPPED_AT_ONCE) {
+		if (!*budget)
+			return false;
+		zap_run(b, t + i, base + i * PAGE_SIZE, base + (i + ZAPPED_AT_ONCE) * PAGE_SIZE, false);
+		*budget -= MIN(*budget, (used - pt_frame(t)->used) * ZAP_COST);
+	}
+	return true;
+}
+
 va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budget)
 {
 	va_t va = start, stop;
@@ -298,15 +331,12 @@ va_t pt_zap(struct batch *b, va_t start, va_t end, enum zap what, unsigned *budg
 		}
 		t = pte_next_table(*upper);
 		if (what == ZAP_SPACE && (*upper & PTE_SHARED)) {
-			/* A fork that failed may not have cloned every region of a shared table, so
-			 * the whole table is emptied. */
-			va &= ~(pt_span(1) - 1);
-			stop = va + pt_span(1);
-			*budget -= MIN(*budget, PT_ENTRIES);
+			if (!zap_whole(b, t, va, budget))
+				return va;
+			stop = (va & ~(pt_span(1) - 1)) + pt_span(1);
 		} else {
-			stop = pt_spend(va, stop, budget);
+			stop = zap_table(b, t, va, stop, what == ZAP_KEEP_PRIVATE, budget);
 		}
-		zap_run(b, t + pt_index(va, 0), va, stop, what == ZAP_KEEP_PRIVATE);
 		va = stop;
 		if (pt_frame(t)->used == 0 && !tables_are_wanted(b->as))
 			unlink_leaf(b, va - PAGE_SIZE, upper);

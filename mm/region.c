@@ -543,6 +543,15 @@ bool region_cut_needs(const struct aspace *as, va_t start, va_t end)
 	return r && r->start < start && r->end > end;
 }
 
+va_t region_some_slow(const struct aspace *as, va_t start, va_t end)
+{
+	const struct region *r = region_next(as, start);
+
+	for (unsigned i = 0; r && r->start < end && i < REGIONS_AT_ONCE; i++)
+		r = r->next;
+	return r && r->start < end ? r->start : end;
+}
+
 void region_cut(struct aspace *as, va_t start, va_t end, struct region *spare)
 {
 	struct region *r = region_next(as, start), *next;

@@ -2,8 +2,8 @@
  *
  * An operation on regions checks and commits under the space's lock, and does a first step.  If
  * there is more to do, the space is `busy` with it: other operations on regions wait, while faults
- * and copies go on.  A fault inside the range that is being changed finishes the whole operation
- * first (work_help), so no fault finds it half done.
+ * and copies go on.  A fault inside the range that is being changed does a step of the
+ * operation and is tried again (work_help), until it is done, so no fault finds it half done.
  * Lock: the space's during a step; a fork's step holds both spaces'. */
 #include "mm_priv.h"
 
@@ -64,6 +64,11 @@ static bool unmap_step(struct mm_work *w, unsigned *budget)
 	batch_flush(&b);
 	if (w->cursor < w->end)
 		return false;
+	if (w->end < w->tail) {
+		w->end = region_some(w->aspace, w->cursor, w->tail);
+		region_cut(w->aspace, w->cursor, w->end, NULL);
+		return false;
+	}
 	if (!w->place)
 		return true;
 	region_insert(w->aspace, w->place);
@@ -82,10 +87,18 @@ static bool protect_step(struct mm_work *w, unsigned *budget)
 	struct batch b;
 
 	batch_init(&b, as);
-	for (struct region *r = region_next(as, w->cursor); r && w->cursor < w->end && *budget;
-	     r = r->next)
-		w->cursor = pt_protect(&b, MAX(w->cursor, r->start), MIN(r->end, w->end),
-				       (unsigned)w->arg, r->flags & REGION_SHARED, budget);
+	while (w->cursor < w->end && *budget) {
+		struct region *r = region_next(as, w->cursor);
+		va_t end = MIN(r->end, w->end);
+
+		if (r->prot != w->arg)
+			region_set_prot(as, r, (unsigned)w->arg, r->flags);
+		w->cursor = pt_protect(&b, MAX(w->cursor, r->start), end, (unsigned)w->arg,
+				       r->flags & REGION_SHARED, budget);
+		if (w->cursor == end)
+			(void)region_merge(as, r);
+		*budget -= MIN(*budget, REGION_COST);
+	}
 	batch_flush(&b);
 	return w->cursor >= w->end;
 }
@@ -102,6 +115,7 @@ static bool destroy_step(struct mm_work *w, unsigned *budget)
 		if (w->cursor < r->end)
 			break;
 		region_erase(as, r);
+		*budget -= MIN(*budget, REGION_COST);
 	}
 	batch_flush(&b);
 	return !as->head;
@@ -201,13 +215,13 @@ static bool is_about(const struct mm_work *w, va_t lo, va_t hi)
 	return w->kind == MM_WORK_MOVE && hi > w->target && lo < w->target + w->arg;
 }
 
-void work_help(struct aspace *as, va_t lo, va_t hi)
+bool work_help(struct aspace *as, va_t lo, va_t hi)
 {
 	struct mm_work *w = as->busy;
 
 	if (!w || !is_about(w, lo, hi))
-		return;
-	while (w->kind == MM_WORK_UNMAP || w->kind == MM_WORK_PROTECT || w->kind == MM_WORK_MOVE)
-		if (work_step(w))
-			w->kind = MM_WORK_DONE;
+		return true;
+	if (work_step(w))
+		w->kind = MM_WORK_DONE;
+	return !is_about(w, lo, hi);
 }

@@ -78,6 +78,7 @@ static struct thread *page_fault(struct thread *t, va_t va, enum fault_access ac
 
 	switch (aspace_fault_missing(t->aspace, va, access, &missing)) {
 	case FAULT_OK:
+	case FAULT_AGAIN:
 		break;
 	case FAULT_MAPERR:
 		signal_fault(t, SIGSEGV, SEGV_MAPERR, va, true);

@@ -164,6 +164,8 @@ enum fault_result {
 	FAULT_BUS,    /* SIGBUS, BUS_ADRERR: past the object's end */
 	FAULT_NOMEM,
 	FAULT_PAGER,  /* the object's pager must bring the page */
+	/* the range is being changed: a step of that was done, and the fault is to be tried again */
+	FAULT_AGAIN,
 	/* It can be a huge page: aspace_fault_huge(), and if that fails the fault once more. */
 	FAULT_MORE,
 };

@@ -397,6 +397,45 @@ TEST(unmap_much)
 	CHECK_EQ(munmap((void *)0x30000000, 8192 * 3000), 0);
 }
 
+static volatile char *going;
+static volatile bool unmapped;
+
+static void *faults(void *arg)
+{
+	(void)arg;
+	while (!unmapped) {
+		int word;
+
+		/* The kernel's access: it fails, and no signal comes, once nothing is there. */
+		(void)!syscall(SYS_futex, going, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+		if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, going, 8))
+			(void)!read(-1, &word, sizeof word);
+	}
+	return NULL;
+}
+
+/* A thread goes into a range that another is unmapping. */
+TEST(fault_into_unmap)
+{
+	size_t n = 64 << 20;
+	pthread_t t;
+
+	for (int i = 0; i < 3; i++) {
+		char *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		CHECK(m != MAP_FAILED);
+		madvise(m, n, MADV_NOHUGEPAGE);
+		memset(m, 1, n);
+		going = m + n - 4096;
+		unmapped = false;
+		CHECK_EQ(pthread_create(&t, NULL, faults, NULL), 0);
+		usleep(1000);
+		CHECK_EQ(munmap(m, n), 0);
+		unmapped = true;
+		pthread_join(t, NULL);
+	}
+}
+
 TEST(big_file)
 {
 	size_t n = 16 << 20;
