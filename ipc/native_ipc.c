@@ -18,7 +18,7 @@
 
 #include "reply_priv.h"
 
-static void *own(struct thread *t, u64 h, enum handle_type type, unsigned rights)
+static void *native_own(struct thread *t, u64 h, enum handle_type type, unsigned rights)
 {
 	return handle_object(t->process->handles, (u32)h, type, rights);
 }
@@ -76,7 +76,7 @@ static unsigned forward_rights(const struct call *c)
 
 s64 native_forward(struct thread *t, struct call *c, u64 *a)
 {
-	struct session *s = own(t, a[1], HANDLE_SESSION, forward_rights(c));
+	struct session *s = native_own(t, a[1], HANDLE_SESSION, forward_rights(c));
 	struct handle *h = NULL;
 	s64 err;
 
@@ -151,7 +151,7 @@ static struct session **give_place(struct call *c, u64 slot, unsigned type, cons
 }
 
 /* Puts a counted reference into the call's slot; consumed, also on failure. */
-static s64 give(struct call *c, u64 slot, unsigned type, void *object, unsigned rights)
+static s64 native_give_object(struct call *c, u64 slot, unsigned type, void *object, unsigned rights)
 {
 	struct session **place = give_place(c, slot, type, object);
 	struct handle *h;
@@ -183,7 +183,7 @@ static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsign
 	struct ready *ready = NULL;
 
 	if ((s32)h != -1) {
-		meta = own(t, h, HANDLE_SESSION, TERN_R_IO);
+		meta = native_own(t, h, HANDLE_SESSION, TERN_R_IO);
 		if (!meta)
 			return -EBADF;
 	}
@@ -199,7 +199,7 @@ static s64 make_session(struct thread *t, struct endpoint *ep, u64 badge, unsign
 static s64 give_new(struct call *c, u64 how, struct session *s)
 {
 	session_get(s);
-	return give(c, how & 0xff, HANDLE_SESSION, s, (how >> 8) & 0xffff);
+	return native_give_object(c, how & 0xff, HANDLE_SESSION, s, (how >> 8) & 0xffff);
 }
 
 s64 native_give_session(struct thread *t, struct call *c, u64 *a)
@@ -242,7 +242,8 @@ s64 native_give(struct thread *t, struct call *c, u64 *a)
 	if (!(h->rights & TERN_R_TRANSFER))
 		return -EPERM;
 	handle_ref(h->type, h->object);
-	return give(c, a[1] & 0xff, h->type, h->object, (a[1] >> 8) & (h->rights | TERN_R_CLOEXEC));
+	return native_give_object(c, a[1] & 0xff, h->type, h->object,
+				  (a[1] >> 8) & (h->rights | TERN_R_CLOEXEC));
 }
 
 s64 native_give_hidden(struct thread *t, struct call *c, u64 *a)
@@ -283,13 +284,13 @@ s64 native_reserve(struct thread *t, struct call *c, u64 *a)
 
 s64 native_give_of(struct thread *t, struct call *c, u64 *a)
 {
-	struct process *p = own(t, a[2], HANDLE_PROCESS, 0);
+	struct process *p = native_own(t, a[2], HANDLE_PROCESS, 0);
 	struct handle *h = p && p->handles ? handle_find(p->handles, (u32)a[3]) : NULL;
 
 	if (!h)
 		return -EBADF;
 	handle_ref(h->type, h->object);
-	return give(c, a[1], h->type, h->object, h->rights);
+	return native_give_object(c, a[1], h->type, h->object, h->rights);
 }
 
 /* The client places the mapping itself, on its own time (WORK_MAP). */
@@ -308,7 +309,7 @@ static void reply_mapping(struct call *c, struct memobj *m, u64 offset, unsigned
 s64 native_reply_map(struct thread *t, struct call *c, u64 *a)
 {
 	unsigned write = a[3] & PROT_WRITE ? TERN_R_WRITE : 0;
-	struct memobj *m = own(t, a[1], HANDLE_MEMOBJ, TERN_R_MAP | TERN_R_READ | write);
+	struct memobj *m = native_own(t, a[1], HANDLE_MEMOBJ, TERN_R_MAP | TERN_R_READ | write);
 
 	if (!m)
 		return -EBADF;
@@ -389,7 +390,7 @@ s64 native_caller(struct thread *t, struct call *c, u64 *a)
 	return put_user(t, a[1], &v, sizeof v);
 }
 
-static void describe(struct thread *t, const struct process *p, const struct handle *h,
+static void native_describe(struct thread *t, const struct process *p, const struct handle *h,
 		     struct tern_handle_info *v)
 {
 	const struct session *s = h->object;
@@ -420,7 +421,7 @@ static s64 place_list(struct thread *t, struct process *p, u32 fd, va_t to)
 	if (p->names)
 		h.object = fd == TERN_FD_CWD ? p->names->cwd : p->names->root;
 	if (h.object)
-		describe(t, p, &h, &v);
+		native_describe(t, p, &h, &v);
 	kernel_unlock();
 	if (!h.object)
 		return 0;
@@ -446,7 +447,7 @@ s64 handle_list(struct thread *t, struct process *p, u32 fd, va_t to, u32 max)
 			if (!h)
 				continue;
 			v[n].fd = fd;
-			describe(t, p, h, &v[n++]);
+			native_describe(t, p, h, &v[n++]);
 		}
 		kernel_unlock();
 		if (n && put_user(t, to + done * sizeof v[0], v, n * sizeof v[0]))
@@ -480,7 +481,7 @@ s64 native_session_create(struct thread *t, u64 *a)
 	s64 r;
 
 	if ((s32)a[0] != -1)
-		ep = own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
+		ep = native_own(t, a[0], HANDLE_ENDPOINT, TERN_R_MANAGE);
 	if (!ep || ep->dead)
 		return -EBADF;
 	r = make_session(t, ep, a[1], (u8)a[2], a[3], a[4], a[5], t->process, &s);

@@ -61,7 +61,7 @@ void mm_pager_gone(struct pager *p)
 }
 
 /* Somebody who waits for a page that nobody has asked for, or NULL. */
-static struct page_wait *unasked(const struct pager *p)
+static struct page_wait *pager_unasked(const struct pager *p)
 {
 	list_for_each(l, &p->waiting) {
 		struct page_wait *w = list_entry(l, struct page_wait, link);
@@ -72,9 +72,9 @@ static struct page_wait *unasked(const struct pager *p)
 	return NULL;
 }
 
-static void ask(struct pager *p)
+static void pager_ask(struct pager *p)
 {
-	if (unasked(p) && list_empty(&p->node.link))
+	if (pager_unasked(p) && list_empty(&p->node.link))
 		endpoint_post(p->endpoint, &p->node);
 }
 
@@ -85,14 +85,14 @@ void pager_load(struct thread *r, struct ipc_node *n)
 
 	if (!r)
 		return;
-	index = unasked(p)->index;
+	index = pager_unasked(p)->index;
 	list_for_each(l, &p->waiting) {
 		struct page_wait *w = list_entry(l, struct page_wait, link);
 
 		w->asked |= w->index == index;
 	}
 	message_event(r, TERN_EV_PAGE_IN, p->badge, index << PAGE_SHIFT, 0);
-	ask(p);
+	pager_ask(p);
 }
 
 /* t is one more who waits.  Consumes a reference of the object. */
@@ -118,7 +118,7 @@ void page_wait_end(struct thread *t)
 
 	list_del(&t->page.link);
 	p->nwaiting--;
-	if (!t->page.asked && !unasked(p))
+	if (!t->page.asked && !pager_unasked(p))
 		list_del(&p->node.link);
 	memobj_put(p->memobj);
 }
@@ -223,7 +223,7 @@ struct thread *pager_fault(struct thread *t, va_t va, unsigned access,
 	if (likely(p->endpoint->waiting && t->state == THREAD_BLOCKED && !t->page.asked &&
 		   sched_may_switch(this_hart(), p->endpoint->receiver)))
 		return ask_over(t, p);
-	ask(p);
+	pager_ask(p);
 	return sched_next();
 }
 
@@ -326,7 +326,7 @@ s64 pager_copy_short(struct call *c, va_t va)
 		waits = !c->dying && !m->pager->endpoint->dead && !memobj_has(m, index);
 		if (waits) {
 			wait_begin(t, m->pager, index);
-			ask(m->pager);
+			pager_ask(m->pager);
 			c->more |= CALL_MORE_PAGE;
 		}
 		kernel_unlock();

@@ -96,21 +96,22 @@ static __attribute__((noinline)) u64 descriptor_reference(struct process *p, u32
 		       TERN_REF_FOREIGN;
 }
 
-static inline u64 reference(struct process *p, u64 fd)
+static inline u64 route_reference(struct process *p, u64 fd)
 {
 	return (s32)fd == AT_FDCWD ? place_reference(p->names->cwd) : descriptor_reference(p, (u32)fd);
 }
 
-static inline void references(struct call *c, struct process *p, const struct syscall_line *line)
+static inline void route_set_references(struct call *c, struct process *p,
+					const struct syscall_line *line)
 {
-	c->ref[0] = reference(p, line->arg == ARG_CWD ? (u64)AT_FDCWD : c->args[line->arg]);
-	c->ref[1] = line->arg2 == ARG_NONE ? 0 : reference(p, c->args[line->arg2]);
+	c->ref[0] = route_reference(p, line->arg == ARG_CWD ? (u64)AT_FDCWD : c->args[line->arg]);
+	c->ref[1] = line->arg2 == ARG_NONE ? 0 : route_reference(p, c->args[line->arg2]);
 	c->root = place_reference(p->names->root);
 }
 
 void route_references(struct call *c, struct thread *who, const struct syscall_line *line)
 {
-	references(c, who->process, line);
+	route_set_references(c, who->process, line);
 }
 
 /* The service of a V or S line, with the call's references made; NULL: there is none. */
@@ -121,9 +122,11 @@ static struct session *route_service(struct thread *t, const struct syscall_line
 	if (unlikely(!s))
 		return NULL;
 	if (route == ROUTE_V) {
-		references(&t->call, t->process, line);
+		route_set_references(&t->call, t->process, line);
 	} else {
-		t->call.ref[0] = line->arg != ARG_NONE ? reference(t->process, t->regs.x[CALL_ARGS + line->arg]) : 0;
+		t->call.ref[0] = line->arg != ARG_NONE ?
+					 route_reference(t->process, t->regs.x[CALL_ARGS + line->arg]) :
+					 0;
 		t->call.ref[1] = t->call.root = 0;
 	}
 	return s;

@@ -125,7 +125,7 @@ static s64 with_call(const struct native *n, struct thread *t, u64 *a)
 	return r;
 }
 
-static s64 enter(const struct native *n, struct thread *t, u64 *a)
+static s64 native_enter(const struct native *n, struct thread *t, u64 *a)
 {
 	s64 r;
 
@@ -151,5 +151,5 @@ struct thread *native_call(struct thread *t, u32 op)
 {
 	u64 *a = &t->regs.x[REG_A0];
 
-	return trap_result(t, enter(&natives[op - TERN_OP_FIRST], t, a));
+	return trap_result(t, native_enter(&natives[op - TERN_OP_FIRST], t, a));
 }

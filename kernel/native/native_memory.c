@@ -32,7 +32,7 @@ static s64 add_memobj(struct thread *t, struct memobj *m)
 }
 
 /* t's process pays for m and for its pages.  Servers do not: they make objects for others. */
-static struct memobj *charged(struct thread *t, struct memobj *m)
+static struct memobj *memobj_charged(struct thread *t, struct memobj *m)
 {
 	if (!m || t->process->authority & TERN_AUTH_SERVER)
 		return m;
@@ -65,7 +65,7 @@ s64 native_memobj_create(struct thread *t, u64 *a)
 	if (a[2] & ~(u64)TERN_MEMOBJ_PAGED)
 		return -EINVAL;
 	if (!a[2])
-		return add_memobj(t, charged(t, memobj_create(a[0], a[1])));
+		return add_memobj(t, memobj_charged(t, memobj_create(a[0], a[1])));
 	if (!(t->process->authority & TERN_AUTH_SERVE))
 		return -EPERM;
 	if (!t->endpoint)
@@ -73,7 +73,7 @@ s64 native_memobj_create(struct thread *t, u64 *a)
 	kernel_lock();
 	m = pager_create(t->endpoint, a[0], a[1], a[3]);
 	kernel_unlock();
-	return add_memobj(t, charged(t, m));
+	return add_memobj(t, memobj_charged(t, m));
 }
 
 s64 native_memobj_phys(struct thread *t, u64 *a)
@@ -281,7 +281,7 @@ s64 native_aspace_unmap(struct thread *t, u64 *a)
 }
 
 /* What is told of a space in elements of `size`, as many as fit into a page. */
-static s64 look(struct thread *t, struct aspace *as, u64 *a, size_t size, bool pagemap)
+static s64 native_look(struct thread *t, struct aspace *as, u64 *a, size_t size, bool pagemap)
 {
 	unsigned n = (unsigned)MIN(a[3], PAGE_SIZE / size);
 	void *v = kmalloc(PAGE_SIZE);
@@ -300,12 +300,12 @@ static s64 look(struct thread *t, struct aspace *as, u64 *a, size_t size, bool p
 
 s64 native_aspace_query(struct thread *t, struct aspace *as, u64 *a)
 {
-	return look(t, as, a, sizeof(struct tern_region_info), false);
+	return native_look(t, as, a, sizeof(struct tern_region_info), false);
 }
 
 s64 native_aspace_pagemap(struct thread *t, struct aspace *as, u64 *a)
 {
-	return look(t, as, a, sizeof(u64), true);
+	return native_look(t, as, a, sizeof(u64), true);
 }
 
 s64 native_aspace_walk(struct thread *t, struct aspace *as, u64 *a)

@@ -103,7 +103,7 @@ static s64 first_thread(struct process *p, const struct tern_process_args *g, st
 }
 
 /* pm's handle of a process that is complete. On failure nobody knows of it and it ends. */
-static s64 publish(struct thread *t, struct process *p)
+static s64 process_publish(struct thread *t, struct process *p)
 {
 	s64 r = handle_add(t->process->handles, HANDLES_MAX, HANDLE_PROCESS, p, TERN_R_MANAGE, true);
 
@@ -133,7 +133,7 @@ static s64 start_process(struct thread *t, struct aspace *as, struct cred *cred,
 		process_put(p);
 		return r;
 	}
-	r = publish(t, p);
+	r = process_publish(t, p);
 	if (r >= 0)
 		sched_ready(p->leader);
 	return r;
@@ -298,7 +298,7 @@ static s64 fork_from(struct thread *t, struct thread *parent, const struct tern_
 	if (!(g->flags & CLONE_THREAD)) {
 		p->leader = n;
 		if (n)
-			r = publish(t, p);
+			r = process_publish(t, p);
 		else
 			process_put(p);
 	}
