@@ -241,7 +241,7 @@ static void load_call_event(struct thread *r, struct ipc_node *n)
 	if (c->events & CALL_EVENT_GONE) {
 		c->events = 0;
 		message_event(r, TERN_EV_GONE, c->gone_badge, 0, c->gone_token);
-		thread_put(c->thread); /* taken by call_abandon */
+		thread_put(c->thread); /* the reference that call_abandon() took */
 		return;
 	}
 	c->events &= (u8)~(1u << first);
@@ -372,8 +372,9 @@ static void call_overtaken(struct thread *t)
 		thread_interrupt(t);
 }
 
-/* What comes with the message in the message page: a short path; bytes if the server wants them.  How
- * many.  What does not come the server copies. */
+/* Puts into the message page what comes with the message, a short path or, if the server wants
+ * them, the bytes of a short input window, and returns how many bytes these are.  The server
+ * copies the rest. */
 static u64 load_page(const struct endpoint *ep, const struct call *c)
 {
 	const struct window *w = c->line->win;
@@ -412,7 +413,8 @@ struct thread *call_send_slowly(struct thread *t, struct session *s)
 	return sched_next();
 }
 
-/* Nobody holds it any more; what was pending for who did is void. */
+/* No server holds the call any more, so the events that were pending for the one that did are
+ * void. */
 static void call_unheld(struct call *c)
 {
 	if (c->session->endpoint->last == c)

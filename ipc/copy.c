@@ -108,7 +108,7 @@ s64 copy_ends(const struct copy_end *from, const struct copy_end *to, u64 n)
 		if (got == COPY_STEP) {
 			arch_poll_interrupts();
 			if (is_dying(from) || is_dying(to) || current_thread()->work & WORK_KILLED)
-				return (s64)done; /* nobody is there any more to whom it matters */
+				return (s64)done; /* an end has died: nobody reads it */
 		}
 		if (got < (long)part)
 			return done ? (s64)done : got ? got : copy_fault(from, &f, to, &t);

@@ -392,7 +392,7 @@ static bool endpoint_end_step(struct steps *s)
 		ep->phase++;
 	if (ep->phase < ARRAY_SIZE(phases))
 		return false;
-	endpoint_put(ep); /* endpoint_kill()'s */
+	endpoint_put(ep); /* the reference that endpoint_kill() took */
 	return true;
 }
 
@@ -458,7 +458,7 @@ void process_event(struct process *p, u32 bits)
 		return;
 	p->events.pending |= bits;
 	if (!queued) {
-		process_get(p); /* the queue's */
+		process_get(p); /* the reference of the endpoint's queue */
 		endpoint_post(p->events_at, &p->events.node);
 	}
 }
@@ -469,7 +469,7 @@ void thread_ended_event(struct thread *t)
 
 	if (!pm || pm->dead)
 		return;
-	thread_get(t); /* the queue's */
+	thread_get(t); /* the reference of the endpoint's queue */
 	endpoint_post(pm, &t->exit_node);
 }
 

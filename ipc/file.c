@@ -50,7 +50,8 @@ static inline struct thread *file_answer(struct thread *t, u64 result)
 	return t;
 }
 
-/* The server is asked.  Kernel lock held, dropped. */
+/* Sends the call to the file's server after all.  The caller holds the kernel lock, which is
+ * dropped here. */
 static struct thread *file_ask(struct thread *t, const struct syscall_line *line, u32 op)
 {
 	return route_call_locked(t, line, op, ROUTE_H);

@@ -58,7 +58,7 @@ void note_signal(struct note *n, u64 bits)
 	n->bits |= bits;
 	if (was || !bits || n->endpoint->dead)
 		return;
-	note_get(n); /* the queue's */
+	note_get(n); /* the reference of the endpoint's queue */
 	endpoint_post(n->endpoint, &n->node);
 }
 

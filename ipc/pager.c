@@ -60,7 +60,7 @@ void mm_pager_gone(struct pager *p)
 	kfree(p);
 }
 
-/* Somebody who waits for a page that nobody has asked for, or NULL. */
+/* A thread's wait for a page that the pager has not been asked for yet, or NULL. */
 static struct page_wait *pager_unasked(const struct pager *p)
 {
 	list_for_each(l, &p->waiting) {
@@ -95,7 +95,8 @@ void pager_load(struct thread *r, struct ipc_node *n)
 	pager_ask(p);
 }
 
-/* t is one more who waits.  Consumes a reference of the object. */
+/* Adds t to the threads that wait for pages of p's object.  The reference of the object that the
+ * caller holds is the wait's from then on. */
 static void wait_begin(struct thread *t, struct pager *p, u64 index)
 {
 	if (!list_empty(&t->page.link))
@@ -123,7 +124,7 @@ void page_wait_end(struct thread *t)
 	memobj_put(p->memobj);
 }
 
-/* The page that t waits for is there, or will never be. */
+/* Ends t's wait: its page has come, or never will. */
 static void page_decided(struct thread *t)
 {
 	page_wait_end(t);
@@ -173,8 +174,8 @@ bool pagers_endpoint_died(struct endpoint *ep)
 	return list_empty(&ep->pagers);
 }
 
-/* The pager that waits in recv has the question of t, which waits, at once, and t's hart.  Who runs
- * next; drops the lock. */
+/* Gives the question for t's page, and t's hart, at once to the pager, which waits in recv.
+ * Returns the thread that runs next, which is the pager's; drops the kernel lock. */
 static struct thread *ask_over(struct thread *t, struct pager *p)
 {
 	struct endpoint *ep = p->endpoint;
@@ -227,8 +228,9 @@ struct thread *pager_fault(struct thread *t, va_t va, unsigned access,
 	return sched_next();
 }
 
-/* Page `index` has come: all who wait for it go on, but one, who is returned, only as far as that it
- * has no queue yet.  NULL: nobody faulted there. */
+/* Page `index` has come: wakes all threads that wait for it but the first that faulted on it.
+ * That one is returned and is in no queue, so that the caller can switch to it; NULL: none
+ * faulted there. */
 static struct thread *page_came(struct pager *p, u64 index)
 {
 	struct thread *first = NULL;
@@ -272,8 +274,8 @@ static struct thread *supply_slowly(struct thread *t, struct memobj *dst, u64 *a
 	return t;
 }
 
-/* The fault of t, which runs here from now on, is done with before it gets there.  If that fails, it
- * comes again. */
+/* Resolves the fault of t, which this hart runs next, before t is in user mode again.  If that
+ * fails, t faults once more. */
 static void fault_again(struct thread *t)
 {
 	struct page_missing missing;

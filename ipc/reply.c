@@ -11,7 +11,8 @@
 
 #include "reply_priv.h"
 
-/* For a line of two descriptors: the numbers go into the caller's window 0 before the commit. */
+/* Writes the numbers of the two descriptors that the call's line makes into the caller's window 0,
+ * before they are committed. */
 static s64 write_fds(struct call *c)
 {
 	u32 v[2] = { (u32)c->fds[0], (u32)c->fds[1] };
@@ -28,7 +29,8 @@ static s64 write_fds(struct call *c)
 
 #define REPLY_EVENT 1 /* do_reply: t's registers hold an event about the reply itself */
 
-/* Everything of a reply but the switch.  Kernel lock held.  *next: whom to switch to. */
+/* Does everything of a reply but the switch, with the kernel lock held.  *next is the thread to
+ * switch to, or NULL. */
 static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 {
 	struct call *c = call_lookup(t, x[REPLY_TOKEN]);
@@ -36,7 +38,7 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 
 	*next = NULL;
 	if (unlikely(!c)) {
-		/* A copy that did not happen is to be undone. */
+		/* The server undoes what it did for a copy that did not happen, so it must hear of it. */
 		if (x[REPLY_FLAGS] & TERN_REPLY_EXACT) {
 			message_event(t, TERN_EV_COPY_SHORT, 0, (u64)-ESRCH, x[REPLY_TOKEN]);
 			return REPLY_EVENT;
@@ -46,7 +48,7 @@ static s64 do_reply(struct thread *t, u64 *x, bool direct, struct thread **next)
 			message_event(t, TERN_EV_CLOSED, x[REPLY_FROM], 0, 0);
 			return REPLY_EVENT;
 		}
-		/* The server's words are true all the same. */
+		/* The readiness words are the server's and change although the caller is gone. */
 		if (x[REPLY_FLAGS] & TERN_REPLY_READY)
 			reply_readies(t, x);
 		return -ESRCH;

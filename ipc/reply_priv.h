@@ -36,8 +36,10 @@ static inline void reply_readies(struct thread *t, const u64 *x)
 
 #define PAGE_REPLY_MAX 512 /* bytes that are copied with the kernel lock held */
 
-/* Short bytes of the server's message page (but its end) go to a window that is there, without looking for them in the
- * server's space.  False: it is not so. */
+/* Copies at most PAGE_REPLY_MAX bytes of the server's message page into the caller's window,
+ * without a look at the server's space.  False, and nothing is copied: the bytes are too many,
+ * lie elsewhere or begin in the page's last PAGE_REPLY_MAX; or the window is not plain, or its
+ * page is missing. */
 static inline bool reply_from_page(const struct endpoint *ep, struct call *c, const u64 *x, s64 *copied)
 {
 	u64 off = x[REPLY_FROM] - ep->page_at, n = x[REPLY_LENGTH];
@@ -51,7 +53,9 @@ static inline bool reply_from_page(const struct endpoint *ep, struct call *c, co
 	return true;
 }
 
-/* Bytes, or an errno.  The lock is dropped meanwhile, and the caller may be gone afterwards. */
+/* Makes the copy that a reply asks for: the bytes copied, or an errno.  The kernel lock is
+ * dropped during all but a short copy from the message page, so the caller may be gone
+ * afterwards. */
 static inline s64 reply_copy(struct thread *t, struct call *c, const u64 *x)
 {
 	unsigned dir = x[REPLY_FLAGS] & TERN_REPLY_IN ? WINDOW_IN : WINDOW_OUT;

@@ -38,7 +38,8 @@ static struct thread *route_refuse(struct thread *t, const struct syscall_line *
 	return route_fail(t, -EBADF);
 }
 
-/* To s.  Kernel lock held, dropped. */
+/* Sends t's call to the session s, and returns the thread that runs next.  The caller holds the
+ * kernel lock, which is dropped here. */
 static struct thread *route_to(struct thread *t, const struct syscall_line *line, u32 op,
 			       struct session *s)
 {
@@ -74,7 +75,8 @@ static struct thread *route_own_object(struct thread *t, const struct syscall_li
 	return route_to(t, line, op, any);
 }
 
-/* What a place of the name context stands for in a message. */
+/* The reference by which a message names the caller's root or working directory, whose session s
+ * is. */
 static inline u64 place_reference(const struct session *s)
 {
 	return likely(s) ? s->badge : TERN_REF_BAD;

@@ -33,7 +33,7 @@ struct native {
 	};
 };
 
-/* They have no function in the table. */
+/* The operations that entry.S takes to ipc/fastpath.c by itself have no function in the table. */
 enum { native_recv, native_reply_recv, native_note_signal, native_supply_recv };
 
 static const struct native natives[TERN_OP_END - TERN_OP_FIRST] = {
@@ -54,7 +54,7 @@ static const struct native natives[TERN_OP_END - TERN_OP_FIRST] = {
 #undef NATIVE
 };
 
-/* The kernel lock is held before and after. */
+/* Runs an operation on a memory object without the kernel lock, which is held before and after. */
 static s64 with_memobj(const struct native *n, struct thread *t, struct memobj *m, u64 *a)
 {
 	s64 r;
@@ -67,7 +67,7 @@ static s64 with_memobj(const struct native *n, struct thread *t, struct memobj *
 	return r;
 }
 
-/* Likewise. */
+/* Runs an operation on the space of p without the kernel lock, which is held before and after. */
 static s64 with_space(const struct native *n, struct thread *t, const struct process *p, u64 *a)
 {
 	struct aspace *as = p->aspace;

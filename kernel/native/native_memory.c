@@ -43,7 +43,8 @@ static struct memobj *memobj_charged(struct thread *t, struct memobj *m)
 	return NULL;
 }
 
-/* A counted reference, or NULL. */
+/* The memory object of t's handle h, with a reference for the caller; NULL: t has no such handle
+ * with these rights. */
 struct memobj *memobj_of(struct thread *t, u64 h, unsigned rights)
 {
 	struct memobj *m;

@@ -167,7 +167,8 @@ s64 native_process_create(struct thread *t, u64 *a)
 
 /* ---- fork ---- */
 
-/* Consumes the handle table. */
+/* Makes the process of a fork.  The handle table becomes the process's, or is put if there is no
+ * memory for one. */
 static struct process *fork_process(struct thread *t, struct thread *parent,
 				    const struct tern_fork_args *g, struct handle_table *handles)
 {
