@@ -518,6 +518,8 @@ static __attribute__((noinline)) long object_in_parts(struct memobj *m, u64 off,
 		return -EINVAL;
 	if (unlikely(!user_range_ok(va, n)))
 		n = va < USER_MAX ? USER_MAX - va : 0;
+	if (unlikely(!n)) /* and va may be an address of the kernel's, whose entries are not looked at */
+		return 0;
 	for (;;) {
 		done += object_copy_there(m, off + done, as, va + done, n - done, out);
 		if (likely(done == n))

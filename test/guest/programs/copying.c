@@ -470,6 +470,26 @@ static long thief(struct tern_msg *m)
 	return 0;
 }
 
+/* An object on the one side and on the other addresses that are no program's: nothing is copied, and the
+ * kernel's own table is not taken for one. */
+TEST(objects_and_addresses_of_the_kernel)
+{
+	static const uint64_t bases[] = { 0x4000000000, 0xffffffc000000000, 0xffffffff80200000, 0xffffffe000000000 };
+	long object = syscall(TERN_MEMOBJ_CREATE, 4 * 4096, 1, 0, 0, 0, 0);
+
+	if (object < 0)
+		_exit(TEST_SKIP);
+	for (size_t b = 0; b < sizeof bases / sizeof bases[0]; b++)
+		for (uint64_t i = 0; i < 4096; i++) {
+			uint64_t at = bases[b] + i * 0x203008;
+
+			CHECK(syscall(TERN_COPY, 0, at, object, i % 4096, 8 + i % 5000,
+				      TERN_FROM(TERN_END_OWN, 0) | TERN_TO(TERN_END_MEMOBJ, 0)) <= 0);
+			CHECK(syscall(TERN_COPY, object, i % 4096, 0, at, 8 + i % 5000,
+				      TERN_FROM(TERN_END_MEMOBJ, 0) | TERN_TO(TERN_END_OWN, 0)) <= 0);
+		}
+}
+
 TEST(ends_that_lie)
 {
 	int fd = serving_begin(TERN_KIND_NONE, copier), other = serving_begin(TERN_KIND_NONE, keeper),
