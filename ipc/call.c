@@ -196,7 +196,8 @@ static void load_call_more(struct thread *r, struct call *c)
 		load_references(r, c, who);
 	x[MSG_WHO] = who->who;
 	x[MSG_TID] = who->tid;
-	x[MSG_OP] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0);
+	x[MSG_OP] |= (c->forwarded ? TERN_MSG_FORWARDED : 0) | (c->async ? TERN_MSG_ASYNC : 0) |
+		     (c->more & CALL_MORE_SERVER ? TERN_MSG_TRUSTED : 0);
 	x[MSG_WORD0] = c->word[0];
 	x[MSG_WORD1] = c->word[1];
 	if (c->fwd_object) {

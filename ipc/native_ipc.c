@@ -74,6 +74,15 @@ static unsigned forward_rights(const struct call *c)
 	return c->line->route == ROUTE_V || c->line->route == ROUTE_S ? 0 : c->line->rights;
 }
 
+/* t hands c on to s, with two words, which count for more if t is one of the boot archive's servers. */
+static void native_hand_on(const struct thread *t, struct call *c, struct session *s, const u64 *words)
+{
+	c->more &= (u8)~CALL_MORE_SERVER;
+	if (t->process->authority & TERN_AUTH_SERVER)
+		c->more |= CALL_MORE_SERVER;
+	call_forward(c, s, words[0], words[1]);
+}
+
 s64 native_forward(struct thread *t, struct call *c, u64 *a)
 {
 	struct session *s = native_own(t, a[1], HANDLE_SESSION, forward_rights(c));
@@ -101,7 +110,7 @@ s64 native_forward(struct thread *t, struct call *c, u64 *a)
 		handle_ref(h->type, h->object);
 		(void)handle_close(t->process->handles, (u32)a[4]);
 	}
-	call_forward(c, s, a[2], a[3]);
+	native_hand_on(t, c, s, &a[2]);
 	return 0;
 }
 
@@ -112,9 +121,8 @@ s64 native_forward_fd(struct thread *t, struct call *c, u64 *a)
 		handles ? handle_object(handles, (u32)a[1], HANDLE_SESSION, forward_rights(c)) : NULL;
 	s64 err = forward_check(c, s);
 
-	(void)t;
 	if (!err)
-		call_forward(c, s, a[2], a[3]);
+		native_hand_on(t, c, s, &a[2]);
 	return err;
 }
 

@@ -313,6 +313,7 @@ struct tern_msg {
 #define TERN_MSG_FORWARDED (1ull << 32)
 #define TERN_MSG_AGAIN (1ull << 33)
 #define TERN_MSG_ASYNC (1ull << 34) /* the caller is a server: result handles go to it */
+#define TERN_MSG_TRUSTED (1ull << 35) /* who forwarded it has TERN_AUTH_SERVER: its words may be believed */
 #define TERN_MSG_UMASK(op) ((unsigned)((op) >> 48))
 #define TERN_MSG_PID(who) ((uint32_t)(who))
 #define TERN_MSG_CRED(who) ((uint32_t)((who) >> 32))

@@ -40,6 +40,7 @@ enum call_state {
 #define CALL_MORE_NAMES 2  /* pending_cwd or pending_root */
 #define CALL_MORE_HANDLE 4 /* fwd_object */
 #define CALL_MORE_PAIR 8   /* args and buffer are the kernel's (kernel/linux/pair.c) */
+#define CALL_MORE_SERVER 32 /* who forwarded it last has TERN_AUTH_SERVER */
 #define CALL_MORE_PAGE 16  /* a copy met a page that its pager is to bring */
 
 /* One request.  A thread embeds one; asynchronous ones are made for servers.  Kernel lock. */

@@ -1062,7 +1062,7 @@ static void fifo(void **state)
 static void reopen(void **state)
 {
 	struct ends e = make_pipe(0);
-	struct tern_msg m = { .op = 56 | TERN_MSG_FORWARDED, .word = { 0xFD00, O_RDONLY },
+	struct tern_msg m = { .op = 56 | TERN_MSG_FORWARDED | TERN_MSG_TRUSTED, .word = { 0xFD00, O_RDONLY },
 			      .handle = -1 };
 	struct call *c = call_new(e.w, NULL, 0);
 	uint64_t again;

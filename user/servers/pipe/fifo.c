@@ -205,7 +205,7 @@ long pipe_open(struct tern_msg *m)
 		return -ENOSYS;
 	if (TERN_MSG_OP(m->op) == OP_OPENAT2 && tern_copy_in(m->token, 1, 0, &flags, 8) != 8) {
 		result = -EFAULT;
-	} else if (m->word[0] == REOPEN) {
+	} else if (m->word[0] == REOPEN && m->op & TERN_MSG_TRUSTED) {
 		d = pool_lookup(&server->descs, m->badge);
 		if (d && d->kind == DESC_PIPE) {
 			p = d->pipe;

@@ -384,7 +384,7 @@ long tty_open(struct tern_msg *m)
 
 	if (!(m->op & TERN_MSG_FORWARDED))
 		return -ENOSYS;
-	if (m->word[0] == REOPEN) {
+	if (m->word[0] == REOPEN && m->op & TERN_MSG_TRUSTED) {
 		d = pool_lookup(&server->descs, m->badge);
 		if (d && !d->master)
 			result = open_again(m, d);
